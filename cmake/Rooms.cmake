@@ -1,0 +1,34 @@
+# A room is one static library made of every *.cpp in its folder. Its headers are visible as "<room>/<header>.h" to
+# the rooms that link it and to nobody else: each room's include directory holds one link, to the room itself.
+function(cotenant_room name)
+  cmake_parse_arguments(room "" "" "DEPS;SYSTEM" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "/native/(cpu|cuda)/")  # optional: added by their own lists
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/rooms/${name})
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_BINARY_DIR}/rooms/${name}/${name} SYMBOLIC)
+  list(TRANSFORM room_DEPS PREPEND cotenant_)
+  if(NOT sources)  # headers only
+    add_library(cotenant_${name} INTERFACE)
+    target_include_directories(cotenant_${name} INTERFACE ${CMAKE_BINARY_DIR}/rooms/${name})
+    target_link_libraries(cotenant_${name} INTERFACE ${room_DEPS} ${room_SYSTEM})
+    return()
+  endif()
+  add_library(cotenant_${name} STATIC ${sources})
+  target_include_directories(cotenant_${name} PUBLIC ${CMAKE_BINARY_DIR}/rooms/${name})
+  target_link_libraries(cotenant_${name} PUBLIC ${room_DEPS} PRIVATE cotenant_options PUBLIC ${room_SYSTEM})
+endfunction()
+
+# tests/<room>/*_test.cpp become one executable, test_<room>; each case is a CTest of its own.
+function(cotenant_tests name)
+  cmake_parse_arguments(test "" "TIMEOUT" "DEPS;SYSTEM;LABELS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  add_executable(test_${name} ${sources})
+  list(TRANSFORM test_DEPS PREPEND cotenant_)
+  target_link_libraries(test_${name} PRIVATE cotenant_options ${test_DEPS} ${test_SYSTEM} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(test_${name} PRIVATE
+    COTENANT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" COTENANT_BINARY="$<TARGET_FILE:cotenant>")
+  if(NOT test_TIMEOUT)
+    set(test_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${test_TIMEOUT} LABELS "${name};${test_LABELS}")
+endfunction()

@@ -1,0 +1,29 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "cli/commands.h"
+
+int main(int argc, char** argv) {
+  using namespace cotenant;
+  CLI::App app{"Measures and explains how deep-learning models share one accelerator.", "cotenant"};
+  app.set_version_flag("--version", fmt::format("cotenant {} ({})", version(), git_commit()));
+  app.require_subcommand(1);
+  int exit_code = 0;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    const int code = app.exit(e);
+    return code == 0 ? 0 : static_cast<int>(ExitCode::usage);
+  } catch (const Error& e) {
+    fmt::print(stderr, "cotenant: {}\n", e.what());
+    return static_cast<int>(e.code());
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "cotenant: {}\n  This is a defect of cotenant: please report it.\n", e.what());
+    return static_cast<int>(ExitCode::internal);
+  }
+  return exit_code;
+}

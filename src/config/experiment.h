@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+
+// An experiment as the user wrote it, checked, with every default filled in. Plain data: what the keys mean is told in
+// docs/configuration.md and, for editors, by schema.h.
+namespace cotenant {
+
+enum class SharingMode : uint8_t { timeslice, mps, streams, green, mig, partition };
+enum class Corun : uint8_t {
+  overlap,  // tenants run until every one has its num_iters and min_duration_s has passed
+  fixed,    // each tenant stops after exactly its num_iters
+};
+enum class Task : uint8_t { forward, generate };
+enum class WaitPolicy : uint8_t { automatic, spin, block };
+enum class EngineKind : uint8_t { native, stress };
+enum class StressKind : uint8_t { sleep, spin };
+
+std::string_view to_string(SharingMode mode);
+std::string_view to_string(Corun corun);
+std::string_view to_string(Task task);
+std::string_view to_string(WaitPolicy wait);
+std::string_view to_string(EngineKind kind);
+std::string_view to_string(StressKind kind);
+
+struct TenantConfig {
+  std::string name;        // unique in its directory form; default: the model's name, numbered when it repeats
+  std::string model_name;  // Hugging Face name or a directory; for stress the kind's name
+  std::string tag;         // the study's label; default: name
+  int batch_size = 0;
+  int seq_len = 0;
+  int num_iters = 200;
+  int num_warmup = 10;
+  std::string out_dir;  // default: <experiment out_dir>/<directory of name>
+
+  EngineKind engine = EngineKind::native;
+  StressKind stress_kind = StressKind::spin;
+  double service_ms = 1;  // of the stress kinds sleep and spin
+
+  std::optional<Dtype> dtype;  // default: by device
+  std::string weights = "auto";
+  Task task = Task::forward;
+  int max_new_tokens = 64;  // of generate
+
+  std::optional<double> sm_percent;  // (0, 100]
+  std::optional<int> priority;       // higher is more urgent
+  std::optional<uint64_t> memory_limit_bytes;
+  std::optional<int> threads;
+  std::vector<int> cpus;  // empty: not pinned, or by the sharing mode
+
+  // Where it is written in the configuration, for messages about it: "pair.yaml:7:5". Empty without a file.
+  std::string where;
+};
+
+struct ExperimentConfig {
+  std::string file;     // path as given; empty: from the command line alone
+  std::string text;     // the file, byte for byte; without a file an equivalent YAML
+  bool single = false;  // single_model form
+
+  std::string experiment_name;
+  std::string device = "auto";         // auto, cpu, cuda, cuda:N
+  std::string out_dir;                 // default data/<experiment_name>
+  std::optional<SharingMode> sharing;  // default: mps with `mps: true`, else timeslice
+  double sleep_duration_s = 0;
+  Corun corun = Corun::overlap;
+  double min_duration_s = 5, warmup_s = 2, max_duration_s = 600;
+  uint64_t seed = 0;
+  WaitPolicy wait = WaitPolicy::automatic;
+  std::vector<TenantConfig> tenants;
+};
+
+// A name as a directory: '/' becomes '_'.
+std::string directory_name(std::string_view name);
+
+}  // namespace cotenant

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+
+// What executes requests. An engine knows no tenant, no experiment, no file and no traffic.
+namespace cotenant {
+
+// One batch: `rows` sequences of equal length, all of them at once.
+struct Request {
+  uint64_t id = 0;
+  std::span<const int32_t> tokens;  // rows x length; must stay valid until done
+  int rows = 0;
+  int max_new_tokens = 0;    // 0: one forward pass
+  int64_t scheduled_ns = 0;  // when it should have been sent
+};
+
+enum class Status : uint8_t { started, token, done, rejected, failed };
+
+struct Progress {
+  uint64_t id = 0;
+  Status status = Status::started;
+  int32_t row = 0;    // of `token`: its sequence in the batch
+  int32_t token = 0;  // of `token`: the id
+  int64_t at_ns = 0;  // CLOCK_MONOTONIC, when the host knew it
+  float gpu_ms = -1;  // of `done`: between events on the device around the work; negative where there is no such clock
+};
+
+struct MemoryNeed {
+  size_t weights_bytes = 0;
+  size_t activation_bytes = 0;  // buffers, KV cache and workspace
+  size_t total() const { return weights_bytes + activation_bytes; }
+};
+
+// One per tenant, called by that tenant's thread only, in this order: load, prepare, warm, then submit and step.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  virtual MemoryNeed memory_needed() const = 0;  // known before load
+  virtual void load() = 0;                       // weights to where they are used
+  virtual void prepare() {}                      // tunes kernels; the device is otherwise idle
+  virtual void warm() = 0;  // records all programs and runs each once; nothing is allocated afterwards
+
+  // Takes a request; false: full, try again after step.
+  virtual bool submit(const Request& request) = 0;
+
+  // Works until something can be reported: at most one batch, or one token of each sequence. Returns empty-handed at
+  // `until_ns` when there is nothing to do. The span is valid until the next call.
+  virtual std::span<const Progress> step(int64_t until_ns) = 0;
+};
+
+}  // namespace cotenant

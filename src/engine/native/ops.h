@@ -1,0 +1,156 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/dtype.h"
+#include "engine/engine.h"
+#include "model/model.h"
+
+// The operations a transformer is made of, and the wall between the model's graph and the device. An Ops owns all
+// memory it hands out, the stream (or threads) it works on, and every plan. It knows no model.
+//
+// Ops record, they do not execute: inside record() every call adds work to a program that is replayed later. Addresses
+// are fixed, so nothing is allocated and no host memory is read during a replay; what changes from pass to pass
+// (tokens, positions) lives in device tensors that the program reads and writes itself.
+namespace cotenant {
+
+using Shape = std::array<int64_t, 4>;  // C order, dense; unused trailing dimensions are 1
+
+struct Tensor {
+  void* data = nullptr;  // device address; fixed. nullptr in a dry run
+  Dtype dtype = Dtype::f32;
+  Shape shape{0, 1, 1, 1};
+
+  explicit operator bool() const { return shape[0] != 0; }
+  int64_t elements() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
+};
+
+// A packed weight matrix, owned by the Ops that packed it.
+struct Weight {
+  int64_t in = 0;
+  int64_t out = 0;
+  int64_t padded_out = 0;      // columns of the product's result, >= out; the padding's values mean nothing
+  const void* pack = nullptr;  // the Ops' own
+};
+
+struct Norm {
+  NormKind kind = NormKind::layer;
+  float eps = 1e-5f;
+  Tensor scale;  // [width]
+  Tensor shift;  // [width]; empty for RMSNorm
+};
+
+struct Embedding {
+  Tensor tokens;     // [vocab, hidden]
+  Tensor positions;  // [max_positions + offset, hidden]; empty with rope
+  int64_t position_offset = 0;
+  Tensor type;  // [1, hidden]: the row of type 0; empty without token types
+};
+
+struct Attention {
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  bool causal = true;
+  int64_t window = 0;  // a token sees itself and the window-1 before it; 0: all
+  float scale = 1;     // of the scores
+  int64_t width() const { return heads * head_dim; }
+  int64_t qkv_width() const { return (heads + 2 * kv_heads) * head_dim; }
+};
+
+// Keys and values of all rows of one layer: each [rows, kv_heads, capacity, head_dim].
+struct KvCache {
+  Tensor k, v;
+  explicit operator bool() const { return static_cast<bool>(k); }
+  int64_t capacity() const { return k.shape[2]; }
+};
+
+// What happens to q and k between the product and attention.
+struct QkTransform {
+  Tensor rope;  // f32 [positions, head_dim / 2, 2]: cos and sin; rotates pairs (i, i + head_dim / 2). Empty: none
+  Norm q_norm, k_norm;  // of each head, before rope; scale empty: none
+};
+
+// Tokens on their way to the host: a pass writes one per row into slot (passes so far) % slots and the host reads them
+// after Program::wait. Both tensors are readable by the host.
+struct TokenRing {
+  Tensor slots;  // i32 [slots, rows]
+  Tensor count;  // i32 [1]: passes so far
+};
+
+// A recorded pass.
+class Program {
+ public:
+  virtual ~Program() = default;
+  // Starts a replay. At most two may be in flight.
+  virtual void launch() = 0;
+  // Waits for the oldest replay in flight and returns its time between device events in ms; negative: no such clock.
+  virtual float wait() = 0;
+};
+
+struct OpsOptions {
+  std::string device = "cpu";
+  Dtype dtype = Dtype::f32;  // of weights and activations
+  int threads = 1;
+  bool spin = true;      // how the host waits
+  bool dry_run = false;  // hand out no memory, only count it
+};
+
+class Ops {
+ public:
+  virtual ~Ops() = default;
+
+  // ---- memory; before any record ----
+  virtual Dtype dtype() const = 0;
+  virtual MemoryNeed memory() const = 0;                  // handed out so far; in a dry run: what would have been
+  virtual Tensor allocate(Dtype dtype, Shape shape) = 0;  // activations, filled with zeros
+  virtual Tensor constant(Dtype dtype, Shape shape, const void* host_values) = 0;  // small tables (rope, positions)
+  virtual Tensor upload(const TensorSource& source) = 0;  // a vector or table, converted to dtype()
+  virtual Weight pack(const LinearSource& source) = 0;    // a matrix (and bias), converted to dtype()
+  virtual TokenRing make_ring(int64_t slots, int64_t rows) = 0;
+  virtual void loaded() {}  // every weight has been handed over: wait for copies, free staging memory
+
+  // ---- host and device ----
+  virtual void write(const Tensor& tensor, std::span<const int32_t> values) = 0;  // before the next launch
+  virtual std::vector<float> read(
+      const Tensor& tensor) = 0;  // waits for all work; converted to float. For tests and infer
+
+  // ---- programs ----
+  // Resolves and times kernels for all products of `pass`, with the device otherwise idle. Nothing is recorded.
+  virtual void tune(const std::function<void()>& pass) = 0;
+  virtual std::unique_ptr<Program> record(const std::function<void()>& pass) = 0;
+
+  // ---- operations; only inside tune and record ----
+  // y[t, :] = tokens[ids[t]] + positions[positions[t] + offset] + type
+  virtual void embed(const Tensor& y, const Embedding& table, const Tensor& ids, const Tensor& positions) = 0;
+  // y = norm(x), row by row; y may be x.
+  virtual void norm(const Tensor& y, const Tensor& x, const Norm& norm) = 0;
+  // y = activation(x W^T + b), or y += x W^T + b when accumulate (activation none). x [t, in], y [t, padded_out].
+  virtual void linear(const Tensor& y, const Weight& weight, const Tensor& x, Activation activation,
+                      bool accumulate) = 0;
+  // y[t, i] = activation(x[t, i]) * x[t, i + width]; x [t, 2 * width], y [t, width].
+  virtual void gate(const Tensor& y, const Tensor& x, Activation activation) = 0;
+  // In place on qkv [t, qkv_width]: norm and rotate q and k. Where there is a cache, also writes k and v of token t of
+  // row t / (tokens per row) into it at positions[t].
+  virtual void transform_qkv(const Tensor& qkv, const Tensor& positions, const QkTransform& transform,
+                             const KvCache& cache, const Attention& attention) = 0;
+  // Each of `rows` sequences attends within itself: qkv [rows * length, qkv_width] -> y [rows * length, width].
+  virtual void attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Attention& attention) = 0;
+  // One token a row attends to its cache, positions 0..positions[row]: qkv [rows, qkv_width] -> y [rows, width].
+  virtual void attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                             const Attention& attention) = 0;
+  // y[r, :] = x[(r + 1) * length - 1, :]; x [rows * length, width].
+  virtual void last_rows(const Tensor& y, const Tensor& x) = 0;
+  // ids[r] = index of the largest of logits[r, 0..vocab); the first of equals.
+  virtual void argmax(const Tensor& ids, const Tensor& logits, int64_t vocab) = 0;
+  // positions[:] = value
+  virtual void set_positions(const Tensor& positions, int32_t value) = 0;
+  // Puts ids [rows] into the ring's next slot, counts the pass, and adds 1 to every position.
+  virtual void advance(const Tensor& positions, const Tensor& ids, const TokenRing& ring) = 0;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/native/ops.h"
+#include "model/model.h"
+
+// The one transformer: GPT-2, BERT, DistilBERT, RoBERTa, Llama, Mistral and Qwen are data to it (model/spec.h).
+namespace cotenant {
+
+struct PassShape {
+  int64_t rows = 1;            // sequences in a batch
+  int64_t seq_len = 1;         // tokens of a sequence (of the prompt when generating)
+  int64_t max_new_tokens = 0;  // 0: forward only, no KV cache
+};
+
+class Transformer {
+ public:
+  // Allocates every buffer and hands every weight to `ops`; with a dry-run Ops this only counts. `model` and `ops` must
+  // outlive it. Throws usage_error when the shape does not fit the model (length, generating with an encoder).
+  Transformer(Ops& ops, const Model& model, PassShape shape);
+
+  // The passes, for Ops::tune and Ops::record.
+  void forward();  // input() -> logits(): all logits of rows x seq_len, or the hidden states of an encoder
+  void prefill();  // input() -> the KV cache and the first token of each row into ring()
+  void decode();   // the last tokens -> the next ones, into ring(); the position moves by itself
+
+  const Tensor& input() const { return input_; }   // i32 [rows * seq_len]
+  const TokenRing& ring() const { return ring_; }  // slots >= max_new_tokens
+  // forward: [rows * seq_len, padded vocab], or [rows * seq_len, hidden] of an encoder; generating: the last pass's
+  // [rows, padded vocab].
+  const Tensor& logits() const { return logits_; }
+  int64_t logits_width() const { return logits_width_; }  // without the padding
+
+ private:
+  struct Layer {
+    Norm attn_norm, ffn_norm;
+    Weight qkv, attn_out, ffn_in, ffn_out;
+    QkTransform transform;
+    KvCache cache;
+  };
+  // Views of the activation buffers for one number of tokens.
+  struct Buffers {
+    Tensor hidden, normed, qkv, context, ffn_wide, ffn;
+  };
+
+  Norm make_norm(const NormSource& source);
+  Buffers buffers(int64_t tokens) const;
+  void blocks(const Buffers& buffers, const Tensor& ids, const Tensor& positions, bool cached);
+  void block(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);
+  void next_tokens(const Tensor& hidden);
+
+  Ops& ops_;
+  const ModelSpec spec_;
+  const PassShape shape_;
+  Attention attention_;
+
+  Embedding embedding_;
+  Norm embedding_norm_, final_norm_;
+  std::vector<Layer> layers_;
+  Weight head_;
+
+  Buffers buffers_;        // for rows * seq_len tokens
+  Tensor input_;           // i32 [rows * seq_len]
+  Tensor positions_;       // i32 [rows * seq_len]: 0 .. seq_len-1 in every row
+  Tensor last_tokens_;     // i32 [rows]
+  Tensor last_positions_;  // i32 [rows]
+  Tensor last_hidden_;     // [rows, hidden]
+  Tensor logits_;
+  int64_t logits_width_ = 0;
+  TokenRing ring_;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/dtype.h"
+#include "engine/engine.h"
+
+namespace cotenant {
+
+struct Model;  // model/model.h
+
+enum class Wait : uint8_t { spin, block };  // how the host waits for a device
+
+// What make_engine needs to know. Plain data.
+struct EngineOptions {
+  enum class Kind : uint8_t { native, sleep, spin } kind = Kind::native;
+
+  // native
+  std::shared_ptr<const Model> model;
+  std::string device = "cpu";  // "cpu" or "cuda:N"
+  Dtype dtype = Dtype::f32;    // of weights and activations
+  int rows = 1;                // sequences in a batch
+  int seq_len = 1;             // tokens in a sequence, of the prompt when generating
+  int max_new_tokens = 0;      // 0: forward passes; else prefill and greedy decode
+  int threads = 1;             // host threads that compute (CPU engine)
+  Wait wait = Wait::spin;
+
+  // stress: sleep, spin
+  double service_ms = 1;  // a request takes this long
+};
+
+// Throws usage_error when this build or this machine has no such engine or device.
+std::unique_ptr<Engine> make_engine(const EngineOptions& options);
+
+}  // namespace cotenant
