@@ -1,0 +1,196 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Everything cotenant says about one experiment, from its files alone: plain structs which tables, --json, plots and
+// report.html print. How each figure is defined is told in docs/metrics.md. A figure that the files cannot support is
+// std::nullopt (or an empty vector), never zero, and `warnings` says why.
+namespace cotenant {
+
+// Which column every statistic, test and plot is about (`--metric`).
+enum class Metric : uint8_t { latency, gpu, ttft, tpot, itl };
+std::string_view to_string(Metric metric);   // "latency", ...
+std::string_view unit_title(Metric metric);  // "latency (ms)", ...; all are milliseconds
+
+enum class Clock : uint8_t { host, cuda_event };
+enum class Verdict : uint8_t { fair, hogging, starved, unclear };
+std::string_view to_string(Clock clock);
+std::string_view to_string(Verdict verdict);
+
+struct Interval {
+  double low = 0, high = 0;
+};
+
+// Statistics of one column of a tenant, over the iterations that count.
+struct Summary {
+  size_t count = 0;
+  double mean = 0, std = 0, min = 0, max = 0;  // std with n - 1; 0 for one value
+  double p25 = 0, p50 = 0, p75 = 0, p90 = 0, p95 = 0, p99 = 0;
+  // 95% by binomial order statistics, which assume independent samples; nullopt: n too small.
+  std::optional<Interval> ci95_p50, ci95_p95, ci95_p99;
+  double n_eff = 0;     // effective sample size: count over the integrated autocorrelation time
+  size_t outliers = 0;  // beyond 3.5 robust standard deviations (median absolute deviation)
+};
+
+// A tenant's iterations in order of time, those outside the window too. Columns have one length or are empty.
+struct Samples {
+  std::vector<double> latency_ms;
+  std::vector<double> start_s, end_s;                      // seconds since T0; empty in the study's files
+  std::vector<double> gpu_ms, ttft_ms, tpot_ms, queue_ms;  // NaN where one iteration lacks it; empty where all do
+  std::vector<uint8_t> counts;                             // 1: wholly inside the window and completed
+  std::vector<double> itl_ms;  // gaps between tokens, pooled over the iterations that count; own length
+};
+
+struct BaselineUse {
+  std::string experiment;               // its name
+  std::string tenant;                   // its directory in there
+  std::filesystem::path directory;      // of the experiment
+  std::string why;                      // "baselines/ of this experiment", "--baseline", "solo experiment in data/"
+  std::vector<std::string> mismatches;  // what was forced: "GPU: NVIDIA A100 here, NVIDIA H100 alone"
+  Summary metric;                       // of the chosen column, alone
+  double rate_per_s = 0;                // iterations per second, alone
+  std::optional<double> tokens_per_s;
+  std::optional<double> sm_clock_mhz;  // mean over the window
+  std::vector<double> metric_ms;       // the samples that count, in order of time
+};
+
+struct TenantAnalysis {
+  std::string name, directory, model, task;  // task: "forward", "generate"; empty if unknown
+  std::string engine, dtype;                 // empty if unknown
+  int batch_size = 0, seq_len = 0;
+  Clock clock = Clock::host;
+  std::optional<double> sm_percent;
+  std::optional<std::string> died;  // how, when it did
+
+  size_t iterations = 0;  // in the file
+  size_t rejected = 0, failed = 0, outside_window = 0;
+  Summary latency_ms;
+  std::optional<Summary> gpu_ms, ttft_ms, tpot_ms, itl_ms, queue_ms;
+  std::optional<double> host_ms;  // mean of latency - gpu time: launches, waits, other tenants' slices
+  // `corun: fixed` only: the latencies inside the overlap (latency_ms is over all iterations, as in the study).
+  std::optional<Summary> overlap_latency_ms;
+  std::vector<double> metric_ms;  // samples of the chosen column that count, in order of time
+  Samples samples;
+
+  std::optional<double> tokens_per_s;        // output tokens of generate, batch x seq_len of forward
+  std::optional<double> total_tokens_per_s;  // generate: prompts too
+  double rate_per_s = 0;                     // iterations per second in the window, edges pro rata
+  double wall_s = 0;                         // the window, or the study's time_elapsed
+  std::optional<double> completion_s;        // from the first start to this tenant's last end
+
+  std::optional<BaselineUse> baseline;
+  std::optional<double> progress;                                                 // rate shared / rate alone
+  std::optional<Interval> progress_interval;                                      // 95%, block bootstrap or repeats
+  std::optional<double> slowdown_mean, slowdown_p50, slowdown_p95, slowdown_p99;  // of latency
+  std::optional<Interval> slowdown_p50_interval;
+  std::optional<double> ttft_slowdown_p50, tpot_slowdown_p50;
+  std::optional<Verdict> verdict, study_verdict;
+  // progress over the geometric mean of all tenants' progress, on which the verdict rests
+  std::optional<double> relative_progress;
+  std::optional<Interval> relative_progress_interval;
+
+  std::optional<size_t> settled_after;  // late warm-up: the samples before this one are of another level
+  // Of a value's shift between the parts before and after it: (before - after) / after, of the medians.
+  double settling_shift = 0;
+};
+
+struct Spread {
+  double cv = 0, gini = 0, max_min_ratio = 0, range = 0, max_deviation_percent = 0, jain = 0;
+};
+
+struct Fairness {
+  std::string basis;  // "latency_mean" (all tenants do the same work; "gpu_mean", ... with --metric) or "progress"
+  Spread spread;
+  struct AtQuantile {
+    std::string name;  // "p25", "p50", "p75", "p99"
+    double cv = 0, max_min_ratio = 0;
+  };
+  std::vector<AtQuantile> by_quantile;  // of the column at that quantile; by progress: of alone / shared there
+};
+
+struct TestResult {
+  double statistic = 0, p = 0;  // NaN where it is not defined (all samples equal)
+};
+
+struct PairTest {
+  size_t a = 0, b = 0;  // indices of tenants
+  double t = 0, t_p = 0, cohens_d = 0;
+  double u = 0, u_p = 0, rank_biserial = 0;
+  double p_holm = 0;  // Holm's correction of u_p over all pairs
+  double cliffs_delta = 0;
+  std::optional<double> hodges_lehmann_ms;  // median of the differences a - b; nullopt above a million pairs
+};
+
+// The study's tests. They assume independent samples, which consecutive iterations are not: never a verdict's basis.
+struct Significance {
+  TestResult levene;
+  bool equal_variances = false;  // Levene's p above 0.05: ANOVA and Student; else Kruskal-Wallis and Welch
+  TestResult omnibus;
+  std::vector<PairTest> pairs;
+};
+
+struct DeviceAnalysis {
+  std::string name;                        // "NVIDIA H100 80GB HBM3"; empty if unknown
+  std::optional<double> tokens_per_s;      // all tenants in the window; fixed and the study's: until the last is done
+  std::optional<double> max_completion_s;  // the longest tenant
+  std::optional<double> overlap_s;         // in which all tenants were active
+  // The same work one after another, each alone: how much sooner the shared run is done with it. Equals STP.
+  std::optional<double> tokens_per_s_alone_in_turn;
+  std::optional<double> sm_clock_mhz, power_w, joules_per_token, memory_used_bytes;
+  std::optional<double> sm_percent, tensor_percent, dram_percent, occupancy_percent;  // means over the window
+  size_t telemetry_samples = 0, throttled_samples = 0;
+  std::string bound;         // "host", "memory", "compute", "latency"; empty if unknown
+  std::string bound_reason;  // "DRAM 81% busy (threshold 60%)"
+};
+
+// One run of a repeated experiment (repeats/NN; the experiment's own run is the first).
+struct RepeatAnalysis {
+  std::string name;                                 // "01"
+  std::vector<double> p50_ms, mean_ms, rate_per_s;  // of the chosen column, per tenant as in `tenants`
+  std::vector<std::optional<double>> progress;      // against the baseline of this repeat
+};
+
+struct ExperimentAnalysis {
+  std::string name;
+  std::filesystem::path directory;
+  bool study_form = false;  // only <tenant>/events.jsonl
+  Metric metric = Metric::latency;
+  std::optional<bool> valid;                                                         // nullopt: the files do not say
+  std::vector<std::string> reasons;                                                  // why it is not valid
+  std::string sharing, corun, commit, version, started_at, host, driver, cuda, cpu;  // empty if unknown
+
+  std::vector<TenantAnalysis> tenants;
+  std::optional<Interval> window_s;  // since T0
+  DeviceAnalysis device;
+  std::optional<double> stp, antt;
+  std::optional<Interval> stp_interval;
+  std::optional<Fairness> fairness;           // null with one tenant, or with different work and no baseline
+  std::optional<Fairness> progress_fairness;  // with a baseline also where `fairness` is by latency
+  std::optional<Significance> significance;   // tenants of the same work only
+  std::vector<RepeatAnalysis> repeats;        // empty: not repeated
+
+  std::vector<std::string> warnings;               // each a sentence that ends in what to do
+  std::optional<std::filesystem::path> telemetry;  // telemetry.jsonl
+  std::optional<std::filesystem::path> config;     // config.yaml
+  std::string experiment_json;                     // its text; empty in the study's form
+};
+
+struct AnalysisRequest {
+  std::filesystem::path directory;                // of the experiment; "<name>.incomplete" too
+  std::optional<std::filesystem::path> baseline;  // --baseline
+  bool force_baseline = false;
+  Metric metric = Metric::latency;
+  uint64_t seed = 0;  // of the bootstrap
+};
+
+// Reads and analyses one experiment. Throws usage_error for a directory without events, an empty or torn file (with
+// the line), a baseline of other work, and a metric that the files do not have.
+ExperimentAnalysis analyze_experiment(const AnalysisRequest& request);
+
+}  // namespace cotenant
