@@ -1,0 +1,179 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// experiment.json: all that is known about one run besides its samples. Plain data with no rules in it; a field that
+// could not be had is empty or std::nullopt, and null or absent in the file. Seconds (`_s`) count from T0, the instant
+// at which all tenants started; what came before is negative.
+namespace cotenant {
+
+// What the configuration came to, defaults filled in. A tenant's part is in TenantRecord.
+struct SettingsRecord {
+  std::string experiment_name;
+  std::string config_file;  // as given on the command line; empty: none
+  std::string device;       // "cpu", "cuda:0"
+  std::string sharing;      // "timeslice", "mps", ...
+  std::string corun;        // "overlap", "fixed"
+  std::string wait;         // "auto", "spin", "block"
+  double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
+  uint64_t seed = 0;  // of weights, inputs and arrivals
+  bool single = false;
+};
+
+struct HostRecord {
+  std::string hostname, os, kernel;  // os: "Debian GNU/Linux 12 (bookworm)"
+  std::string cpu;                   // "AMD EPYC 9B14"
+  int logical_cpus = 0;              // usable by this process
+  int physical_cores = 0;
+  std::string cpu_features;  // "avx512f avx512_bf16 amx_tile"
+  uint64_t memory_total_bytes = 0, memory_available_bytes = 0;
+  std::string governor;         // of cpu0: "performance"; empty: no frequency scaling to be seen
+  std::optional<double> load1;  // load average over 1 min at the start
+};
+
+// The accelerator; all empty on the CPU.
+struct DeviceRecord {
+  std::string name;  // "NVIDIA H100 80GB HBM3"
+  std::string uuid, driver, cuda;
+  int sm_count = 0;
+  uint64_t memory_total_bytes = 0;
+  std::optional<double> sm_clock_mhz;  // mean over the window
+};
+
+struct BuildRecord {
+  std::string version, commit, compiler, build_type;
+};
+
+struct PhaseRecord {
+  std::string name;  // "load", "prepare", "warm", "run", "stop"
+  double start_s = 0, end_s = 0;
+};
+
+// The interval in which every tenant was active.
+struct WindowRecord {
+  double start_s = 0, end_s = 0;
+  double duration_s() const { return end_s - start_s; }
+};
+
+struct WarningRecord {
+  std::string what;    // "too few samples for p99 of distilgpt2: needs 368, has 100"
+  std::string remedy;  // "raise num_iters or min_duration_s"
+};
+
+struct ValidityRecord {
+  bool complete = false;             // false: a tenant died or the run was interrupted, and this is what there is
+  bool valid = false;                // complete, and nothing in `reasons`
+  std::vector<std::string> reasons;  // why not, each a sentence with what to do about it
+  std::vector<WarningRecord> warnings;
+  std::string interrupted_by;  // "SIGINT", "SIGTERM"; empty: was not
+};
+
+// Of latencies that lie wholly inside the window. Nothing but `count` without any.
+struct LatencySummary {
+  int64_t count = 0;
+  std::optional<double> mean_ms, min_ms, p50_ms, p90_ms, p95_ms, p99_ms, max_ms;
+};
+
+struct TenantSummary {
+  LatencySummary latency;
+  LatencySummary ttft, tpot;  // of generate; count 0 otherwise
+  std::optional<double> requests_per_s, tokens_per_s, tokens_in_per_s, tokens_out_per_s;  // edges pro rata
+  int64_t completed = 0;               // requests in the file with status ok
+  int64_t rejected = 0, failed = 0;    // requests in the file with these
+  std::optional<double> completion_s;  // end of the last request, from the first start
+};
+
+// What the tenant's worker used between T0 and its last request, from getrusage and /proc.
+struct UsageRecord {
+  std::optional<double> cpu_user_s, cpu_system_s;
+  std::optional<int64_t> voluntary_switches, involuntary_switches, major_faults;
+  std::optional<uint64_t> resident_peak_bytes;
+};
+
+// How the tenant's worker ended.
+struct ExitRecord {
+  bool died = false;           // by a signal or with an error of its own
+  std::optional<int> code;     // exit code
+  std::optional<int> signal;   // "9", with its name in `what`
+  std::string phase;           // in which it died
+  std::string what;            // "killed by SIGKILL", "exit code 1"
+  std::string last_error;      // its last error line
+  int64_t events_dropped = 0;  // that found the event ring full; more than 0 makes the run invalid
+};
+
+struct TenantRecord {
+  std::string name, directory, tag;  // directory: of its files, relative to the experiment's
+  std::string model;                 // as the user wrote it
+  std::string weights;               // what was asked for: "auto", "random", a path
+  std::string weights_origin;        // what it was: "random weights (seed 0): ...", a directory
+  std::string engine;                // "native", "stress"
+  std::string stress_kind;           // "spin", "sleep"; empty: not a stress engine
+  std::optional<double> service_ms;  // of those
+  std::string dtype;                 // "float32"; empty for stress
+  std::string task;                  // "forward", "generate"
+  int batch_size = 0, seq_len = 0, max_new_tokens = 0, num_iters = 0, num_warmup = 0;
+  int threads = 1;
+  std::vector<int> cpus;  // pinned to; empty: not pinned
+  std::optional<double> sm_percent;
+  std::optional<int> sm_granted;  // multiprocessors that its share came to
+  std::optional<int> priority;
+  std::optional<uint64_t> memory_limit_bytes;
+
+  // Where its runs alone are under --baselines: baselines/<kind>/. Equal tenants have one kind. A tenant with a share
+  // is also measured alone with that share, in baselines/<kind_with_share>/; empty: it has none.
+  std::string kind, kind_with_share;
+
+  uint64_t weights_bytes = 0, activation_bytes = 0;  // computed before loading
+  std::optional<uint64_t> resident_bytes;            // of the worker, when warm
+  int64_t parameters = 0;                            // 0 for stress
+  std::optional<double> flops_per_request;           // products and attention; generate: the prompt and all tokens
+  std::optional<double> start_skew_us;               // first start - T0
+  int pid = 0;
+
+  TenantSummary summary;                   // over the window
+  std::optional<TenantSummary> whole_run;  // `corun: fixed`: over all its requests
+  UsageRecord usage;
+  ExitRecord exit;
+};
+
+struct DeviceSummary {
+  // All tenants' tokens / window; `corun: fixed`: / the longest completion time.
+  std::optional<double> tokens_per_s;
+  std::optional<double> max_completion_s;  // of the slowest tenant
+};
+
+// What else ran on the machine during the window.
+struct ForeignLoadRecord {
+  std::optional<double> busy_cores;  // mean number of cores that other programs kept busy
+  std::string top_process;           // "cc1plus (pid 4711), 0.93 cores"
+};
+
+struct ExperimentRecord {
+  int format = 1;
+  SettingsRecord settings;
+  BuildRecord build;
+  HostRecord host;
+  DeviceRecord device;
+  std::string started_at;              // "2026-02-03T14:05:06Z", of the command
+  std::string command;                 // the command line
+  std::optional<double> t0_wall_s;     // T0, seconds since the epoch
+  std::vector<PhaseRecord> phases;     // in order of time
+  std::optional<WindowRecord> window;  // none: T0 was never reached by all
+  ValidityRecord validity;
+  std::vector<TenantRecord> tenants;
+  DeviceSummary device_summary;
+  ForeignLoadRecord foreign;
+};
+
+// The text of experiment.json: indented, keys in the order above, a newline at the end.
+std::string to_json(const ExperimentRecord& record);
+
+// `where` names the file in messages. Unknown keys are ignored, missing ones keep their defaults. Throws usage_error
+// when the text is no JSON, a value has another type, or `format` is newer than this program.
+ExperimentRecord record_from_json(std::string_view text, const std::string& where);
+
+}  // namespace cotenant
