@@ -17,6 +17,8 @@ enum class Wait : uint8_t { spin, block };  // how the host waits for a device
 struct EngineOptions {
   enum class Kind : uint8_t { native, sleep, spin } kind = Kind::native;
 
+  std::string label;  // of the tenant and its model, for profilers; empty: the model's name
+
   // native
   std::shared_ptr<const Model> model;
   std::string device = "cpu";  // "cpu" or "cuda:N"

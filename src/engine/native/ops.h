@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/dtype.h"
@@ -98,6 +99,8 @@ struct OpsOptions {
   int threads = 1;
   bool spin = true;      // how the host waits
   bool dry_run = false;  // hand out no memory, only count it
+  MemoryNeed reserve;    // what a dry run counted: a device takes it as one arena; zero: as needed
+  std::string label;     // of the tenant and its model, for profilers
 };
 
 class Ops {
@@ -122,7 +125,8 @@ class Ops {
   // ---- programs ----
   // Resolves and times kernels for all products of `pass`, with the device otherwise idle. Nothing is recorded.
   virtual void tune(const std::function<void()>& pass) = 0;
-  virtual std::unique_ptr<Program> record(const std::function<void()>& pass) = 0;
+  // `name` ("forward", "decode", ...) is what a profiler and the error of a fault call the program.
+  virtual std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string& name) = 0;
 
   // ---- operations; only inside tune and record ----
   // y[t, :] = tokens[ids[t]] + positions[positions[t] + offset] + type
