@@ -15,7 +15,7 @@ namespace cotenant {
 // One batch: `rows` sequences of equal length, all of them at once.
 struct Request {
   uint64_t id = 0;
-  std::span<const int32_t> tokens;  // rows x length; must stay valid until done
+  std::span<const int32_t> tokens = {};  // rows x length; must stay valid until done
   int rows = 0;
   int max_new_tokens = 0;    // 0: one forward pass
   int64_t scheduled_ns = 0;  // when it should have been sent

@@ -121,6 +121,9 @@ class Ops {
   virtual void write(const Tensor& tensor, std::span<const int32_t> values) = 0;  // before the next launch
   virtual std::vector<float> read(
       const Tensor& tensor) = 0;  // waits for all work; converted to float. For tests and infer
+  // Fills every floating-point tensor of allocate() with NaN: what a pass then reads before it writes shows in its
+  // results. For tests.
+  virtual void poison() = 0;
 
   // ---- programs ----
   // Resolves and times kernels for all products of `pass`, with the device otherwise idle. Nothing is recorded.

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/native/ops.h"
+
+// What the CUDA engine's shared object (cotenant_cuda.so) exports: one C function that returns one table. Both sides
+// are built from this header by one build; `version` guards against a stale module beside a newer program.
+namespace cotenant {
+
+struct CudaDevice {
+  std::string name;  // "NVIDIA H100 80GB HBM3"
+  std::string uuid;  // "GPU-..."
+  int compute_major = 0, compute_minor = 0;
+  int sms = 0;  // as this process sees them: an MPS share lowers it
+  size_t total_bytes = 0;
+  size_t free_bytes = 0;
+};
+
+// What the machine has. Never throws: what is wrong is told in `problem`.
+struct CudaStatus {
+  int driver_version = 0;   // as cudaDriverGetVersion: 13000 is 13.0; 0: no driver
+  int runtime_version = 0;  // that the module was built with
+  std::vector<CudaDevice> devices;
+  std::string problem;  // one line and what to do about it; empty when devices can be used
+};
+
+struct CudaModule {
+  const char* version;  // cotenant::version() of the module's build
+  CudaStatus (*status)();
+  std::unique_ptr<Ops> (*make_ops)(const OpsOptions& options);  // throws Error
+};
+
+// The name and type of the exported function.
+inline constexpr const char* cuda_module_symbol = "cotenant_cuda_module";
+using CudaModuleFunction = const CudaModule* (*)();
+
+}  // namespace cotenant

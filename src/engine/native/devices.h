@@ -1,0 +1,22 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/native/cuda_module.h"
+#include "engine/native/ops.h"
+
+// From a device's name to its Ops. The CPU's are linked in; CUDA's are opened with dlopen when first asked for: the
+// file COTENANT_CUDA_MODULE names, else cotenant_cuda.so beside the executable, else ../lib/cotenant/cotenant_cuda.so.
+namespace cotenant {
+
+// Throws usage_error when this build or this machine has no such device.
+std::unique_ptr<Ops> make_ops(const OpsOptions& options);
+
+// Whether this build can compute on the CPU (oneDNN was there).
+bool has_cpu_engine();
+
+// What of CUDA can be used here. Never throws: a missing module is a `problem`, too.
+CudaStatus cuda_status();
+
+}  // namespace cotenant
