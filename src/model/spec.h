@@ -24,7 +24,7 @@ struct Llama3RopeScaling {
 struct Rope {
   double theta = 10000;
   double linear_factor = 1;  // "linear" scaling: positions are divided by it
-  std::optional<Llama3RopeScaling> llama3;
+  std::optional<Llama3RopeScaling> llama3 = std::nullopt;
 };
 
 struct ModelSpec {
@@ -68,7 +68,8 @@ struct ModelSpec {
 int64_t parameter_count(const ModelSpec& spec);
 
 // Floating-point operations (2 per multiply-add) of one pass over `rows` sequences of `seq_len` tokens: the matrix
-// products and the attention (half of it when causal). With head_on_last only one token a row goes through the head.
+// products and the attention (the pairs that the mask lets through). With head_on_last only one token a row goes
+// through the head.
 double forward_flops(const ModelSpec& spec, int64_t rows, int64_t seq_len, bool head_on_last = false);
 
 }  // namespace cotenant
