@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+// Structs as JSON objects, with one list of fields for both directions. A struct takes part by a function beside it:
+//
+//   template <class Visitor>
+//   void fields(Visitor& visit, WindowRecord& record) {
+//     visit("start_s", record.start_s);
+//   }
+//
+// Fields may be bool, integers, floating-point numbers, strings, std::optional and std::vector of these, and structs.
+namespace cotenant {
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+
+class JsonWriter {
+ public:
+  template <class T>
+  void operator()(const char* key, T& value) {
+    object_[key] = convert(value);
+  }
+
+  template <class T>
+  static nlohmann::ordered_json convert(T& value) {
+    if constexpr (IsOptional<T>::value) {
+      return value ? convert(*value) : nlohmann::ordered_json();
+    } else if constexpr (IsVector<T>::value) {
+      auto array = nlohmann::ordered_json::array();
+      for (auto& element : value) array.push_back(convert(element));
+      return array;
+    } else if constexpr (std::is_floating_point_v<T>) {
+      return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+    } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
+      return value;
+    } else {
+      JsonWriter writer;
+      fields(writer, value);
+      return std::move(writer.object_);
+    }
+  }
+
+ private:
+  nlohmann::ordered_json object_ = nlohmann::ordered_json::object();
+};
+
+// Throws usage_error naming the place: "experiment.json: tenants[0].threads: expected an integer, found "two"".
+class JsonReader {
+ public:
+  JsonReader(const nlohmann::json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) fail(where_, "an object", object);
+  }
+
+  template <class T>
+  void operator()(const char* key, T& value) {
+    const auto found = object_.find(key);
+    if (found != object_.end()) assign(*found, value, where_ + (where_.ends_with(": ") ? "" : ".") + key);
+  }
+
+  template <class T>
+  static void assign(const nlohmann::json& json, T& value, const std::string& where) {
+    if constexpr (IsOptional<T>::value) {
+      value.reset();
+      if (!json.is_null()) assign(json, value.emplace(), where);
+    } else if (json.is_null()) {
+      return;  // unknown: keeps its default
+    } else if constexpr (IsVector<T>::value) {
+      if (!json.is_array()) fail(where, "a list", json);
+      value.clear();
+      for (size_t i = 0; i < json.size(); ++i)
+        assign(json[i], value.emplace_back(), where + "[" + std::to_string(i) + "]");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      if (!json.is_boolean()) fail(where, "true or false", json);
+      value = json.get<bool>();
+    } else if constexpr (std::is_integral_v<T>) {
+      assign_integer(json, value, where);
+    } else if constexpr (std::is_floating_point_v<T>) {
+      if (!json.is_number()) fail(where, "a number", json);
+      value = json.get<T>();
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      if (!json.is_string()) fail(where, "a string", json);
+      value = json.get<std::string>();
+    } else {
+      JsonReader reader(json, where);
+      fields(reader, value);
+    }
+  }
+
+ private:
+  template <class T>
+  static void assign_integer(const nlohmann::json& json, T& value, const std::string& where) {
+    const bool fits = json.is_number_unsigned()  ? std::in_range<T>(json.get<uint64_t>())
+                      : json.is_number_integer() ? std::in_range<T>(json.get<int64_t>())
+                                                 : false;
+    if (!fits) fail(where, "an integer", json);
+    value = json.get<T>();
+  }
+
+  [[noreturn]] static void fail(const std::string& where, const std::string& expected, const nlohmann::json& found) {
+    const std::string place = where.ends_with(": ") ? where.substr(0, where.size() - 2) : where;
+    throw usage_error(place, "expected " + expected + ", found " + found.dump().substr(0, 60));
+  }
+
+  const nlohmann::json& object_;
+  std::string where_;
+};
+
+template <class T>
+std::string fields_to_json(const T& value, int indent = -1) {
+  return JsonWriter::convert(const_cast<T&>(value)).dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// `where` is the name of the text in messages.
+template <class T>
+T fields_from_json(std::string_view text, const std::string& where) {
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& e) {
+    throw usage_error(where, std::string("not valid JSON: ") + e.what());
+  }
+  T value;
+  JsonReader::assign(json, value, where + ": ");
+  return value;
+}
+
+}  // namespace cotenant

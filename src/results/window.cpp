@@ -1,0 +1,128 @@
+#include "results/window.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "stats/describe.h"
+
+namespace cotenant {
+namespace {
+
+bool has_times(const Iteration& iteration) {
+  return iteration.start_s && iteration.end_s && iteration.status == IterationStatus::ok;
+}
+
+// The part of [start, end] that lies in the window, in [0, 1].
+double share_inside(double start_s, double end_s, const std::optional<WindowRecord>& window) {
+  if (!window) return 1;
+  if (end_s <= start_s) return start_s >= window->start_s && end_s <= window->end_s ? 1 : 0;
+  const double inside = std::min(end_s, window->end_s) - std::max(start_s, window->start_s);
+  return std::clamp(inside / (end_s - start_s), 0.0, 1.0);
+}
+
+// Generated tokens are counted one by one, where their times are known. A time stands for one token of every row.
+double tokens_out_inside(const Iteration& iteration, double share, const std::optional<WindowRecord>& window) {
+  const auto tokens = static_cast<double>(iteration.tokens_out.value_or(0));
+  if (!window || iteration.token_s.empty()) return tokens * share;
+  const auto inside = std::ranges::count_if(
+      iteration.token_s, [&](double at_s) { return at_s >= window->start_s && at_s <= window->end_s; });
+  return tokens * static_cast<double>(inside) / static_cast<double>(iteration.token_s.size());
+}
+
+double first_start_s(std::span<const Iteration> iterations) {
+  double first = std::numeric_limits<double>::infinity();
+  for (const Iteration& iteration : iterations)
+    if (has_times(iteration)) first = std::min(first, *iteration.start_s);
+  return first;
+}
+
+double last_end_s(std::span<const Iteration> iterations) {
+  double last = -std::numeric_limits<double>::infinity();
+  for (const Iteration& iteration : iterations)
+    if (has_times(iteration)) last = std::max(last, *iteration.end_s);
+  return last;
+}
+
+}  // namespace
+
+std::optional<WindowRecord> overlap_window(std::span<const std::vector<Iteration>> tenants,
+                                           std::optional<double> stop_s) {
+  WindowRecord window{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+  for (const auto& iterations : tenants) {
+    window.start_s = std::max(window.start_s, first_start_s(iterations));
+    if (!stop_s) window.end_s = std::min(window.end_s, last_end_s(iterations));
+  }
+  if (stop_s) window.end_s = *stop_s;
+  if (tenants.empty() || !(window.end_s > window.start_s)) return std::nullopt;
+  return window;
+}
+
+bool counts(const Iteration& iteration, const std::optional<WindowRecord>& window) {
+  if (iteration.status != IterationStatus::ok) return false;
+  if (!window || !iteration.start_s || !iteration.end_s) return true;
+  return *iteration.start_s >= window->start_s && *iteration.end_s <= window->end_s;
+}
+
+WindowedSamples samples_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window) {
+  WindowedSamples samples;
+  double latencies_ms = 0;  // of all that are ok: the duration of a file without times
+  for (const Iteration& iteration : iterations) {
+    if (iteration.status != IterationStatus::ok) continue;
+    latencies_ms += iteration.latency_ms;
+    const double share = has_times(iteration) ? share_inside(*iteration.start_s, *iteration.end_s, window) : 1;
+    samples.requests += share;
+    samples.tokens_in += static_cast<double>(iteration.tokens_in.value_or(0)) * share;
+    samples.tokens_out += tokens_out_inside(iteration, share, window);
+    if (!counts(iteration, window)) continue;
+    samples.latency_ms.push_back(iteration.latency_ms);
+    if (iteration.ttft_ms) samples.ttft_ms.push_back(*iteration.ttft_ms);
+    if (iteration.tpot_ms) samples.tpot_ms.push_back(*iteration.tpot_ms);
+  }
+  const auto completion = completion_s(iterations);
+  samples.duration_s = window ? window->duration_s() : completion.value_or(latencies_ms * 1e-3);
+  return samples;
+}
+
+std::optional<double> completion_s(std::span<const Iteration> iterations) {
+  const double duration_s = last_end_s(iterations) - first_start_s(iterations);
+  return duration_s >= 0 ? std::optional(duration_s) : std::nullopt;
+}
+
+LatencySummary summarize_latencies(std::vector<double> latencies_ms) {
+  LatencySummary summary;
+  summary.count = static_cast<int64_t>(latencies_ms.size());
+  if (latencies_ms.empty()) return summary;
+  std::ranges::sort(latencies_ms);
+  summary.mean_ms = mean(latencies_ms);
+  summary.min_ms = latencies_ms.front();
+  summary.p50_ms = percentile(latencies_ms, 0.5);
+  summary.p90_ms = percentile(latencies_ms, 0.9);
+  summary.p95_ms = percentile(latencies_ms, 0.95);
+  summary.p99_ms = percentile(latencies_ms, 0.99);
+  summary.max_ms = latencies_ms.back();
+  return summary;
+}
+
+TenantSummary summarize(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window,
+                        bool generates) {
+  TenantSummary summary;
+  WindowedSamples samples = samples_inside(iterations, window);
+  summary.latency = summarize_latencies(std::move(samples.latency_ms));
+  summary.ttft = summarize_latencies(std::move(samples.ttft_ms));
+  summary.tpot = summarize_latencies(std::move(samples.tpot_ms));
+  if (samples.duration_s > 0) {
+    summary.requests_per_s = samples.requests / samples.duration_s;
+    summary.tokens_in_per_s = samples.tokens_in / samples.duration_s;
+    summary.tokens_out_per_s = samples.tokens_out / samples.duration_s;
+    summary.tokens_per_s = generates ? summary.tokens_out_per_s : summary.tokens_in_per_s;
+  }
+  for (const Iteration& iteration : iterations) {
+    summary.completed += iteration.status == IterationStatus::ok;
+    summary.rejected += iteration.status == IterationStatus::rejected;
+    summary.failed += iteration.status == IterationStatus::failed;
+  }
+  summary.completion_s = completion_s(iterations);
+  return summary;
+}
+
+}  // namespace cotenant
