@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/dtype.h"
+#include "engine/native/ops.h"
+
+// Attention of one new token a row over its KV cache. The cache is cut along its length, so that few rows still fill
+// the device; the last block of a head to finish puts the parts together (as FlashDecoding does: Dao et al. 2023).
+namespace cotenant {
+
+// Bytes of the workspace of a launch; small. Filled with zeros once, before the first launch; launches of one stream
+// may share it, of any shape that fits, since every launch leaves it ready for the next.
+size_t attention_decode_workspace_bytes(int64_t rows, const Attention& attention, int64_t capacity);
+
+// y [rows, heads * head_dim], qkv [rows, (heads + 2 kv_heads) * head_dim], of which only q is read: k and v of the
+// token are already in the cache, at positions[row] (int32, read on the device). The token attends to positions
+// 0..positions[row], or the window's last ones of these. The launch does not depend on the positions.
+void launch_attention_decode(cudaStream_t stream, Dtype dtype, void* y, const void* qkv, const KvCache& cache,
+                             const int32_t* positions, const Attention& attention, void* workspace);
+
+}  // namespace cotenant
