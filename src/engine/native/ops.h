@@ -76,6 +76,16 @@ struct QkTransform {
   Norm q_norm, k_norm;  // of each head, before rope; scale empty: none
 };
 
+// A product with what stands around it in a block. A device fuses what it can; the scratch tensors are for what it
+// cannot, and their contents mean nothing afterwards.
+struct NormLinear {
+  Norm norm;
+  Tensor normed;  // scratch [t, in]; may be x
+  Activation activation = Activation::none;
+  bool gated = false;  // W's rows are gates, then ups: y = activation(gate) * up
+  Tensor wide;         // scratch [t, out] when gated
+};
+
 // Tokens on their way to the host: a pass writes one per row into slot (passes so far) % slots and the host reads them
 // after Program::wait. Both tensors are readable by the host.
 struct TokenRing {
@@ -139,6 +149,8 @@ class Ops {
   // y = activation(x W^T + b), or y += x W^T + b when accumulate (activation none). x [t, in], y [t, padded_out].
   virtual void linear(const Tensor& y, const Weight& weight, const Tensor& x, Activation activation,
                       bool accumulate) = 0;
+  // y = activation(norm(x) W^T + b), or gated, with y [t, out / 2]. By norm, linear and gate unless overridden.
+  virtual void norm_linear(const Tensor& y, const Weight& weight, const Tensor& x, const NormLinear& how);
   // y[t, i] = activation(x[t, i]) * x[t, i + width]; x [t, 2 * width], y [t, width].
   virtual void gate(const Tensor& y, const Tensor& x, Activation activation) = 0;
   // In place on qkv [t, qkv_width]: norm and rotate q and k. Where there is a cache, also writes k and v of token t of

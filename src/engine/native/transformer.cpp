@@ -154,9 +154,7 @@ Transformer::Buffers Transformer::buffers(int64_t tokens) const {
           .ffn = head_of(buffers_.ffn, tokens)};
 }
 
-void Transformer::block(const Layer& layer, const Buffers& b, const Tensor& positions, bool cached) {
-  if (!spec_.post_norm) ops_.norm(b.normed, b.hidden, layer.attn_norm);
-  ops_.linear(b.qkv, layer.qkv, b.normed, Activation::none, false);
+void Transformer::attention(const Layer& layer, const Buffers& b, const Tensor& positions, bool cached) {
   if (layer.cache || layer.transform.rope || layer.transform.q_norm.scale)
     ops_.transform_qkv(b.qkv, positions, layer.transform, layer.cache, attention_);
   if (cached) {
@@ -165,28 +163,40 @@ void Transformer::block(const Layer& layer, const Buffers& b, const Tensor& posi
     ops_.attend(b.context, b.qkv, shape_.rows, attention_);
   }
   ops_.linear(b.hidden, layer.attn_out, b.context, Activation::none, true);
-  ops_.norm(b.normed, b.hidden, spec_.post_norm ? layer.attn_norm : layer.ffn_norm);
-  if (spec_.gated) {
-    ops_.linear(b.ffn_wide, layer.ffn_in, b.normed, Activation::none, false);
-    ops_.gate(b.ffn, b.ffn_wide, spec_.activation);
-  } else {
-    ops_.linear(b.ffn, layer.ffn_in, b.normed, spec_.activation, false);
-  }
+}
+
+void Transformer::block(const Layer& layer, const Buffers& b, const Tensor& positions, bool cached) {
+  ops_.norm_linear(b.qkv, layer.qkv, b.hidden, {.norm = layer.attn_norm, .normed = b.normed});
+  attention(layer, b, positions, cached);
+  ops_.norm_linear(b.ffn, layer.ffn_in, b.hidden,
+                   {.norm = layer.ffn_norm,
+                    .normed = b.normed,
+                    .activation = spec_.activation,
+                    .gated = spec_.gated,
+                    .wide = b.ffn_wide});
   ops_.linear(b.hidden, layer.ffn_out, b.ffn, Activation::none, true);
-  if (spec_.post_norm) ops_.norm(b.hidden, b.hidden, layer.ffn_norm);
+}
+
+void Transformer::post_norm_block(const Layer& layer, const Buffers& b, const Tensor& positions) {
+  ops_.linear(b.qkv, layer.qkv, b.hidden, Activation::none, false);
+  attention(layer, b, positions, false);
+  ops_.norm(b.hidden, b.hidden, layer.attn_norm);
+  ops_.linear(b.ffn, layer.ffn_in, b.hidden, spec_.activation, false);
+  ops_.linear(b.hidden, layer.ffn_out, b.ffn, Activation::none, true);
+  ops_.norm(b.hidden, b.hidden, layer.ffn_norm);
 }
 
 void Transformer::blocks(const Buffers& b, const Tensor& ids, const Tensor& positions, bool cached) {
   ops_.embed(b.hidden, embedding_, ids, positions);
   if (embedding_norm_.scale) ops_.norm(b.hidden, b.hidden, embedding_norm_);
-  for (const Layer& layer : layers_) block(layer, b, positions, cached);
+  for (const Layer& layer : layers_)
+    spec_.post_norm ? post_norm_block(layer, b, positions) : block(layer, b, positions, cached);
 }
 
 void Transformer::forward() {
   blocks(buffers_, input_, positions_, false);
   if (!spec_.has_head) return;  // logits_ is the hidden state
-  ops_.norm(buffers_.normed, buffers_.hidden, final_norm_);
-  ops_.linear(logits_, head_, buffers_.normed, Activation::none, false);
+  ops_.norm_linear(logits_, head_, buffers_.hidden, {.norm = final_norm_, .normed = buffers_.normed});
 }
 
 void Transformer::prefill() {
@@ -203,8 +213,7 @@ void Transformer::decode() {
 }
 
 void Transformer::next_tokens(const Tensor& hidden) {
-  ops_.norm(hidden, hidden, final_norm_);
-  ops_.linear(logits_, head_, hidden, Activation::none, false);
+  ops_.norm_linear(logits_, head_, hidden, {.norm = final_norm_, .normed = hidden});
   ops_.argmax(last_tokens_, logits_, spec_.vocab_size);
   ops_.advance(last_positions_, last_tokens_, ring_);
 }

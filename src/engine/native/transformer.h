@@ -49,7 +49,9 @@ class Transformer {
   Norm make_norm(const NormSource& source);
   Buffers buffers(int64_t tokens) const;
   void blocks(const Buffers& buffers, const Tensor& ids, const Tensor& positions, bool cached);
-  void block(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);
+  void block(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);      // norms before
+  void post_norm_block(const Layer& layer, const Buffers& buffers, const Tensor& positions);         // norms after
+  void attention(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);  // from qkv on
   void next_tokens(const Tensor& hidden);
 
   Ops& ops_;
