@@ -83,7 +83,7 @@ struct NormLinear {
   Tensor normed;  // scratch [t, in]; may be x
   Activation activation = Activation::none;
   bool gated = false;  // W's rows are gates, then ups: y = activation(gate) * up
-  Tensor wide;         // scratch [t, out] when gated
+  Tensor wide{};       // scratch [t, out] when gated
 };
 
 // Tokens on their way to the host: a pass writes one per row into slot (passes so far) % slots and the host reads them
