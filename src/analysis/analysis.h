@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "stats/hypothesis_tests.h"
+
 // Everything cotenant says about one experiment, from its files alone: plain structs which tables, --json, plots and
 // report.html print. How each figure is defined is told in docs/metrics.md. A figure that the files cannot support is
 // std::nullopt (or an empty vector), never zero, and `warnings` says why.
@@ -112,10 +114,6 @@ struct Fairness {
     double cv = 0, max_min_ratio = 0;
   };
   std::vector<AtQuantile> by_quantile;  // of the column at that quantile; by progress: of alone / shared there
-};
-
-struct TestResult {
-  double statistic = 0, p = 0;  // NaN where it is not defined (all samples equal)
 };
 
 struct PairTest {

@@ -15,4 +15,12 @@ double mean(std::span<const double> values);
 // n - 1 in the denominator; 0 for a single value.
 double standard_deviation(std::span<const double> values);
 
+// n in the denominator.
+double population_variance(std::span<const double> values);
+
+std::vector<double> sorted_copy(std::span<const double> values);
+
+// Of any order; reorders a copy, O(n).
+double median(std::span<const double> values);
+
 }  // namespace cotenant

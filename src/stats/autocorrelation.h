@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+// Consecutive iterations resemble each other, so n of them say less than n independent ones would.
+namespace cotenant {
+
+// Of values `lag` apart: sum over i of (x_i - m)(x_(i+lag) - m), over the sum of squares. NaN when all are equal.
+double autocorrelation(std::span<const double> values, size_t lag);
+
+// n over 1 + 2 x the sum of autocorrelations, which ends at Geyer's initial positive sequence: before the first pair of
+// lags (2k, 2k+1) whose sum is not positive (C. J. Geyer, Practical Markov Chain Monte Carlo, 1992). In [1, n]:
+// negative correlation is not counted as additional information. n when all values are equal. Lags are bounded so that
+// it takes 2e8 multiplications at most.
+double effective_sample_size(std::span<const double> values);
+
+}  // namespace cotenant

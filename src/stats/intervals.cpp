@@ -1,0 +1,30 @@
+#include "stats/intervals.h"
+
+#include <boost/math/distributions/binomial.hpp>
+
+namespace cotenant {
+
+std::optional<OrderInterval> quantile_interval(size_t n, double q, double confidence) {
+  if (n == 0) return std::nullopt;
+  const boost::math::binomial below(static_cast<double>(n), q);
+  const double tail = (1 - confidence) / 2;
+  const auto at_most = [&](size_t k) { return cdf(below, static_cast<double>(k)); };  // P(B <= k)
+  const auto at_least = [&](size_t k) {
+    return cdf(complement(below, static_cast<double>(k) - 1));
+  };  // P(B >= k), k >= 1
+  if (at_most(0) > tail || at_least(n) > tail) return std::nullopt;
+
+  size_t low = 0, too_high = n;  // the largest `low` with P(B <= low) <= tail
+  while (too_high - low > 1) {
+    const size_t middle = low + (too_high - low) / 2;
+    (at_most(middle) <= tail ? low : too_high) = middle;
+  }
+  size_t high = n, too_low = 0;  // the smallest `high`, counted from 1, with P(B >= high) <= tail
+  while (high - too_low > 1) {
+    const size_t middle = too_low + (high - too_low) / 2;
+    (at_least(middle) <= tail ? high : too_low) = middle;
+  }
+  return OrderInterval{low, high - 1};
+}
+
+}  // namespace cotenant

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace cotenant {
+
+// Which order statistics enclose a quantile; counted from 0.
+struct OrderInterval {
+  size_t low = 0, high = 0;
+};
+
+// A distribution-free interval of the q-quantile from n independent samples: B, the number of samples below the
+// quantile, is binomial(n, q); each end is left out with a probability of at most (1 - confidence) / 2. nullopt where n
+// is too small (at 95%: 6 samples for the median, 72 for p95, 368 for p99). q in (0, 1).
+// David and Nagaraja, Order Statistics, 3rd edition, section 7.1.
+std::optional<OrderInterval> quantile_interval(size_t n, double q, double confidence = 0.95);
+
+}  // namespace cotenant
