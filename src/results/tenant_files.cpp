@@ -1,0 +1,130 @@
+#include "results/tenant_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "results/event_json.h"
+#include "results/window.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path made_directory(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) throw usage_error(path.string(), "cannot be created: " + error.message(), "Choose another --out.");
+  return path;
+}
+
+// A model's name as part of a file's name: '/' becomes '_', and of a directory only the last part is kept.
+std::string file_part(const std::string& model) {
+  std::string name = model.starts_with('/') || model.starts_with('.') ? fs::path(model).filename().string() : model;
+  std::ranges::replace(name, '/', '_');
+  return name;
+}
+
+nlohmann::ordered_json config_of(const SettingsRecord& settings, const TenantRecord& tenant) {
+  nlohmann::ordered_json config;
+  config["model_name"] = tenant.model;
+  config["batch_size"] = tenant.batch_size;
+  config["seq_len"] = tenant.seq_len;
+  config["num_warmup"] = tenant.num_warmup;
+  config["num_iters"] = tenant.num_iters;
+  config["device"] = settings.device;
+  config["tag"] = tenant.tag;
+  config["name"] = tenant.name;
+  config["engine"] = tenant.engine;
+  if (!tenant.dtype.empty()) config["dtype"] = tenant.dtype;
+  config["task"] = tenant.task;
+  if (tenant.task == "generate") config["max_new_tokens"] = tenant.max_new_tokens;
+  config["threads"] = tenant.threads;
+  config["sharing"] = settings.sharing;
+  config["seed"] = settings.seed;
+  return config;
+}
+
+RunStart run_start(const SettingsRecord& settings, const TenantRecord& tenant, const std::string& config) {
+  RunStart event;
+  event.timestamp = wall_clock_s();
+  event.model_name = tenant.model;
+  event.tag = tenant.tag;
+  event.device = settings.device;
+  event.batch_size = tenant.batch_size;
+  event.seq_len = tenant.seq_len;
+  event.num_iters = tenant.num_iters;
+  event.num_warmup = tenant.num_warmup;
+  event.config_json = config;
+  return event;
+}
+
+std::string summary_text(const RunEnd& end, const std::vector<std::pair<std::string, std::string>>& config) {
+  std::string text =
+      fmt::format("avg_ms={}\np50_ms={}\np90_ms={}\np95_ms={}\np99_ms={}\nthroughput_tokens_per_s={}\n", end.avg_ms,
+                  end.p50_ms, end.p90_ms, end.p95_ms, end.p99_ms, end.throughput_tokens_per_s);
+  for (const auto& [key, value] : config) text += fmt::format("config_{}={}\n", key, value);
+  return text;
+}
+
+}  // namespace
+
+TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant)
+    : generates_(tenant.task == "generate"), events_(made_directory(experiment / tenant.directory) / "events.jsonl") {
+  const std::string name = fs::path(tenant.directory).filename().string();
+  prefix_ = experiment / tenant.directory /
+            fmt::format("{}_{}_b{}_L{}", name, file_part(tenant.model), tenant.batch_size, tenant.seq_len);
+  const nlohmann::ordered_json config = config_of(settings, tenant);
+  for (const auto& [key, value] : config.items())
+    config_.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+  fmt::memory_buffer line;
+  append_json(line, run_start(settings, tenant, config.dump()));
+  events_.write({line.data(), line.size()});
+}
+
+void TenantFiles::append(const Iteration& iteration) {
+  fmt::memory_buffer line;
+  append_json(line, iteration);
+  events_.write({line.data(), line.size()});
+  iterations_.push_back(iteration);
+}
+
+void TenantFiles::flush() {
+  events_.flush();
+}
+
+void TenantFiles::finish() {
+  const TenantSummary summary = summarize(iterations_, std::nullopt, generates_);
+  const double nothing = std::numeric_limits<double>::quiet_NaN();
+  RunEnd end;
+  end.timestamp = wall_clock_s();
+  end.avg_ms = summary.latency.mean_ms.value_or(nothing);
+  end.p50_ms = summary.latency.p50_ms.value_or(nothing);
+  end.p90_ms = summary.latency.p90_ms.value_or(nothing);
+  end.p95_ms = summary.latency.p95_ms.value_or(nothing);
+  end.p99_ms = summary.latency.p99_ms.value_or(nothing);
+  end.throughput_tokens_per_s = summary.tokens_per_s.value_or(nothing);
+  end.num_iters = static_cast<int64_t>(iterations_.size());
+  std::string latencies;
+  for (const Iteration& iteration : iterations_) {
+    if (iteration.status != IterationStatus::ok) continue;
+    end.tokens_processed += (generates_ ? iteration.tokens_out : iteration.tokens_in).value_or(0);
+    fmt::format_to(std::back_inserter(latencies), "{:.6f}\n", iteration.latency_ms);
+  }
+  fmt::memory_buffer lines;
+  append_json(lines, end);
+  append_time_elapsed(lines, summary.completion_s.value_or(nothing));
+  events_.write({lines.data(), lines.size()});
+  events_.close();
+  write_file(prefix_.string() + "_latencies_ms.csv", latencies);
+  write_file(prefix_.string() + "_summary.txt", summary_text(end, config_));
+}
+
+}  // namespace cotenant

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "results/event.h"
+#include "results/output_file.h"
+#include "results/record.h"
+
+namespace cotenant {
+
+// Writes one tenant's files into <experiment>/<tenant.directory>: events.jsonl as the run goes, and at its end the
+// study's latencies_ms.csv (one number per line, in order of time) and summary.txt, both over all requests that are ok.
+// Keeps the iterations for the summary. Throws as OutputFile does.
+class TenantFiles {
+ public:
+  TenantFiles(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
+
+  void append(const Iteration& iteration);
+  void flush();   // so that a reader of the directory sees them
+  void finish();  // run_end, time_elapsed and the other two files
+
+  const std::vector<Iteration>& iterations() const { return iterations_; }
+
+ private:
+  std::filesystem::path prefix_;  // <directory>/<tenant>_<model>_b8_L128
+  std::vector<std::pair<std::string, std::string>> config_;
+  bool generates_ = false;
+  OutputFile events_;
+  std::vector<Iteration> iterations_;
+};
+
+}  // namespace cotenant
