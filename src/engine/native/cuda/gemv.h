@@ -40,4 +40,13 @@ bool gemv_supported(Dtype dtype, int64_t rows, int64_t in, int64_t out);
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv);
 
+// How a product is cut up. The results of different plans differ by rounding only.
+struct GemvPlan {
+  int tiles = 4;  // 1, 2 or 4 tiles of 8 outputs a block; gated: not 1
+  int warps = 8;  // 4 or 8 a block
+};
+
+GemvPlan default_plan(const Gemv& gemv);
+void launch_gemv(cudaStream_t stream, const Gemv& gemv, GemvPlan plan);
+
 }  // namespace cotenant

@@ -1,0 +1,279 @@
+#include <algorithm>
+
+#include "engine/native/cuda/activation.cuh"
+#include "engine/native/cuda/gemv.h"
+#include "engine/native/cuda/launch.h"
+#include "engine/native/cuda/row_statistics.cuh"
+#include "engine/native/cuda/tensor_core.cuh"
+
+// A block computes `tiles` x 8 outputs of all rows; its warps divide the inputs among them, 64 at a time in turn, and
+// add up their sums at the end. Weights go through a ring in shared memory in which every lane has its own slots, so a
+// warp never waits for another before the end. Tens of kilobytes are under way on each multiprocessor at any time,
+// which is what it takes to saturate device memory.
+//
+// The tensor cores do the arithmetic: activations are the 16-row operand A, 8 rows of weights the operand B. Since a
+// sum does not care for the order of its terms, a lane takes 8 consecutive inputs (16 bytes) where the operands' layout
+// would give it two pairs apart from each other; A and B are permuted alike.
+namespace cotenant {
+namespace {
+
+constexpr int lane_bytes = 16;  // of one copy: 8 weights
+constexpr int step_inputs =
+    64;  // of a warp and a step: 4 lanes x 8 weights, twice, so that whole 128-byte lines are read
+
+template <typename T>
+struct Arguments {
+  T* y;
+  const T* w;
+  const T* bias;
+  const T* x;
+  int rows, in, out, padded_out;
+  Activation activation;
+  bool accumulate, gated;
+  bool normalize, centered;
+  float eps;
+  const T* scale;
+  const T* shift;
+};
+
+template <typename T>
+Arguments<T> make_arguments(const Gemv& g) {
+  return {.y = static_cast<T*>(g.y),
+          .w = static_cast<const T*>(g.w),
+          .bias = static_cast<const T*>(g.bias),
+          .x = static_cast<const T*>(g.x),
+          .rows = static_cast<int>(g.rows),
+          .in = static_cast<int>(g.in),
+          .out = static_cast<int>(g.out),
+          .padded_out = static_cast<int>(g.padded_out),
+          .activation = g.activation,
+          .accumulate = g.accumulate,
+          .gated = g.gated,
+          .normalize = static_cast<bool>(g.norm.scale),
+          .centered = g.norm.kind == NormKind::layer,
+          .eps = g.norm.eps,
+          .scale = static_cast<const T*>(g.norm.scale.data),
+          .shift = static_cast<const T*>(g.norm.shift.data)};
+}
+
+// The row of w that is row `row` of tile `tile` of this block; the last one again where there is none. When gated, the
+// first half of a block's tiles are gates and the second half the ups of the same outputs.
+template <int tiles, typename T>
+__device__ int weight_row(const Arguments<T>& a, int tile, int row) {
+  if (!a.gated) return min(blockIdx.x * tiles * 8 + tile * 8 + row, a.padded_out - 1);
+  constexpr int gates = tiles > 1 ? tiles / 2 : 1;
+  const int half = a.out / 2;
+  const int output = min(blockIdx.x * gates * 8 + tile % gates * 8 + row, half - 1);
+  return tile < gates ? output : half + output;
+}
+
+// Eight activations of one row as the two pairs of operands A of two products.
+struct Activations {
+  uint32_t pairs[4];
+};
+
+template <typename T>
+__device__ Activations load_activations(const Arguments<T>& a, int row, int input) {
+  if (row >= a.rows || input >= a.in) return {};
+  // Not through L1: it may hold what the row was before the last kernel wrote it.
+  const uint4 v = __ldcg(reinterpret_cast<const uint4*>(a.x + static_cast<int64_t>(row) * a.in + input));
+  return {{v.x, v.y, v.z, v.w}};
+}
+
+template <typename T>
+__device__ void normalize(const Arguments<T>& a, Activations& v, RowStatistics s, int input) {
+  if (input >= a.in) return;
+  const uint4 scale = __ldg(reinterpret_cast<const uint4*>(a.scale + input));
+  const uint4 shift = a.shift ? __ldg(reinterpret_cast<const uint4*>(a.shift + input)) : uint4{};
+  const uint32_t scales[4] = {scale.x, scale.y, scale.z, scale.w};
+  const uint32_t shifts[4] = {shift.x, shift.y, shift.z, shift.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 x = unpack_pair<T>(v.pairs[i]), m = unpack_pair<T>(scales[i]), b = unpack_pair<T>(shifts[i]);
+    v.pairs[i] = pack_pair<T>((x.x - s.mean) * s.rstd * m.x + b.x, (x.y - s.mean) * s.rstd * m.y + b.y);
+  }
+}
+
+template <typename T>
+__device__ float read_uncached(const T* pointer) {
+  const unsigned short bits = __ldcg(reinterpret_cast<const unsigned short*>(pointer));
+  return static_cast<float>(reinterpret_cast<const T&>(bits));
+}
+
+// sums: [warps][tiles][rows of the operand][8]. Adds them up and writes the block's outputs.
+template <typename T, int tiles, int operand_rows>
+__device__ void finish(const Arguments<T>& a, const float* sums) {
+  const int warps = blockDim.x / 32;
+  const auto total = [&](int tile, int row, int column) {
+    float sum = 0;
+    for (int w = 0; w < warps; ++w) sum += sums[((w * tiles + tile) * operand_rows + row) * 8 + column];
+    return sum;
+  };
+  const int outputs_of_block = (a.gated ? tiles / 2 : tiles) * 8;
+  const int outputs = a.gated ? a.out / 2 : a.out, stride = a.gated ? a.out / 2 : a.padded_out;
+  for (int i = threadIdx.x; i < a.rows * outputs_of_block; i += blockDim.x) {
+    const int row = i / outputs_of_block, column = i % outputs_of_block;
+    const int output = blockIdx.x * outputs_of_block + column;
+    if (output >= outputs) continue;
+    float value = total(column / 8, row, column % 8);
+    T* y = a.y + static_cast<int64_t>(row) * stride + output;
+    if (a.gated) {
+      const float gate = static_cast<float>(static_cast<T>(value));
+      const float up = static_cast<float>(static_cast<T>(total(tiles / 2 + column / 8, row, column % 8)));
+      value = activate(a.activation, gate) * up;
+    } else {
+      if (a.bias) value += static_cast<float>(a.bias[output]);
+      value = a.accumulate ? value + read_uncached(y) : activate(a.activation, value);
+    }
+    *y = static_cast<T>(value);
+  }
+}
+
+template <typename T, int tiles, int stages, bool over_8_rows>
+__global__ void __launch_bounds__(256) gemv_kernel(const Arguments<T> a) {
+  constexpr int operand_rows = over_8_rows ? 16 : 8;
+  constexpr int halves = 2;  // of a step: inputs 0..31 and 32..63
+  constexpr int slot_bytes = 32 * lane_bytes;
+  extern __shared__ __align__(128) unsigned char shared[];
+  __shared__ RowStatistics statistics[gemv_max_rows];
+  let_successor_start();
+
+  const int warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
+  const int g = lane / 4, t = lane % 4;
+  const T* weights[tiles];
+#pragma unroll
+  for (int m = 0; m < tiles; ++m) weights[m] = a.w + static_cast<int64_t>(weight_row<tiles>(a, m, g)) * a.in;
+  const int all_steps = (a.in + step_inputs - 1) / step_inputs;
+  const int steps = (all_steps - warp + warps - 1) / warps;  // of this warp: warp, warp + warps, ...
+  const auto first_input = [&](int step) { return (warp + step * warps) * step_inputs + 8 * t; };
+
+  unsigned char* ring = shared + warp * stages * tiles * halves * slot_bytes + lane * lane_bytes;
+  const auto slot = [&](int stage, int tile, int half) {
+    return ring + ((stage * tiles + tile) * halves + half) * slot_bytes;
+  };
+  const auto request = [&](int step, int stage) {
+    if (step < steps) {
+#pragma unroll
+      for (int m = 0; m < tiles; ++m) {
+#pragma unroll
+        for (int h = 0; h < halves; ++h) {
+          const int input = first_input(step) + 32 * h;
+          const bool inside = input < a.in;
+          copy_async(shared_address(slot(stage, m, h)), weights[m] + (inside ? input : 0), inside);
+        }
+      }
+    }
+    commit_copies();  // empty groups keep the count
+  };
+  for (int s = 0; s < stages; ++s) request(s, s);
+
+  wait_for_predecessor();
+  if (a.normalize) row_statistics(statistics, a.x, a.rows, a.in, a.centered, a.eps);
+
+  Activations x[halves][2] = {};
+  const auto load = [&](int step) {
+#pragma unroll
+    for (int h = 0; h < halves; ++h) {
+      const int input = first_input(step) + 32 * h;
+      x[h][0] = load_activations(a, g, input);
+      if constexpr (over_8_rows) x[h][1] = load_activations(a, g + 8, input);
+      if (a.normalize) {
+        normalize(a, x[h][0], statistics[g], input);
+        if constexpr (over_8_rows) normalize(a, x[h][1], statistics[g + 8], input);
+      }
+    }
+  };
+
+  float sums[tiles][4] = {};
+  int stage = 0;
+  for (int step = 0; step < steps; ++step) {
+    load(step);
+    wait_copies<stages - 1>();
+#pragma unroll
+    for (int m = 0; m < tiles; ++m) {
+#pragma unroll
+      for (int h = 0; h < halves; ++h) {
+        const uint4 w = *reinterpret_cast<const uint4*>(slot(stage, m, h));
+        const uint32_t(&low)[4] = x[h][0].pairs;   // rows 0..7
+        const uint32_t(&high)[4] = x[h][1].pairs;  // rows 8..15
+        multiply_add<T>(sums[m], low[0], high[0], low[1], high[1], w.x, w.y);
+        multiply_add<T>(sums[m], low[2], high[2], low[3], high[3], w.z, w.w);
+      }
+    }
+    request(step + stages, stage);
+    stage = stage + 1 == stages ? 0 : stage + 1;
+  }
+
+  auto* partial = reinterpret_cast<float*>(shared + warps * stages * tiles * halves * slot_bytes);
+#pragma unroll
+  for (int m = 0; m < tiles; ++m) {
+    float* mine = partial + (warp * tiles + m) * operand_rows * 8;
+    *reinterpret_cast<float2*>(mine + g * 8 + 2 * t) = {sums[m][0], sums[m][1]};
+    if constexpr (over_8_rows) *reinterpret_cast<float2*>(mine + (g + 8) * 8 + 2 * t) = {sums[m][2], sums[m][3]};
+  }
+  __syncthreads();
+  finish<T, tiles, operand_rows>(a, partial);
+}
+
+template <typename T, int tiles, int stages, bool over_8_rows>
+void launch_kernel(cudaStream_t stream, const Gemv& gemv, int warps) {
+  constexpr size_t ring_bytes = size_t{stages} * tiles * 2 * 32 * lane_bytes;
+  constexpr size_t sums_bytes = size_t{tiles} * (over_8_rows ? 16 : 8) * 8 * sizeof(float);
+  const size_t shared_bytes = static_cast<size_t>(warps) * (ring_bytes + sums_bytes);
+  const auto kernel = gemv_kernel<T, tiles, stages, over_8_rows>;
+  COTENANT_CUDA("product of few rows", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                            static_cast<int>(shared_bytes)));
+  const int64_t outputs = gemv.gated ? gemv.out / 2 : gemv.out;
+  const int64_t outputs_of_block = (gemv.gated ? tiles / 2 : tiles) * 8;
+  const dim3 grid(static_cast<unsigned>((outputs + outputs_of_block - 1) / outputs_of_block));
+  launch("product of few rows", stream, kernel, grid, dim3(static_cast<unsigned>(warps) * 32), shared_bytes,
+         make_arguments<T>(gemv));
+}
+
+template <typename T, int tiles, int stages>
+void launch_rows(cudaStream_t stream, const Gemv& gemv, int warps) {
+  if (gemv.rows <= 8) {
+    launch_kernel<T, tiles, stages, false>(stream, gemv, warps);
+  } else {
+    launch_kernel<T, tiles, stages, true>(stream, gemv, warps);
+  }
+}
+
+}  // namespace
+
+bool gemv_supported(Dtype dtype, int64_t rows, int64_t in, int64_t out) {
+  return (dtype == Dtype::f16 || dtype == Dtype::bf16) && rows >= 1 && rows <= gemv_max_rows && in % 8 == 0 && out >= 1;
+}
+
+GemvPlan default_plan(const Gemv& gemv) {
+  // More tiles a block read the activations less often; fewer give more blocks, and every multiprocessor should have
+  // one or two. Few inputs do not feed 8 warps.
+  const int64_t groups = (gemv.padded_out + 7) / 8;
+  GemvPlan plan;
+  plan.tiles = groups >= 4 * 200 ? 4 : groups >= 2 * 100 || gemv.gated ? 2 : 1;
+  plan.warps = gemv.in >= 8 * 3 * step_inputs ? 8 : 4;
+  return plan;
+}
+
+void launch_gemv(cudaStream_t stream, const Gemv& gemv) {
+  launch_gemv(stream, gemv, default_plan(gemv));
+}
+
+void launch_gemv(cudaStream_t stream, const Gemv& gemv, GemvPlan plan) {
+  with_type(gemv.dtype, [&]<typename T>(T) {
+    if constexpr (sizeof(T) == 2) {
+      switch (plan.tiles) {
+        case 4:
+          return launch_rows<T, 4, 2>(stream, gemv, plan.warps);
+        case 2:
+          return launch_rows<T, 2, 4>(stream, gemv, plan.warps);
+        default:
+          return launch_rows<T, 1, 6>(stream, gemv, plan.warps);
+      }
+    } else {
+      throw internal_error("launch_gemv", "only float16 and bfloat16 are supported");
+    }
+  });
+}
+
+}  // namespace cotenant
