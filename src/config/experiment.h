@@ -59,9 +59,10 @@ struct TenantConfig {
 };
 
 struct ExperimentConfig {
-  std::string file;     // path as given; empty: from the command line alone
-  std::string text;     // the file, byte for byte; without a file an equivalent YAML
-  bool single = false;  // single_model form
+  std::string file;                    // path as given; empty: from the command line alone
+  std::string text;                    // the file, byte for byte; without a file an equivalent YAML
+  std::vector<std::string> overrides;  // of --set and --vary, "tenants.0.batch_size=4", in order
+  bool single = false;                 // single_model form
 
   std::string experiment_name;
   std::string device = "auto";         // auto, cpu, cuda, cuda:N
@@ -77,5 +78,8 @@ struct ExperimentConfig {
 
 // A name as a directory: '/' becomes '_'.
 std::string directory_name(std::string_view name);
+
+// What a tenant of this model is called without a name: the model's name as a directory, of a path its last part.
+std::string default_name(std::string_view model);
 
 }  // namespace cotenant

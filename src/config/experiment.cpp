@@ -1,0 +1,70 @@
+#include "config/experiment.h"
+
+#include <algorithm>
+
+namespace cotenant {
+
+std::string_view to_string(SharingMode mode) {
+  switch (mode) {
+    case SharingMode::timeslice:
+      return "timeslice";
+    case SharingMode::mps:
+      return "mps";
+    case SharingMode::streams:
+      return "streams";
+    case SharingMode::green:
+      return "green";
+    case SharingMode::mig:
+      return "mig";
+    case SharingMode::partition:
+      return "partition";
+  }
+  return "?";
+}
+
+std::string_view to_string(Corun corun) {
+  return corun == Corun::overlap ? "overlap" : "fixed";
+}
+
+std::string_view to_string(Task task) {
+  return task == Task::forward ? "forward" : "generate";
+}
+
+std::string_view to_string(WaitPolicy wait) {
+  switch (wait) {
+    case WaitPolicy::automatic:
+      return "auto";
+    case WaitPolicy::spin:
+      return "spin";
+    case WaitPolicy::block:
+      return "block";
+  }
+  return "?";
+}
+
+std::string_view to_string(EngineKind kind) {
+  return kind == EngineKind::native ? "native" : "stress";
+}
+
+std::string_view to_string(StressKind kind) {
+  return kind == StressKind::sleep ? "sleep" : "spin";
+}
+
+std::string directory_name(std::string_view name) {
+  std::string out(name);
+  std::replace(out.begin(), out.end(), '/', '_');
+  return out;
+}
+
+std::string default_name(std::string_view model) {
+  // A path says more by its end, a name on Hugging Face as a whole.
+  const bool is_path = model.starts_with('/') || model.starts_with('.') || model.starts_with('~');
+  while (model.size() > 1 && model.ends_with('/')) model.remove_suffix(1);
+  if (is_path) model = model.substr(model.rfind('/') + 1);
+  std::string name = directory_name(model).substr(0, 80);
+  while (!name.empty() && (static_cast<unsigned char>(name.back()) & 0xc0) == 0x80) name.pop_back();
+  if (name.empty() || name.front() == '.') name.insert(0, "model");
+  return name;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,304 @@
+#include "config/keys.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <optional>
+#include <type_traits>
+
+namespace cotenant {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+struct Unwrapped {
+  using type = T;
+};
+template <class T>
+struct Unwrapped<std::optional<T>> {
+  using type = T;
+};
+
+// A checked value as the type of the field it goes to.
+template <class T>
+T as(const Value& value) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<int>>) {
+    return std::get<T>(value);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return std::get<double>(value);
+  } else {
+    return static_cast<T>(std::get<int64_t>(value));
+  }
+}
+
+template <class T>
+Json shown(const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    return std::string(to_string(value));
+  } else {
+    return value;
+  }
+}
+template <class T>
+Json shown(const std::optional<T>& value) {
+  return value ? shown(*value) : Json();
+}
+inline Json shown(const std::string& value) {
+  return value.empty() ? Json() : Json(value);
+}
+inline Json shown(const std::vector<int>& value) {
+  return value.empty() ? Json() : Json(value);
+}
+
+// Binds a key to a field of the configuration.
+template <class Bound, class Config, class T>
+Bound bind(Key key, T Config::*field) {
+  Bound bound;
+  static_cast<Key&>(bound) = std::move(key);
+  bound.store = [field](auto& draft, const Value& value) {
+    draft.config.*field = as<typename Unwrapped<T>::type>(value);
+  };
+  bound.show = [field](const Config& config) { return shown(config.*field); };
+  return bound;
+}
+
+// Binds a choice; its words are those of to_string.
+template <class Bound, class Config, class T>
+Bound bind_choice(Key key, T Config::*field, std::vector<typename Unwrapped<T>::type> choices) {
+  key.type = ValueType::choice;
+  for (const auto choice : choices) key.choices.emplace_back(to_string(choice));
+  Bound bound;
+  static_cast<Key&>(bound) = std::move(key);
+  bound.store = [field, choices](auto& draft, const Value& value) {
+    const auto chosen = std::find_if(choices.begin(), choices.end(),
+                                     [&](auto choice) { return to_string(choice) == std::get<std::string>(value); });
+    draft.config.*field = *chosen;
+  };
+  bound.show = [field](const Config& config) { return shown(config.*field); };
+  return bound;
+}
+
+// The key is told only where it means something.
+TenantKey only_if(bool (*applies)(const TenantConfig&), TenantKey key) {
+  key.show = [applies, show = std::move(key.show)](const TenantConfig& config) {
+    return applies(config) ? show(config) : Json();
+  };
+  return key;
+}
+
+// A key that has no field of its own.
+template <class Bound, class Store>
+Bound bind_to(Key key, Store store) {
+  Bound bound;
+  static_cast<Key&>(bound) = std::move(key);
+  bound.store = std::move(store);
+  bound.show = [](const auto&) { return Json(); };
+  return bound;
+}
+
+Key plain(std::string path, ValueType type, std::string default_text, std::string description, Json value = nullptr) {
+  Key key;
+  key.path = std::move(path);
+  key.type = type;
+  key.default_text = std::move(default_text);
+  key.default_value = std::move(value);
+  key.description = std::move(description);
+  return key;
+}
+
+Key integer(std::string path, double minimum, double maximum, std::string default_text, std::string description,
+            Json value = nullptr) {
+  Key key =
+      plain(std::move(path), ValueType::integer, std::move(default_text), std::move(description), std::move(value));
+  key.minimum = minimum;
+  key.maximum = maximum;
+  return key;
+}
+
+Key number(std::string path, double minimum, double maximum, std::string default_text, std::string description,
+           Json value = nullptr) {
+  Key key =
+      integer(std::move(path), minimum, maximum, std::move(default_text), std::move(description), std::move(value));
+  key.type = ValueType::number;
+  return key;
+}
+
+Key positive(Key key) {
+  key.above_minimum = true;
+  return key;
+}
+
+constexpr double kDay_s = 86400;
+constexpr double kLargestExactInteger = 9007199254740991;  // 2^53 - 1: survives JSON
+
+std::vector<ExperimentKey> make_experiment_keys() {
+  using E = ExperimentConfig;
+  const auto field = [](Key key, auto member) { return bind<ExperimentKey, E>(std::move(key), member); };
+  return {
+      field(plain("experiment_name", ValueType::name, "the file's name",
+                  "Name of the experiment and of the directory of its results."),
+            &E::experiment_name),
+      field(plain("device", ValueType::device, "auto",
+                  "Device of all tenants; auto takes a CUDA device where there is one, else the CPU. May stand in "
+                  "single_model or in a tenant instead, and must agree.",
+                  "auto"),
+            &E::device),
+      field(plain("out_dir", ValueType::text, "data/<experiment_name>", "Directory of this experiment's results."),
+            &E::out_dir),
+      bind_to<ExperimentKey>(plain("mps", ValueType::boolean, "false", "Short for sharing.mode: mps.", false),
+                             [](ExperimentDraft& draft, const Value& value) { draft.mps = std::get<bool>(value); }),
+      bind_choice<ExperimentKey>(
+          plain("sharing.mode", ValueType::choice, "mps with mps: true, else timeslice",
+                "How the device is divided: timeslice leaves it to the driver or the operating system; mps, streams, "
+                "green and mig are ways of an NVIDIA GPU; partition gives disjoint cores of a CPU."),
+          &E::sharing,
+          {SharingMode::timeslice, SharingMode::mps, SharingMode::streams, SharingMode::green, SharingMode::mig,
+           SharingMode::partition}),
+      field(number("sleep_duration", 0, kDay_s, "0", "Cool-down between experiments of one command, in s.", 0),
+            &E::sleep_duration_s),
+      bind_choice<ExperimentKey>(
+          plain("corun", ValueType::choice, "overlap",
+                "overlap: every tenant runs until all have done num_iters and min_duration_s has passed, so that all "
+                "measurements are taken together. fixed: each tenant stops after exactly num_iters.",
+                "overlap"),
+          &E::corun, {Corun::overlap, Corun::fixed}),
+      field(number("min_duration_s", 0, kDay_s, "5; 0 under corun: fixed", "Least length of the measurement, in s."),
+            &E::min_duration_s),
+      field(number("warmup_s", 0, kDay_s, "2; 0 under corun: fixed",
+                   "Least length of the common warm-up, in s, besides num_warmup."),
+            &E::warmup_s),
+      field(positive(number("max_duration_s", 0, 7 * kDay_s, "600",
+                            "The measurement is stopped after this many s, whatever is still missing.", 600)),
+            &E::max_duration_s),
+      field(integer("seed", 0, kLargestExactInteger, "0", "Seed of random weights, inputs and arrivals.", 0), &E::seed),
+      bind_choice<ExperimentKey>(
+          plain("wait", ValueType::choice, "auto",
+                "How a tenant waits for a device: spin is quickest, block frees the core; auto spins when there is a "
+                "core for each tenant.",
+                "auto"),
+          &E::wait, {WaitPolicy::automatic, WaitPolicy::spin, WaitPolicy::block}),
+      bind_to<ExperimentKey>(plain("single_model", ValueType::tenant, "required, or tenants", "The only tenant."),
+                             [](ExperimentDraft&, const Value&) {}),
+      bind_to<ExperimentKey>(plain("tenants", ValueType::tenants, "required, or single_model",
+                                   "The models that share the device, at most 256."),
+                             [](ExperimentDraft&, const Value&) {}),
+  };
+}
+
+std::vector<TenantKey> make_tenant_keys() {
+  using T = TenantConfig;
+  constexpr auto is_stress = [](const T& t) { return t.engine == EngineKind::stress; };
+  const auto field = [](Key key, auto member) { return bind<TenantKey, T>(std::move(key), member); };
+  return {
+      field(plain("model_name", ValueType::text, "required; for engine: stress its kind",
+                  "Name on Hugging Face, or a directory with config.json and *.safetensors."),
+            &T::model_name),
+      field(plain("name", ValueType::name, "the tag, else the model's name, numbered when it repeats",
+                  "Name of the tenant and of its directory, where '/' becomes '_'; unique."),
+            &T::name),
+      field(plain("tag", ValueType::text, "the name", "Label of the tenant in its events."), &T::tag),
+      bind_to<TenantKey>(plain("device", ValueType::device, "the experiment's", "The same device for all tenants."),
+                         [](TenantDraft& draft, const Value& value) { draft.device = std::get<std::string>(value); }),
+      field(integer("batch_size", 1, 65536, "required; 1 for engine: stress", "Sequences in a request."),
+            &T::batch_size),
+      field(integer("seq_len", 1, 1048576, "required; 1 for engine: stress",
+                    "Tokens in a sequence (of the prompt with task: generate)."),
+            &T::seq_len),
+      field(integer("num_iters", 1, 1e9, "200", "Requests to measure: exactly (corun: fixed) or at least.", 200),
+            &T::num_iters),
+      field(integer("num_warmup", 0, 1e6, "10", "Requests before the measurement, at least.", 10), &T::num_warmup),
+      field(
+          plain("out_dir", ValueType::text, "<out_dir of the experiment>/<name>", "Directory of this tenant's files."),
+          &T::out_dir),
+      bind_choice<TenantKey>(
+          plain("dtype", ValueType::choice, "float16 on cuda, float32 on cpu", "Type of weights and activations."),
+          &T::dtype, {Dtype::f32, Dtype::bf16, Dtype::f16}),
+      field(plain("weights", ValueType::text, "auto",
+                  "auto: the files of the model, or else random weights with a notice; random; or the path of a "
+                  "directory with *.safetensors.",
+                  "auto"),
+            &T::weights),
+      bind_choice<TenantKey>(plain("task", ValueType::choice, "forward",
+                                   "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
+                                   "prefill, then greedy decoding.",
+                                   "forward"),
+                             &T::task, {Task::forward, Task::generate}),
+      only_if([](const T& t) { return t.task == Task::generate; },
+              field(integer("max_new_tokens", 1, 1048576, "64",
+                            "Tokens to generate for each sequence (task: generate).", 64),
+                    &T::max_new_tokens)),
+      field(positive(number("sm_percent", 0, 100, "none",
+                            "Share of the device: of the SMs under mps and green, of the cores under partition.")),
+            &T::sm_percent),
+      field(integer("priority", -100, 100, "none", "Higher is more urgent (mps, streams, green)."), &T::priority),
+      field(plain("memory_limit", ValueType::bytes, "none", "Most device memory of the tenant, for example 4GiB."),
+            &T::memory_limit_bytes),
+      field(integer("threads", 1, 4096, "max(1, cores / tenants) on cpu, 1 on cuda", "Host threads that compute."),
+            &T::threads),
+      field(plain("cpus", ValueType::cpus, "all, or by the sharing mode",
+                  "Cores the tenant is pinned to, for example [0, 1] or 0-3."),
+            &T::cpus),
+      bind_choice<TenantKey>(
+          plain("engine", ValueType::choice, "native",
+                "native: runs the model. stress: requests of a known cost, without a model.", "native"),
+          &T::engine, {EngineKind::native, EngineKind::stress}),
+      only_if(is_stress, bind_choice<TenantKey>(plain("stress.kind", ValueType::choice, "spin",
+                                                      "sleep: a request passes its time idle. spin: it keeps a core "
+                                                      "busy.",
+                                                      "spin"),
+                                                &T::stress_kind, {StressKind::sleep, StressKind::spin})),
+      only_if(is_stress, field(number("stress.service_ms", 0.001, 60000, "1", "Time that one request takes, in ms.", 1),
+                               &T::service_ms)),
+  };
+}
+
+std::string range(const Key& key, const char* noun) {
+  if (key.above_minimum) return fmt::format("{} above {:.0f}, at most {:.0f}", noun, key.minimum, key.maximum);
+  return key.minimum == static_cast<int64_t>(key.minimum)
+             ? fmt::format("{} from {:.0f} to {:.0f}", noun, key.minimum, key.maximum)
+             : fmt::format("{} from {} to {:.0f}", noun, key.minimum, key.maximum);
+}
+
+}  // namespace
+
+const std::vector<ExperimentKey>& experiment_keys() {
+  static const std::vector<ExperimentKey> keys = make_experiment_keys();
+  return keys;
+}
+
+const std::vector<TenantKey>& tenant_keys() {
+  static const std::vector<TenantKey> keys = make_tenant_keys();
+  return keys;
+}
+
+std::string expectation(const Key& key) {
+  switch (key.type) {
+    case ValueType::boolean:
+      return "true or false";
+    case ValueType::integer:
+      return range(key, "an integer");
+    case ValueType::number:
+      return range(key, "a number");
+    case ValueType::choice:
+      return fmt::format("one of {}", fmt::join(key.choices, ", "));
+    case ValueType::text:
+      return "text";
+    case ValueType::name:
+      return fmt::format("a name of at most {} bytes that does not begin with '.'", kLongestName);
+    case ValueType::device:
+      return "cpu, cuda, cuda:N or auto";
+    case ValueType::bytes:
+      return "bytes, as 1073741824, 512MiB or 4GiB";
+    case ValueType::cpus:
+      return "CPU numbers, as [0, 1] or 0-3";
+    case ValueType::tenant:
+      return "a map of tenant keys";
+    case ValueType::tenants:
+      return fmt::format("a list of 1 to {} maps of tenant keys", kMostTenants);
+  }
+  return "";
+}
+
+}  // namespace cotenant

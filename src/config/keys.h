@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/experiment.h"
+
+// Every key of a configuration, once: its path, type, range, default and description, and where its value goes. The
+// reader, the JSON Schema, the documentation and the flags of the command line all come from this table.
+namespace cotenant {
+
+enum class ValueType : uint8_t {
+  boolean,
+  integer,
+  number,
+  choice,   // one of `choices`
+  text,     // without control characters
+  name,     // text that can be a directory's name once '/' has become '_'
+  device,   // cpu, cuda, cuda:N, auto
+  bytes,    // 1073741824, 512MiB, 4G
+  cpus,     // [0, 1] or "0-3,8"
+  tenant,   // a map of tenant keys
+  tenants,  // a list of such maps
+};
+
+struct Key {
+  std::string path;  // "batch_size", "sharing.mode": at most one level of maps
+  ValueType type = ValueType::text;
+  double minimum = 0, maximum = 0;  // integer, number: inclusive
+  bool above_minimum = false;       // number: the minimum itself is excluded
+  std::vector<std::string> choices;
+  std::string default_text;              // as a reader is told; "required" where there is none
+  nlohmann::ordered_json default_value;  // where it is one fixed value; else null
+  std::string description;               // one line
+};
+
+// A value that has passed the checks of its key.
+using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>>;
+
+// What has been read so far, before defaults that depend on other keys.
+struct TenantDraft {
+  TenantConfig config;
+  std::string path;                          // "tenants.0"
+  std::string device;                        // empty: not given
+  std::map<std::string, std::string> given;  // key path within the tenant -> where
+};
+struct ExperimentDraft {
+  ExperimentConfig config;
+  bool mps = false;
+  std::map<std::string, std::string> given;
+};
+
+// A key together with the field it belongs to.
+//   store  puts a checked value into the draft
+//   show   the resolved value; null: not set, or told by another key
+template <class Draft, class Config>
+struct BoundKey : Key {
+  std::function<void(Draft&, const Value&)> store;
+  std::function<nlohmann::ordered_json(const Config&)> show;
+};
+using ExperimentKey = BoundKey<ExperimentDraft, ExperimentConfig>;
+using TenantKey = BoundKey<TenantDraft, TenantConfig>;
+
+const std::vector<ExperimentKey>& experiment_keys();
+const std::vector<TenantKey>& tenant_keys();
+
+// "an integer from 1 to 65536", "one of overlap, fixed": for messages and the documentation.
+std::string expectation(const Key& key);
+
+// The regular expressions (ECMAScript, for the schema too) of the types that are written as text.
+inline constexpr std::string_view kDevicePattern = "^(auto|cpu|cuda|cuda:[0-9]{1,3})$";
+inline constexpr std::string_view kBytesPattern = "^[1-9][0-9]{0,14} ?(B|KiB|MiB|GiB|TiB|K|M|G|T)?$";
+inline constexpr std::string_view kCpusPattern = "^[0-9]{1,4}(-[0-9]{1,4})?(, ?[0-9]{1,4}(-[0-9]{1,4})?)*$";
+inline constexpr std::string_view kNamePattern = "^[^.\\u0000-\\u001f\\u007f][^\\u0000-\\u001f\\u007f]*$";
+inline constexpr std::string_view kTextPattern = "^[^\\u0000-\\u001f\\u007f]+$";
+inline constexpr size_t kLongestName = 100;   // bytes; so that <tenant>_<model>_... fits into 255
+inline constexpr size_t kLongestText = 1024;  // bytes
+inline constexpr int kMostTenants = 256;
+inline constexpr int kHighestCpu = 4095;
+
+}  // namespace cotenant

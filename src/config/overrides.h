@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/yaml_tree.h"
+
+// `--set key=value` and `--vary key=a,b,c`.
+namespace cotenant {
+
+// Applies "path=value" to a tree that is not yet checked. The value is read as YAML. A tenant is named by its index,
+// its name, or * for all: "tenants.0.batch_size=4", "tenants.*.seq_len=64", "tenants.llama.dtype=bfloat16",
+// "sharing.mode=mps". A key need not be in the tree, but a tenant must.
+// Throws usage_error.
+void apply_override(YamlNode& root, const std::string& override);
+
+// "key=value" that sets exactly this text, whatever characters are in it.
+std::string text_override(const std::string& key, std::string_view text);
+
+// One cell of the grid that several --vary options span.
+struct Variation {
+  std::vector<std::string> set;  // as of --set
+  std::string suffix;            // "_batch_size_4_seq_len_64": fit for a directory's name, unique within the grid
+};
+
+// The grid, the last option varying fastest; one empty cell without options. Values are separated by commas outside of
+// brackets and quotes. Throws usage_error.
+std::vector<Variation> vary_grid(const std::vector<std::string>& options);
+
+}  // namespace cotenant

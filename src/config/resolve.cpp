@@ -1,0 +1,241 @@
+#include "config/resolve.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "config/load.h"
+
+namespace cotenant {
+namespace {
+
+// What each sharing mode can do with a tenant's share.
+struct ModeTraits {
+  SharingMode mode;
+  bool on_cpu, on_cuda;
+  bool sm_percent, priority;
+};
+constexpr std::array<ModeTraits, 6> kModes{{
+    {SharingMode::timeslice, true, true, false, false},
+    {SharingMode::mps, false, true, true, true},
+    {SharingMode::streams, false, true, false, true},
+    {SharingMode::green, false, true, true, true},
+    {SharingMode::mig, false, true, false, false},
+    {SharingMode::partition, true, false, true, false},
+}};
+
+const ModeTraits& traits(SharingMode mode) {
+  return kModes[static_cast<size_t>(mode)];
+}
+
+[[noreturn]] void refuse(const std::string& where, const std::string& path, const std::string& what,
+                         const std::string& remedy = "") {
+  throw usage_error(where, fmt::format("{}: {}", path, what), remedy);
+}
+
+bool same_device(const std::string& a, const std::string& b) {
+  const auto full = [](const std::string& device) { return device == "cuda" ? "cuda:0" : device; };
+  return full(a) == full(b);
+}
+
+void resolve_device(ExperimentDraft& draft, const std::vector<TenantDraft>& tenants) {
+  std::string path = draft.given.count("device") ? "device" : "";
+  for (const TenantDraft& tenant : tenants) {
+    if (tenant.device.empty()) continue;
+    if (path.empty()) {
+      draft.config.device = tenant.device;
+      path = tenant.path + ".device";
+      draft.given.emplace("device", tenant.given.at("device"));
+    } else if (!same_device(draft.config.device, tenant.device)) {
+      refuse(tenant.given.at("device"), tenant.path + ".device",
+             fmt::format("expected {} as in {}, found {}", draft.config.device, path, tenant.device),
+             "All tenants of an experiment share one device: say it once.");
+    }
+  }
+}
+
+void resolve_sharing(ExperimentDraft& draft) {
+  ExperimentConfig& config = draft.config;
+  if (draft.mps && config.sharing && *config.sharing != SharingMode::mps)
+    refuse(draft.given.at("sharing.mode"), "sharing.mode",
+           fmt::format("expected mps because of mps: true, found {}", to_string(*config.sharing)),
+           "Remove mps, or set it to false.");
+  const char* path = config.sharing ? "sharing.mode" : "mps";
+  if (!config.sharing) config.sharing = draft.mps ? SharingMode::mps : SharingMode::timeslice;
+  const bool cpu = config.device == "cpu", cuda = config.device.starts_with("cuda");
+  if (cpu && !traits(*config.sharing).on_cpu)
+    refuse(draft.given.at(path), path,
+           fmt::format("expected timeslice or partition on device: cpu, found {}", to_string(*config.sharing)),
+           fmt::format("{} is a way to share an NVIDIA GPU.", to_string(*config.sharing)));
+  if (cuda && !traits(*config.sharing).on_cuda)
+    refuse(draft.given.at(path), path,
+           fmt::format("expected timeslice, mps, streams, green or mig on device: {}, found {}", config.device,
+                       to_string(*config.sharing)),
+           "partition divides the cores of a CPU.");
+}
+
+void resolve_lengths(ExperimentDraft& draft) {
+  ExperimentConfig& config = draft.config;
+  if (config.corun == Corun::fixed) {
+    if (!draft.given.count("min_duration_s")) config.min_duration_s = 0;
+    if (!draft.given.count("warmup_s")) config.warmup_s = 0;
+  } else if (!draft.given.count("min_duration_s")) {
+    config.min_duration_s = std::min(config.min_duration_s, config.max_duration_s);
+  }
+  if (config.min_duration_s > config.max_duration_s)
+    refuse(draft.given.at("min_duration_s"), "min_duration_s",
+           fmt::format("expected at most max_duration_s, which is {}, found {}", config.max_duration_s,
+                       config.min_duration_s));
+}
+
+void resolve_stress(TenantDraft& tenant) {
+  TenantConfig& config = tenant.config;
+  const bool is_stress = config.engine == EngineKind::stress;
+  if (!is_stress && tenant.given.count("stress"))
+    refuse(tenant.given.at("stress"), tenant.path + ".stress",
+           "expected engine: stress beside it, found engine: native");
+  if (!is_stress) return;
+  if (config.task == Task::generate)
+    refuse(tenant.given.at("task"), tenant.path + ".task", "expected forward with engine: stress, found generate");
+  if (config.model_name.empty()) config.model_name = to_string(config.stress_kind);
+  if (config.batch_size == 0) config.batch_size = 1;
+  if (config.seq_len == 0) config.seq_len = 1;
+}
+
+void check_required(const TenantDraft& tenant) {
+  const auto require = [&](bool is_there, const char* key, const char* expected) {
+    if (!is_there)
+      refuse(tenant.config.where, fmt::format("{}.{}", tenant.path, key),
+             fmt::format("expected {}, found nothing", expected));
+  };
+  require(!tenant.config.model_name.empty(), "model_name", "a model's name or directory");
+  require(tenant.config.batch_size != 0, "batch_size", "the sequences in a request");
+  require(tenant.config.seq_len != 0, "seq_len", "the tokens in a sequence");
+}
+
+void check_tenant(const TenantDraft& tenant, SharingMode mode) {
+  if (tenant.config.task != Task::generate && tenant.given.count("max_new_tokens"))
+    refuse(tenant.given.at("max_new_tokens"), tenant.path + ".max_new_tokens",
+           "expected task: generate beside it, found task: forward");
+  if (tenant.config.sm_percent && !traits(mode).sm_percent)
+    refuse(tenant.given.at("sm_percent"), tenant.path + ".sm_percent",
+           fmt::format("expected sharing.mode mps, green or partition, found {}", to_string(mode)),
+           fmt::format("{} cannot give a tenant a share.", to_string(mode)));
+  if (tenant.config.priority && !traits(mode).priority)
+    refuse(tenant.given.at("priority"), tenant.path + ".priority",
+           fmt::format("expected sharing.mode mps, streams or green, found {}", to_string(mode)),
+           fmt::format("{} knows no priorities.", to_string(mode)));
+}
+
+// Names beside which a tenant's directory would stand.
+const std::set<std::string> kReserved{"baselines", "repeats", "config.yaml", "experiment.json", "telemetry.jsonl"};
+
+// Given names stay; the others are named by their tag or model, and numbered from 1 where that repeats.
+void resolve_names(std::vector<TenantDraft>& tenants) {
+  std::map<std::string, int> wanted;
+  std::set<std::string> taken = kReserved;
+  const auto stem = [](const TenantDraft& tenant) {
+    return default_name(tenant.config.tag.empty() ? tenant.config.model_name : tenant.config.tag);
+  };
+  for (const TenantDraft& tenant : tenants) {
+    if (tenant.config.name.empty())
+      ++wanted[stem(tenant)];
+    else
+      taken.insert(directory_name(tenant.config.name));
+  }
+  std::map<std::string, int> used;
+  for (TenantDraft& tenant : tenants) {
+    TenantConfig& config = tenant.config;
+    if (config.name.empty()) {
+      const std::string name = stem(tenant);
+      config.name = name;
+      while (wanted[name] > 1 || taken.count(config.name)) {
+        config.name = fmt::format("{}_{}", name, ++used[name]);
+        if (!taken.count(config.name)) break;
+      }
+      taken.insert(config.name);
+    }
+    if (config.tag.empty()) config.tag = config.name;
+  }
+}
+
+void check_names(const std::vector<TenantDraft>& tenants) {
+  std::map<std::string, std::string> first;  // directory -> path of the tenant
+  for (const TenantDraft& tenant : tenants) {
+    const std::string directory = directory_name(tenant.config.name), path = tenant.path + ".name";
+    const auto given = tenant.given.find("name");
+    const std::string& where = given == tenant.given.end() ? tenant.config.where : given->second;
+    if (kReserved.count(directory))
+      refuse(where, path, fmt::format("expected a name that cotenant does not use itself, found \"{}\"", directory));
+    if (const auto [other, is_new] = first.emplace(directory, tenant.path); !is_new)
+      refuse(where, path,
+             fmt::format("expected a name of its own, found \"{}\" as in {}", tenant.config.name, other->second),
+             "Names are compared as directories, where '/' is '_'.");
+  }
+}
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+void resolve_directories(ExperimentDraft& draft, std::vector<TenantDraft>& tenants, const std::string& suffix) {
+  ExperimentConfig& config = draft.config;
+  if (config.experiment_name.empty())
+    config.experiment_name = default_name(std::filesystem::path(config.file).stem().string());
+  config.experiment_name += suffix;
+  config.out_dir = config.out_dir.empty() ? "data/" + directory_name(config.experiment_name)
+                                          : without_slash(config.out_dir) + suffix;
+  for (TenantDraft& tenant : tenants) {
+    TenantConfig& one = tenant.config;
+    one.out_dir = one.out_dir.empty() ? fmt::format("{}/{}", config.out_dir, directory_name(one.name))
+                                      : without_slash(one.out_dir) + suffix;
+  }
+}
+
+}  // namespace
+
+ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants, const std::string& suffix) {
+  resolve_device(draft, tenants);
+  resolve_sharing(draft);
+  resolve_lengths(draft);
+  for (TenantDraft& tenant : tenants) {
+    resolve_stress(tenant);
+    check_required(tenant);
+    check_tenant(tenant, *draft.config.sharing);
+  }
+  resolve_names(tenants);
+  check_names(tenants);
+  resolve_directories(draft, tenants, suffix);
+  for (TenantDraft& tenant : tenants) draft.config.tenants.push_back(std::move(tenant.config));
+  return std::move(draft.config);
+}
+
+nlohmann::ordered_json resolved_json(const ExperimentConfig& config) {
+  nlohmann::ordered_json out;
+  const auto show = [](nlohmann::ordered_json& into, const auto& keys, const auto& shown) {
+    for (const auto& key : keys) {
+      nlohmann::ordered_json value = key.show(shown);
+      if (value.is_null()) continue;
+      const size_t dot = key.path.find('.');
+      if (dot == std::string::npos)
+        into[key.path] = std::move(value);
+      else
+        into[key.path.substr(0, dot)][key.path.substr(dot + 1)] = std::move(value);
+    }
+  };
+  show(out, experiment_keys(), config);
+  nlohmann::ordered_json tenants = nlohmann::ordered_json::array();
+  for (const TenantConfig& tenant : config.tenants) show(tenants.emplace_back(), tenant_keys(), tenant);
+  if (config.single)
+    out["single_model"] = std::move(tenants.at(0));
+  else
+    out["tenants"] = std::move(tenants);
+  return out;
+}
+
+}  // namespace cotenant

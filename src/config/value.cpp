@@ -1,0 +1,178 @@
+#include "config/value.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <regex>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace cotenant {
+namespace {
+
+constexpr int64_t kMostBytes = int64_t{1} << 53;
+
+bool is_plain(const YamlNode& node) {
+  return node.kind == YamlNode::Kind::scalar && !node.quoted;
+}
+
+// The words that YAML 1.1 and 1.2 readers take for booleans.
+std::optional<bool> as_boolean(const YamlNode& node) {
+  if (!is_plain(node)) return std::nullopt;
+  for (const char* word : {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
+    if (node.text == word) return true;
+  for (const char* word : {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
+    if (node.text == word) return false;
+  return std::nullopt;
+}
+
+// Decimal, without a leading zero: YAML 1.1 reads 010 as eight, YAML 1.2 as ten.
+std::optional<int64_t> as_integer(const YamlNode& node) {
+  if (!is_plain(node)) return std::nullopt;
+  static const std::regex form("-?(0|[1-9][0-9]*)");
+  if (node.text.size() > 20 || !std::regex_match(node.text, form)) return std::nullopt;
+  int64_t value = 0;
+  const auto result = std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
+  if (result.ec != std::errc()) return std::nullopt;
+  return value;
+}
+
+std::optional<double> as_number(const YamlNode& node) {
+  if (!is_plain(node)) return std::nullopt;
+  static const std::regex form("-?(0|[1-9][0-9]*)(\\.[0-9]*)?([eE][-+]?[0-9]+)?");
+  if (node.text.size() > 40 || !std::regex_match(node.text, form)) return std::nullopt;
+  double value = 0;
+  const auto result = std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
+  if (result.ec != std::errc() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
+// Text that is no number or boolean for any reader of YAML.
+std::string as_text(const Key& key, const YamlNode& node, const std::string& path) {
+  if (node.kind != YamlNode::Kind::scalar) refuse_value(node, path, expectation(key));
+  if (as_boolean(node) || as_number(node)) refuse_value(node, path, expectation(key), "Put it into quotes.");
+  if (node.text.empty()) refuse_value(node, path, expectation(key));
+  if (node.text.size() > kLongestText) refuse_value(node, path, fmt::format("at most {} bytes of text", kLongestText));
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (std::any_of(node.text.begin(), node.text.end(), is_control))
+    refuse_value(node, path, "text without control characters");
+  return node.text;
+}
+
+std::string as_name(const Key& key, const YamlNode& node, const std::string& path) {
+  const std::string name = as_text(key, node, path);
+  if (name.front() == '.' || name.size() > kLongestName) refuse_value(node, path, expectation(key));
+  return name;
+}
+
+bool matches(const YamlNode& node, std::string_view pattern) {
+  return node.kind == YamlNode::Kind::scalar && node.text.size() <= kLongestText &&
+         std::regex_match(node.text, std::regex(pattern.begin(), pattern.end()));
+}
+
+int64_t as_bytes(const Key& key, const YamlNode& node, const std::string& path) {
+  if (!matches(node, kBytesPattern)) refuse_value(node, path, expectation(key));
+  const size_t digits = node.text.find_first_not_of("0123456789");
+  const int64_t count = std::stoll(node.text.substr(0, digits));
+  const std::string unit =
+      digits == std::string::npos ? "B" : node.text.substr(node.text[digits] == ' ' ? digits + 1 : digits);
+  int shift = 0;
+  if (unit[0] == 'K') shift = 10;
+  if (unit[0] == 'M') shift = 20;
+  if (unit[0] == 'G') shift = 30;
+  if (unit[0] == 'T') shift = 40;
+  if (count > (kMostBytes >> shift)) refuse_value(node, path, fmt::format("at most {}", format_bytes(kMostBytes)));
+  return count << shift;
+}
+
+// "0-3,8": 0, 1, 2, 3, 8.
+std::vector<int> cpu_ranges(const std::string& text) {
+  std::vector<int> cpus;
+  static const std::regex range("([0-9]+)(-([0-9]+))?");
+  for (std::sregex_iterator it(text.begin(), text.end(), range), end; it != end; ++it) {
+    const int first = std::stoi((*it)[1]);
+    const int last = (*it)[3].matched ? std::stoi((*it)[3]) : first;
+    if (last < first) return {};
+    for (int cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+std::vector<int> as_cpus(const Key& key, const YamlNode& node, const std::string& path) {
+  std::vector<int> cpus;
+  if (node.kind == YamlNode::Kind::list) {
+    for (const YamlNode& item : node.items) {
+      const auto cpu = as_integer(item);
+      if (!cpu || *cpu < 0 || *cpu > kHighestCpu)
+        refuse_value(item, path, fmt::format("a CPU number from 0 to {}", kHighestCpu));
+      cpus.push_back(static_cast<int>(*cpu));
+    }
+  } else if (matches(node, kCpusPattern)) {
+    cpus = cpu_ranges(node.text);
+  }
+  if (cpus.empty()) refuse_value(node, path, expectation(key));
+  std::vector<int> sorted = cpus;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    refuse_value(node, path, "each CPU number once");
+  if (sorted.back() > kHighestCpu) refuse_value(node, path, fmt::format("CPU numbers from 0 to {}", kHighestCpu));
+  return cpus;
+}
+
+bool in_range(const Key& key, double value) {
+  return value <= key.maximum && (key.above_minimum ? value > key.minimum : value >= key.minimum);
+}
+
+std::string as_choice(const Key& key, const YamlNode& node, const std::string& path) {
+  if (node.kind == YamlNode::Kind::scalar &&
+      std::find(key.choices.begin(), key.choices.end(), node.text) != key.choices.end())
+    return node.text;
+  const auto near = nearest(node.text, key.choices);
+  refuse_value(node, path, expectation(key), near.empty() ? "" : fmt::format("Did you mean {}?", near[0]));
+}
+
+}  // namespace
+
+Value read_value(const Key& key, const YamlNode& node, const std::string& path) {
+  const char* const unquote = node.quoted ? "Remove the quotes." : "";
+  switch (key.type) {
+    case ValueType::boolean:
+      if (const auto value = as_boolean(node)) return *value;
+      refuse_value(node, path, expectation(key), unquote);
+    case ValueType::integer:
+      if (const auto value = as_integer(node); value && in_range(key, static_cast<double>(*value))) return *value;
+      refuse_value(node, path, expectation(key), unquote);
+    case ValueType::number:
+      if (const auto value = as_number(node); value && in_range(key, *value)) return *value;
+      refuse_value(node, path, expectation(key), unquote);
+    case ValueType::choice:
+      return as_choice(key, node, path);
+    case ValueType::text:
+      return as_text(key, node, path);
+    case ValueType::name:
+      return as_name(key, node, path);
+    case ValueType::device:
+      if (matches(node, kDevicePattern)) return node.text;
+      refuse_value(node, path, expectation(key));
+    case ValueType::bytes:
+      return as_bytes(key, node, path);
+    case ValueType::cpus:
+      return as_cpus(key, node, path);
+    case ValueType::tenant:
+    case ValueType::tenants:
+      break;
+  }
+  throw internal_error(path, "a map was asked for as a value");
+}
+
+void refuse_value(const YamlNode& node, const std::string& path, const std::string& expected,
+                  const std::string& remedy) {
+  throw usage_error(node.where, fmt::format("{}: expected {}, found {}", path, expected, describe(node)), remedy);
+}
+
+}  // namespace cotenant
