@@ -1,34 +1,109 @@
 #include "model/open.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/config_json.h"
+#include "model/hub.h"
 #include "model/presets.h"
+#include "model/weights.h"
 
 namespace cotenant {
 namespace {
 
+namespace fs = std::filesystem;
+
+// What a name stands for.
+struct Found {
+  ModelSpec spec;
+  std::optional<fs::path> directory;  // of its files; nullopt: only the architecture is known
+};
+
+bool is_directory(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool looks_like_path(const std::string& name) {
+  return name.starts_with('/') || name.starts_with("./") || name.starts_with("../") || name.starts_with('~');
+}
+
 Error unknown_model(const std::string& name) {
-  const std::vector<std::string> known = known_names();
-  const std::vector<std::string> near = nearest(name, known, 3);
-  const std::string remedy =
-      near.empty() ? "`cotenant models` lists the known names."
-                   : fmt::format("Did you mean {}? `cotenant models` lists the known names.", fmt::join(near, ", "));
-  return usage_error(name, "unknown model: neither a directory nor a known name", remedy);
+  const std::vector<std::string> near = nearest(name, known_names(), 3);
+  const std::string meant = near.empty() ? "" : fmt::format("Did you mean {}? ", fmt::join(near, " or "));
+  return usage_error(name,
+                     fmt::format("unknown model: no directory, not in the Hugging Face cache {} and no known name",
+                                 hub_cache().string()),
+                     meant + "`cotenant models` lists the known names; `hf download " + name + "` fetches any other.");
+}
+
+Found in_directory(const fs::path& directory) {
+  if (!fs::exists(directory / "config.json"))
+    throw usage_error(directory.string(), "is a directory without config.json",
+                      "A model's directory holds config.json and model.safetensors, as `hf download` writes them.");
+  return {read_config_json(directory / "config.json"), directory};
+}
+
+std::optional<fs::path> in_cache(const std::string& name) {
+  for (const std::string& spelling : hub_names(name))
+    if (auto directory = find_in_hub_cache(spelling)) return directory;
+  return std::nullopt;
+}
+
+Found find_model(const std::string& name) {
+  if (name.empty()) throw usage_error("", "the model's name is empty", "`cotenant models` lists the known names.");
+  const Preset* preset = find_preset(name);
+  // A directory that merely shares a known model's name, such as an experiment's, is not the model.
+  const bool shadowed = preset != nullptr && !fs::exists(fs::path(name) / "config.json");
+  if (is_directory(name) && !shadowed) return in_directory(name);
+  if (looks_like_path(name)) throw usage_error(name, "no such directory");
+  if (const auto directory = in_cache(name)) return in_directory(*directory);
+  if (preset != nullptr) return {preset->spec, std::nullopt};
+  throw unknown_model(name);
+}
+
+bool is_path(const std::string& weights) {
+  return weights != "auto" && weights != "random";
+}
+
+// `weights` as a path describes itself where it has a config.json; otherwise the name says what it holds.
+Found find_with_weights(const std::string& name, const std::string& weights) {
+  if (!is_path(weights)) return find_model(name);
+  if (!is_directory(weights))
+    throw usage_error(weights, "no such directory", "weights is auto, random or the directory of the weights.");
+  if (fs::exists(fs::path(weights) / "config.json")) return in_directory(weights);
+  return {find_model(name).spec, weights};
+}
+
+std::string why_random(const std::string& name, const std::string& weights, const Found& found) {
+  if (weights == "random") return "as asked";
+  if (found.directory) return fmt::format("{} has no model.safetensors", found.directory->string());
+  return fmt::format("{} is not in {}; `hf download {}` fetches it", name, hub_cache().string(),
+                     hub_names(name).back());
 }
 
 }  // namespace
 
-ModelSpec open_spec(const std::string& name, const std::string&) {
-  const Preset* preset = find_preset(name);
-  if (preset == nullptr) throw unknown_model(name);
-  return preset->spec;
+ModelSpec open_spec(const std::string& name, const std::string& weights) {
+  return find_with_weights(name, weights).spec;
 }
 
 Model open_model(const std::string& name, const std::string& weights, uint64_t seed) {
-  Model model = random_model(open_spec(name, weights), seed);
+  const Found found = find_with_weights(name, weights);
+  const bool from_files = weights != "random" && found.directory && has_weights(*found.directory);
+  if (is_path(weights) && !from_files)
+    throw usage_error(weights, "holds neither model.safetensors nor model.safetensors.index.json",
+                      "weights is auto, random or the directory of the weights.");
+  Model model = from_files ? load_weights(found.spec, *found.directory) : random_model(found.spec, seed);
   model.name = name;
+  if (!from_files) model.origin += ": " + why_random(name, weights, found);
   return model;
 }
 

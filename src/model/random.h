@@ -5,7 +5,8 @@
 #ifdef __CUDACC__
 #define COTENANT_HOST_DEVICE __host__ __device__
 #else
-#define COTENANT_HOST_DEVICE
+// Always inlined: files compiled for newer instruction sets include this, and their copies must not be everybody's.
+#define COTENANT_HOST_DEVICE [[gnu::always_inline]]
 #endif
 
 // Random weights: a pure function of (key, index), so that a CPU, a GPU and any number of threads make the same ones

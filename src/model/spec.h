@@ -19,12 +19,14 @@ enum class Activation : uint8_t { none, gelu_tanh, gelu_erf, silu, relu };
 struct Llama3RopeScaling {
   double factor = 1, low_freq_factor = 1, high_freq_factor = 4;
   double original_max_position_embeddings = 8192;
+  bool operator==(const Llama3RopeScaling&) const = default;
 };
 
 struct Rope {
   double theta = 10000;
   double linear_factor = 1;  // "linear" scaling: positions are divided by it
   std::optional<Llama3RopeScaling> llama3 = std::nullopt;
+  bool operator==(const Rope&) const = default;
 };
 
 struct ModelSpec {
@@ -62,6 +64,7 @@ struct ModelSpec {
   int64_t q_width() const { return heads * head_dim; }
   int64_t kv_width() const { return kv_heads * head_dim; }
   int64_t qkv_width() const { return q_width() + 2 * kv_width(); }
+  bool operator==(const ModelSpec&) const = default;
 };
 
 // Trainable parameters, a tied head counted once; the encoder's pooler and heads of other tasks are not part of it.
