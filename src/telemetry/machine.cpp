@@ -1,0 +1,198 @@
+#include "telemetry/machine.h"
+
+#include <sched.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <utility>
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> read_lines(const std::string& path) {
+  std::ifstream in(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::string read_first_line(const std::string& path) {
+  std::string line;
+  std::ifstream in(path);
+  std::getline(in, line);
+  return line;
+}
+
+// The number a file holds; none where it holds something else ("max") or does not exist.
+std::optional<double> read_number(const std::string& path) {
+  std::ifstream in(path);
+  double value = 0;
+  return in >> value ? std::optional(value) : std::nullopt;
+}
+
+// "model name\t: AMD EPYC": "model name", "AMD EPYC".
+std::pair<std::string, std::string> split_field(const std::string& line, char separator) {
+  const size_t at = line.find(separator);
+  if (at == std::string::npos) return {line, ""};
+  const auto trim = [](std::string s) {
+    s.erase(0, s.find_first_not_of(" \t"));
+    s.erase(s.find_last_not_of(" \t") + 1);
+    return s;
+  };
+  return {trim(line.substr(0, at)), trim(line.substr(at + 1))};
+}
+
+constexpr const char* kTelling[] = {"avx2",     "fma",         "f16c",        "avx_vnni",    "avx512f",
+                                    "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile",
+                                    "amx_int8", "amx_bf16",    "asimd",       "bf16",        "sve"};
+
+void read_cpuinfo(Machine& machine, const std::string& root) {
+  std::set<std::pair<std::string, std::string>> cores;
+  std::string package, features;
+  for (const std::string& line : read_lines(root + "/proc/cpuinfo")) {
+    const auto [key, value] = split_field(line, ':');
+    if (key == "processor") ++machine.online_cpus;
+    if (key == "model name" && machine.cpu.empty()) machine.cpu = value;
+    if (key == "physical id") package = value;
+    if (key == "core id") cores.emplace(package, value);
+    if ((key == "flags" || key == "Features") && features.empty()) features = value;
+  }
+  std::istringstream words(features);
+  const std::set<std::string> present{std::istream_iterator<std::string>(words), {}};
+  for (const char* feature : kTelling)
+    if (present.count(feature)) machine.cpu_features.emplace_back(feature);
+  machine.is_virtual = present.count("hypervisor") != 0;
+  machine.physical_cores = cores.empty() ? machine.online_cpus : static_cast<int>(cores.size());
+}
+
+void read_meminfo(Machine& machine, const std::string& root) {
+  for (const std::string& line : read_lines(root + "/proc/meminfo")) {
+    const auto [key, value] = split_field(line, ':');
+    const uint64_t bytes = std::strtoull(value.c_str(), nullptr, 10) * 1024;
+    if (key == "MemTotal") machine.memory_total_bytes = bytes;
+    if (key == "MemAvailable") machine.memory_available_bytes = bytes;
+  }
+}
+
+// The group of this process under one controller and all its ancestors, innermost first. A container sees its host's
+// path but its own tree, so that some of these may not exist.
+std::vector<std::string> cgroup_directories(const std::string& root, const std::string& mount, std::string group) {
+  std::vector<std::string> directories;
+  for (;;) {
+    directories.push_back(root + mount + (group == "/" ? "" : group));
+    if (group.empty() || group == "/") return directories;
+    group = fs::path(group).parent_path().string();
+  }
+}
+
+// Lines of /proc/self/cgroup: "0::/user.slice" (version 2), "4:memory:/a/b" (version 1).
+void read_cgroup(Machine& machine, const std::string& root) {
+  const auto lower_cpu = [&](std::optional<double> quota, std::optional<double> period) {
+    if (quota && period && *quota > 0 && *period > 0)
+      machine.cpu_limit = std::min(machine.cpu_limit.value_or(*quota / *period), *quota / *period);
+  };
+  std::optional<double> used_bytes;
+  const auto lower_memory = [&](std::optional<double> limit, std::optional<double> used) {
+    if (!limit || *limit >= static_cast<double>(machine.memory_total_bytes)) return;
+    const auto bytes = static_cast<uint64_t>(*limit);
+    if (machine.memory_limit_bytes && *machine.memory_limit_bytes <= bytes) return;
+    machine.memory_limit_bytes = bytes;
+    used_bytes = used;
+  };
+  for (const std::string& line : read_lines(root + "/proc/self/cgroup")) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const std::string group = line.substr(second + 1);
+    if (controllers == ",,") {
+      for (const std::string& directory : cgroup_directories(root, "/sys/fs/cgroup", group)) {
+        std::istringstream cpu_max(read_first_line(directory + "/cpu.max"));  // "max 100000", "150000 100000"
+        double quota = 0, period = 0;
+        if (cpu_max >> quota >> period) lower_cpu(quota, period);
+        lower_memory(read_number(directory + "/memory.max"), read_number(directory + "/memory.current"));
+      }
+    }
+    if (controllers.find(",cpu,") != std::string::npos)
+      for (const std::string& directory : cgroup_directories(root, "/sys/fs/cgroup/cpu", group))
+        lower_cpu(read_number(directory + "/cpu.cfs_quota_us"), read_number(directory + "/cpu.cfs_period_us"));
+    if (controllers.find(",memory,") != std::string::npos)
+      for (const std::string& directory : cgroup_directories(root, "/sys/fs/cgroup/memory", group))
+        lower_memory(read_number(directory + "/memory.limit_in_bytes"),
+                     read_number(directory + "/memory.usage_in_bytes"));
+  }
+  if (machine.memory_limit_bytes && used_bytes) {
+    const double free = std::max(0.0, static_cast<double>(*machine.memory_limit_bytes) - *used_bytes);
+    machine.memory_available_bytes = std::min(machine.memory_available_bytes, static_cast<uint64_t>(free));
+  }
+}
+
+std::string read_os(const std::string& root) {
+  for (const std::string& line : read_lines(root + "/etc/os-release")) {
+    auto [key, value] = split_field(line, '=');
+    if (key == "PRETTY_NAME" && value.size() > 2 && value.front() == '"') return value.substr(1, value.size() - 2);
+    if (key == "PRETTY_NAME") return value;
+  }
+  return "";
+}
+
+// "always [madvise] never": "madvise".
+std::string chosen(const std::string& line) {
+  const size_t open = line.find('['), close = line.find(']');
+  return open == std::string::npos || close == std::string::npos ? "" : line.substr(open + 1, close - open - 1);
+}
+
+int count_numa_nodes(const std::string& root) {
+  int nodes = 0;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(root + "/sys/devices/system/node", ignored)) {
+    const std::string name = entry.path().filename().string();
+    nodes += name.starts_with("node") && name.size() > 4 && name[4] >= '0' && name[4] <= '9';
+  }
+  return nodes;
+}
+
+}  // namespace
+
+bool Machine::has_feature(const std::string& name) const {
+  return std::find(cpu_features.begin(), cpu_features.end(), name) != cpu_features.end();
+}
+
+Machine read_machine(const std::string& root) {
+  Machine machine;
+  utsname system{};
+  if (uname(&system) == 0) {
+    machine.hostname = system.nodename;
+    machine.kernel = system.release;
+  }
+  machine.os = read_os(root);
+  read_cpuinfo(machine, root);
+  if (machine.cpu.empty()) machine.cpu = system.machine;
+  cpu_set_t affinity;
+  CPU_ZERO(&affinity);
+  const bool told = sched_getaffinity(0, sizeof affinity, &affinity) == 0;  // fails beyond 1024 CPUs
+  machine.logical_cpus = told ? CPU_COUNT(&affinity) : machine.online_cpus;
+  read_meminfo(machine, root);
+  read_cgroup(machine, root);
+  machine.numa_nodes = count_numa_nodes(root);
+  machine.governor = read_first_line(root + "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  machine.transparent_hugepages = chosen(read_first_line(root + "/sys/kernel/mm/transparent_hugepage/enabled"));
+  machine.load1 = read_number(root + "/proc/loadavg");
+  return machine;
+}
+
+int usable_cores(const Machine& machine) {
+  int cores = machine.logical_cpus;
+  if (machine.cpu_limit) cores = std::min(cores, static_cast<int>(std::floor(*machine.cpu_limit)));
+  return std::max(1, cores);
+}
+
+}  // namespace cotenant
