@@ -2,23 +2,58 @@
 
 #include "model/spec.h"
 
+// Device code: the activations in float32. Formulas as in transformers (activations.py): gelu_new is the tanh form.
 namespace cotenant {
 
-// Formulas as in transformers (activations.py): gelu_new is the tanh form.
+template <Activation activation>
+__device__ inline float activate(float x) {
+  if constexpr (activation == Activation::gelu_tanh) {
+    // 0.5 x (1 + tanh(u)) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3)
+    const float twice_u = 1.5957691216057308f * (x + 0.044715f * x * x * x);
+    return __fdividef(x, 1.0f + __expf(-twice_u));
+  } else if constexpr (activation == Activation::gelu_erf) {
+    return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
+  } else if constexpr (activation == Activation::silu) {
+    return __fdividef(x, 1.0f + __expf(-x));
+  } else if constexpr (activation == Activation::relu) {
+    return fmaxf(x, 0.0f);
+  } else {
+    return x;
+  }
+}
+
+// Where the activation is only known at run time.
 __device__ inline float activate(Activation activation, float x) {
   switch (activation) {
     case Activation::none:
       return x;
     case Activation::gelu_tanh:
-      return 0.5f * x * (1 + tanhf(0.7978845608f * (x + 0.044715f * x * x * x)));
+      return activate<Activation::gelu_tanh>(x);
     case Activation::gelu_erf:
-      return 0.5f * x * (1 + erff(0.7071067812f * x));
+      return activate<Activation::gelu_erf>(x);
     case Activation::silu:
-      return x / (1 + __expf(-x));
+      return activate<Activation::silu>(x);
     case Activation::relu:
-      return fmaxf(x, 0);
+      return activate<Activation::relu>(x);
   }
   return x;
+}
+
+// Calls f.template operator()<activation>().
+template <typename F>
+void with_activation(Activation activation, F&& f) {
+  switch (activation) {
+    case Activation::none:
+      return f.template operator()<Activation::none>();
+    case Activation::gelu_tanh:
+      return f.template operator()<Activation::gelu_tanh>();
+    case Activation::gelu_erf:
+      return f.template operator()<Activation::gelu_erf>();
+    case Activation::silu:
+      return f.template operator()<Activation::silu>();
+    case Activation::relu:
+      return f.template operator()<Activation::relu>();
+  }
 }
 
 }  // namespace cotenant

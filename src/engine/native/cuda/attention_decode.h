@@ -12,8 +12,8 @@
 // the device; the last block of a head to finish puts the parts together (as FlashDecoding does: Dao et al. 2023).
 namespace cotenant {
 
-// Bytes of the workspace of a launch; small. Filled with zeros once, before the first launch; launches of one stream
-// may share it, of any shape that fits, since every launch leaves it ready for the next.
+// Bytes of the workspace of a launch; small. Fill it with zeros once, before the first launch. Launches of one stream
+// may share it if rows, capacity and attention are the same (the layers of a model): each leaves it ready for the next.
 size_t attention_decode_workspace_bytes(int64_t rows, const Attention& attention, int64_t capacity);
 
 // y [rows, heads * head_dim], qkv [rows, (heads + 2 kv_heads) * head_dim], of which only q is read: k and v of the

@@ -1,0 +1,29 @@
+#include "engine/native/cuda/attention_prefill.h"
+
+#include "base/error.h"
+#include "engine/native/cuda/attention_prefill_paths.h"
+
+namespace cotenant {
+
+void launch_attention_prefill(cudaStream_t stream, Dtype dtype, void* y, const void* qkv, int64_t rows, int64_t length,
+                              const Attention& attention) {
+  if (attention.head_dim > attention_max_head_dim) throw internal_error("prefill attention", "head_dim over 128");
+  constexpr double log2_of_e = 1.4426950408889634;
+  const PrefillArguments arguments{.y = y,
+                                   .qkv = qkv,
+                                   .rows = static_cast<int>(rows),
+                                   .length = static_cast<int>(length),
+                                   .heads = static_cast<int>(attention.heads),
+                                   .kv_heads = static_cast<int>(attention.kv_heads),
+                                   .head_dim = static_cast<int>(attention.head_dim),
+                                   .causal = attention.causal,
+                                   .window = static_cast<int>(attention.window),
+                                   .scale_log2 = static_cast<float>(attention.scale * log2_of_e)};
+  if (attention_prefill_mma_supported(dtype, attention.head_dim)) {
+    launch_attention_prefill_mma(stream, dtype, arguments);
+  } else {
+    launch_attention_prefill_plain(stream, dtype, arguments);
+  }
+}
+
+}  // namespace cotenant
