@@ -63,16 +63,23 @@ bool counts(const Iteration& iteration, const std::optional<WindowRecord>& windo
   return *iteration.start_s >= window->start_s && *iteration.end_s <= window->end_s;
 }
 
+PartInside part_inside(const Iteration& iteration, const std::optional<WindowRecord>& window) {
+  if (iteration.status != IterationStatus::ok) return {};
+  const double share = has_times(iteration) ? share_inside(*iteration.start_s, *iteration.end_s, window) : 1;
+  return {share, static_cast<double>(iteration.tokens_in.value_or(0)) * share,
+          tokens_out_inside(iteration, share, window)};
+}
+
 WindowedSamples samples_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window) {
   WindowedSamples samples;
   double latencies_ms = 0;  // of all that are ok: the duration of a file without times
   for (const Iteration& iteration : iterations) {
     if (iteration.status != IterationStatus::ok) continue;
     latencies_ms += iteration.latency_ms;
-    const double share = has_times(iteration) ? share_inside(*iteration.start_s, *iteration.end_s, window) : 1;
-    samples.requests += share;
-    samples.tokens_in += static_cast<double>(iteration.tokens_in.value_or(0)) * share;
-    samples.tokens_out += tokens_out_inside(iteration, share, window);
+    const PartInside part = part_inside(iteration, window);
+    samples.requests += part.requests;
+    samples.tokens_in += part.tokens_in;
+    samples.tokens_out += part.tokens_out;
     if (!counts(iteration, window)) continue;
     samples.latency_ms.push_back(iteration.latency_ms);
     if (iteration.ttft_ms) samples.ttft_ms.push_back(*iteration.ttft_ms);

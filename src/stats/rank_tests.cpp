@@ -69,7 +69,7 @@ TestResult mann_whitney(std::span<const double> sorted_a, std::span<const double
   const auto na = static_cast<double>(sorted_a.size()), nb = static_cast<double>(sorted_b.size());
   const double u_a = ranked.sums[0] - na * (na + 1) / 2;
   const double larger = std::max(u_a, na * nb - u_a);
-  const auto [fewer, more] = std::minmax(sorted_a.size(), sorted_b.size());
+  const auto [fewer, more] = std::minmax({sorted_a.size(), sorted_b.size()});
   const bool exact = fewer <= exact_up_to && more <= exact_other_up_to && !ranked.any_tie;
   const double tail = exact ? exact_upper_tail(fewer, more, static_cast<size_t>(larger))
                             : approximate_upper_tail(larger, na, nb, ranked.ties);
