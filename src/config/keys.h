@@ -73,15 +73,14 @@ const std::vector<TenantKey>& tenant_keys();
 // "an integer from 1 to 65536", "one of overlap, fixed": for messages and the documentation.
 std::string expectation(const Key& key);
 
-// The regular expressions (ECMAScript, for the schema too) of the types that are written as text.
+// The regular expressions (ECMAScript) of types that are written as text; the schema has them, too.
 inline constexpr std::string_view kDevicePattern = "^(auto|cpu|cuda|cuda:[0-9]{1,3})$";
 inline constexpr std::string_view kBytesPattern = "^[1-9][0-9]{0,14} ?(B|KiB|MiB|GiB|TiB|K|M|G|T)?$";
 inline constexpr std::string_view kCpusPattern = "^[0-9]{1,4}(-[0-9]{1,4})?(, ?[0-9]{1,4}(-[0-9]{1,4})?)*$";
-inline constexpr std::string_view kNamePattern = "^[^.\\u0000-\\u001f\\u007f][^\\u0000-\\u001f\\u007f]*$";
-inline constexpr std::string_view kTextPattern = "^[^\\u0000-\\u001f\\u007f]+$";
 inline constexpr size_t kLongestName = 100;   // bytes; so that <tenant>_<model>_... fits into 255
 inline constexpr size_t kLongestText = 1024;  // bytes
 inline constexpr int kMostTenants = 256;
+inline constexpr int64_t kMostBytes = int64_t{1} << 53;  // survives JSON
 inline constexpr int kHighestCpu = 4095;
 
 }  // namespace cotenant

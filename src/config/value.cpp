@@ -15,8 +15,6 @@
 namespace cotenant {
 namespace {
 
-constexpr int64_t kMostBytes = int64_t{1} << 53;
-
 bool is_plain(const YamlNode& node) {
   return node.kind == YamlNode::Kind::scalar && !node.quoted;
 }

@@ -1,0 +1,17 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "config/schema.h"
+
+namespace cotenant {
+
+void add_schema(CLI::App& app, int&) {
+  CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of a configuration, for editors");
+  const auto markdown = std::make_shared<bool>(false);
+  command->add_flag("--markdown", *markdown, "Print the tables of docs/configuration.md instead")->group("");
+  command->callback([markdown] { fmt::print("{}", *markdown ? config_markdown() : config_schema().dump(2) + "\n"); });
+}
+
+}  // namespace cotenant

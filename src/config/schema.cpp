@@ -1,0 +1,163 @@
+#include "config/schema.h"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "config/keys.h"
+
+namespace cotenant {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kTextPattern = "^[^\\x00-\\x1f\\x7f]+$";
+constexpr std::string_view kNamePattern = "^[^.\\x00-\\x1f\\x7f][^\\x00-\\x1f\\x7f]*$";
+
+Json bounds(const Key& key, const char* type) {
+  const auto bound = [&](double value) {
+    return value == static_cast<double>(static_cast<int64_t>(value)) ? Json(static_cast<int64_t>(value)) : Json(value);
+  };
+  return {{"type", type},
+          {key.above_minimum ? "exclusiveMinimum" : "minimum", bound(key.minimum)},
+          {"maximum", bound(key.maximum)}};
+}
+
+Json text_like(std::string_view pattern, size_t longest) {
+  return {{"type", "string"}, {"minLength", 1}, {"maxLength", longest}, {"pattern", pattern}};
+}
+
+Json value_schema(const Key& key) {
+  switch (key.type) {
+    case ValueType::boolean:
+      return {{"type", "boolean"}};
+    case ValueType::integer:
+      return bounds(key, "integer");
+    case ValueType::number:
+      return bounds(key, "number");
+    case ValueType::choice:
+      return {{"enum", key.choices}};
+    case ValueType::text:
+      return text_like(kTextPattern, kLongestText);
+    case ValueType::name:
+      return text_like(kNamePattern, kLongestName);
+    case ValueType::device:
+      return text_like(kDevicePattern, kLongestText);
+    case ValueType::bytes:
+      return {
+          {"anyOf",
+           {{{"type", "integer"}, {"minimum", 1}, {"maximum", kMostBytes}}, text_like(kBytesPattern, kLongestText)}}};
+    case ValueType::cpus: {
+      const Json cpu{{"type", "integer"}, {"minimum", 0}, {"maximum", kHighestCpu}};
+      return {{"anyOf",
+               {cpu,
+                {{"type", "array"}, {"items", cpu}, {"minItems", 1}, {"uniqueItems", true}},
+                text_like(kCpusPattern, kLongestText)}}};
+    }
+    case ValueType::tenant:
+      return {{"$ref", "#/$defs/tenant"}};
+    case ValueType::tenants:
+      return {{"type", "array"}, {"items", {{"$ref", "#/$defs/tenant"}}}, {"minItems", 1}, {"maxItems", kMostTenants}};
+  }
+  return {};
+}
+
+Json key_schema(const Key& key) {
+  Json schema{{"description", key.description}};
+  schema.update(value_schema(key));
+  if (!key.default_value.is_null()) schema["default"] = key.default_value;
+  return schema;
+}
+
+Json map_schema() {
+  return {{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
+}
+
+template <class Bound>
+Json map_schema(const std::vector<Bound>& keys) {
+  Json schema = map_schema();
+  for (const Key& key : keys) {
+    const size_t dot = key.path.find('.');
+    if (dot == std::string::npos) {
+      schema["properties"][key.path] = key_schema(key);
+      continue;
+    }
+    Json& inner = schema["properties"][key.path.substr(0, dot)];
+    if (inner.is_null()) inner = map_schema();
+    inner["properties"][key.path.substr(dot + 1)] = key_schema(key);
+  }
+  return schema;
+}
+
+// {"properties": {key: {"const": value}}, "required": [key]}: the key is there and has this value.
+Json has(const char* key, const Json& value) {
+  return {{"required", {key}}, {"properties", {{key, {{"const", value}}}}}};
+}
+
+// The key is there, whatever its value.
+Json has(const char* key) {
+  return {{"required", Json::array({key})}};
+}
+
+Json mode_is(const Json& modes) {
+  const Json mode{{"required", {"mode"}}, {"properties", {{"mode", {{"enum", modes}}}}}};
+  return {{"required", {"sharing"}}, {"properties", {{"sharing", mode}}}};
+}
+
+Json both(const Json& a, const Json& b) {
+  return {{"allOf", {a, b}}};
+}
+
+Json never(const Json& what) {
+  return {{"not", what}};
+}
+
+}  // namespace
+
+nlohmann::ordered_json config_schema() {
+  Json tenant = map_schema(tenant_keys());
+  const Json stress = has("engine", "stress");
+  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress};
+  tenant["allOf"] = {{{"anyOf", {never(has("stress")), stress}}},
+                     {{"anyOf", {never(has("max_new_tokens")), has("task", "generate")}}},
+                     never(both(stress, has("task", "generate")))};
+
+  Json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "An experiment of cotenant"}};
+  schema.update(map_schema(experiment_keys()));
+  schema["oneOf"] = {has("single_model"), has("tenants")};
+  schema["allOf"] = {never(both(has("mps", true), mode_is({"timeslice", "streams", "green", "mig", "partition"}))),
+                     never(both(has("device", "cpu"), has("mps", true))),
+                     never(both(has("device", "cpu"), mode_is({"mps", "streams", "green", "mig"})))};
+  schema["$defs"] = {{"tenant", std::move(tenant)}};
+  return schema;
+}
+
+namespace {
+
+// A cell of a Markdown table.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '<' || c == '*') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+template <class Bound>
+std::string key_table(const std::vector<Bound>& keys) {
+  std::string table = "| key | value | default | meaning |\n|---|---|---|---|\n";
+  for (const Key& key : keys)
+    table += fmt::format("| `{}` | {} | {} | {} |\n", key.path, cell(expectation(key)), cell(key.default_text),
+                         cell(key.description));
+  return table;
+}
+
+}  // namespace
+
+std::string config_markdown() {
+  return fmt::format("### Keys of an experiment\n\n{}\n### Keys of a tenant\n\n{}", key_table(experiment_keys()),
+                     key_table(tenant_keys()));
+}
+
+}  // namespace cotenant
