@@ -1,0 +1,204 @@
+#pragma once
+
+#include "results/json_fields.h"
+#include "results/record.h"
+
+// The fields of record.h's structs, as json_fields.h wants them.
+namespace cotenant {
+
+template <class Visitor>
+void fields(Visitor& visit, SettingsRecord& r) {
+  visit("experiment_name", r.experiment_name);
+  visit("config_file", r.config_file);
+  visit("device", r.device);
+  visit("sharing", r.sharing);
+  visit("corun", r.corun);
+  visit("wait", r.wait);
+  visit("min_duration_s", r.min_duration_s);
+  visit("warmup_s", r.warmup_s);
+  visit("max_duration_s", r.max_duration_s);
+  visit("sleep_duration_s", r.sleep_duration_s);
+  visit("seed", r.seed);
+  visit("single", r.single);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, HostRecord& r) {
+  visit("hostname", r.hostname);
+  visit("os", r.os);
+  visit("kernel", r.kernel);
+  visit("cpu", r.cpu);
+  visit("logical_cpus", r.logical_cpus);
+  visit("physical_cores", r.physical_cores);
+  visit("cpu_features", r.cpu_features);
+  visit("memory_total_bytes", r.memory_total_bytes);
+  visit("memory_available_bytes", r.memory_available_bytes);
+  visit("governor", r.governor);
+  visit("load1", r.load1);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, DeviceRecord& r) {
+  visit("name", r.name);
+  visit("uuid", r.uuid);
+  visit("driver", r.driver);
+  visit("cuda", r.cuda);
+  visit("sm_count", r.sm_count);
+  visit("memory_total_bytes", r.memory_total_bytes);
+  visit("sm_clock_mhz", r.sm_clock_mhz);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, BuildRecord& r) {
+  visit("version", r.version);
+  visit("commit", r.commit);
+  visit("compiler", r.compiler);
+  visit("build_type", r.build_type);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, PhaseRecord& r) {
+  visit("name", r.name);
+  visit("start_s", r.start_s);
+  visit("end_s", r.end_s);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, WindowRecord& r) {
+  visit("start_s", r.start_s);
+  visit("end_s", r.end_s);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, WarningRecord& r) {
+  visit("what", r.what);
+  visit("remedy", r.remedy);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, ValidityRecord& r) {
+  visit("complete", r.complete);
+  visit("valid", r.valid);
+  visit("reasons", r.reasons);
+  visit("warnings", r.warnings);
+  visit("interrupted_by", r.interrupted_by);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, LatencySummary& r) {
+  visit("count", r.count);
+  visit("mean_ms", r.mean_ms);
+  visit("min_ms", r.min_ms);
+  visit("p50_ms", r.p50_ms);
+  visit("p90_ms", r.p90_ms);
+  visit("p95_ms", r.p95_ms);
+  visit("p99_ms", r.p99_ms);
+  visit("max_ms", r.max_ms);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, TenantSummary& r) {
+  visit("latency", r.latency);
+  visit("ttft", r.ttft);
+  visit("tpot", r.tpot);
+  visit("requests_per_s", r.requests_per_s);
+  visit("tokens_per_s", r.tokens_per_s);
+  visit("tokens_in_per_s", r.tokens_in_per_s);
+  visit("tokens_out_per_s", r.tokens_out_per_s);
+  visit("completed", r.completed);
+  visit("rejected", r.rejected);
+  visit("failed", r.failed);
+  visit("completion_s", r.completion_s);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, UsageRecord& r) {
+  visit("cpu_user_s", r.cpu_user_s);
+  visit("cpu_system_s", r.cpu_system_s);
+  visit("voluntary_switches", r.voluntary_switches);
+  visit("involuntary_switches", r.involuntary_switches);
+  visit("major_faults", r.major_faults);
+  visit("resident_peak_bytes", r.resident_peak_bytes);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, ExitRecord& r) {
+  visit("died", r.died);
+  visit("code", r.code);
+  visit("signal", r.signal);
+  visit("phase", r.phase);
+  visit("what", r.what);
+  visit("last_error", r.last_error);
+  visit("events_dropped", r.events_dropped);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, TenantRecord& r) {
+  visit("name", r.name);
+  visit("directory", r.directory);
+  visit("tag", r.tag);
+  visit("model", r.model);
+  visit("weights", r.weights);
+  visit("weights_origin", r.weights_origin);
+  visit("engine", r.engine);
+  visit("stress_kind", r.stress_kind);
+  visit("service_ms", r.service_ms);
+  visit("dtype", r.dtype);
+  visit("task", r.task);
+  visit("batch_size", r.batch_size);
+  visit("seq_len", r.seq_len);
+  visit("max_new_tokens", r.max_new_tokens);
+  visit("num_iters", r.num_iters);
+  visit("num_warmup", r.num_warmup);
+  visit("threads", r.threads);
+  visit("cpus", r.cpus);
+  visit("sm_percent", r.sm_percent);
+  visit("sm_granted", r.sm_granted);
+  visit("priority", r.priority);
+  visit("memory_limit_bytes", r.memory_limit_bytes);
+  visit("kind", r.kind);
+  visit("kind_with_share", r.kind_with_share);
+  visit("weights_bytes", r.weights_bytes);
+  visit("activation_bytes", r.activation_bytes);
+  visit("resident_bytes", r.resident_bytes);
+  visit("parameters", r.parameters);
+  visit("flops_per_request", r.flops_per_request);
+  visit("start_skew_us", r.start_skew_us);
+  visit("pid", r.pid);
+  visit("summary", r.summary);
+  visit("whole_run", r.whole_run);
+  visit("usage", r.usage);
+  visit("exit", r.exit);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, DeviceSummary& r) {
+  visit("tokens_per_s", r.tokens_per_s);
+  visit("max_completion_s", r.max_completion_s);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, ForeignLoadRecord& r) {
+  visit("busy_cores", r.busy_cores);
+  visit("top_process", r.top_process);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, ExperimentRecord& r) {
+  visit("format", r.format);
+  visit("settings", r.settings);
+  visit("build", r.build);
+  visit("host", r.host);
+  visit("device", r.device);
+  visit("started_at", r.started_at);
+  visit("command", r.command);
+  visit("t0_wall_s", r.t0_wall_s);
+  visit("phases", r.phases);
+  visit("window", r.window);
+  visit("validity", r.validity);
+  visit("tenants", r.tenants);
+  visit("device_summary", r.device_summary);
+  visit("foreign", r.foreign);
+}
+
+}  // namespace cotenant

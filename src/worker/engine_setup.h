@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/options.h"
+#include "worker/messages.h"
+
+// From a tenant's order to its engine and its input. The driver uses the same functions to check an experiment before
+// it starts anything.
+namespace cotenant {
+
+// Null for engines without a model. Throws usage_error as open_model does.
+std::shared_ptr<const Model> open_model_of(const TenantOrder& order);
+
+EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model);
+
+// Token ids of one request, [batch_size * seq_len]: a pure function of the seed, uniform over the vocabulary without
+// the padding id. Empty without a model.
+std::vector<int32_t> synthetic_input(const TenantOrder& order, const Model* model);
+
+}  // namespace cotenant

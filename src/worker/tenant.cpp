@@ -1,0 +1,131 @@
+#include "worker/tenant.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/options.h"
+#include "model/model.h"
+#include "worker/engine_setup.h"
+#include "worker/usage.h"
+
+namespace cotenant {
+namespace {
+
+void pin_this_thread(const std::vector<int>& cpus) {
+  if (cpus.empty()) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int cpu : cpus) CPU_SET(cpu, &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0) throw system_error("cpus", "sched_setaffinity");
+}
+
+// An error in one line, for a report.
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+Tenant::Tenant(TenantOrder order, EventRing ring, std::function<void(const Report&)> report)
+    : order_(std::move(order)), ring_(std::move(ring)), report_(std::move(report)), thread_([this] { live(); }) {}
+
+Tenant::~Tenant() {
+  thread_.join();
+}
+
+void Tenant::post(const Command& command) {
+  if (command.type == "go") t0_ns_ = command.t0_ns;
+  if (command.type == "exit") leaving_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back(command);
+  }
+  arrived_.notify_one();
+}
+
+Command Tenant::next_command() {
+  std::unique_lock lock(mutex_);
+  arrived_.wait(lock, [this] { return !commands_.empty(); });
+  Command command = std::move(commands_.front());
+  commands_.pop_front();
+  return command;
+}
+
+void Tenant::live() {
+  ::pthread_setname_np(::pthread_self(), order_.name.substr(0, 15).c_str());
+  try {
+    pin_this_thread(order_.cpus);  // before the engine starts threads, which inherit it
+    for (Command command = next_command(); command.type != "exit"; command = next_command()) obey(command);
+    engine_.reset();
+  } catch (const std::exception& error) {
+    failed_ = true;
+    report_({.type = "failed", .tenant = order_.name, .error = one_line(error.what())});
+  }
+}
+
+void Tenant::obey(const Command& command) {
+  if (command.type == "load") {
+    load();
+  } else if (command.type == "prepare") {
+    engine_->prepare();
+    report_({.type = "prepared", .tenant = order_.name});
+  } else if (command.type == "warm") {
+    warm();
+  } else if (command.type == "go") {
+    run();
+  }
+}
+
+void Tenant::load() {
+  model_ = open_model_of(order_);
+  engine_ = make_engine(engine_options(order_, model_));
+  engine_->load();
+  input_ = synthetic_input(order_, model_.get());
+  shape_ = {.tokens = input_,
+            .rows = order_.batch_size,
+            .tokens_in = int64_t{order_.batch_size} * order_.seq_len,
+            .max_new_tokens = order_.max_new_tokens};
+  report_({.type = "loaded", .tenant = order_.name, .weights_origin = model_ ? model_->origin : ""});
+}
+
+int64_t Tenant::one_pass() {
+  const int64_t start_ns = now_ns();
+  return run_request(*engine_, shape_, 0, start_ns, nullptr).end_ns - start_ns;
+}
+
+int64_t Tenant::warm_up() {
+  const int64_t until_ns = now_ns() + s_to_ns(order_.warmup_s);
+  int64_t longest_ns = one_pass();
+  for (int passes = 1; (passes < order_.num_warmup || now_ns() < until_ns) && !leaving_; ++passes) {
+    const int64_t pass_ns = one_pass();
+    longest_ns = passes == 1 ? pass_ns : std::max(longest_ns, pass_ns);  // the first one is slower than those to come
+  }
+  return longest_ns;
+}
+
+// Goes on, unrecorded, until T0 is known, so that whoever still warms up does so beside everybody else.
+void Tenant::warm() {
+  engine_->warm();
+  longest_pass_ns_ = warm_up();
+  report_(
+      {.type = "warm", .tenant = order_.name, .longest_pass_ns = longest_pass_ns_, .resident_bytes = resident_bytes()});
+  while (t0_ns_ == 0 && !leaving_) one_pass();
+}
+
+void Tenant::run() {
+  while (now_ns() + longest_pass_ns_ < t0_ns_ && !leaving_) one_pass();
+  if (leaving_) return;
+  const Usage before = usage_now();
+  wait_until_ns(t0_ns_);
+  const int64_t requests = run_timed_loop(*engine_, shape_, order_.fixed_iters, ring_);
+  report_({.type = "done", .tenant = order_.name, .requests = requests, .usage = usage_since(before)});
+}
+
+}  // namespace cotenant

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/engine.h"
+#include "process/event_ring.h"
+#include "worker/messages.h"
+#include "worker/timed_loop.h"
+
+namespace cotenant {
+
+struct Model;
+
+// One tenant's life, on a thread of its own: load, prepare, warm up, wait for T0, run. Every step is a command, and
+// ends in a report; what goes wrong is reported as "failed", and ends the tenant.
+class Tenant {
+ public:
+  // `report` is called from this tenant's thread.
+  Tenant(TenantOrder order, EventRing ring, std::function<void(const Report&)> report);
+  Tenant(const Tenant&) = delete;
+  ~Tenant();  // waits until the thread has ended: after "exit", or a failure
+
+  const std::string& name() const { return order_.name; }
+  void post(const Command& command);
+  bool failed() const { return failed_; }
+
+ private:
+  void live();
+  Command next_command();
+  void obey(const Command& command);
+  void load();
+  void warm();
+  void run();
+  int64_t one_pass();  // unrecorded; its duration in ns
+  int64_t warm_up();   // the longest pass in ns
+
+  const TenantOrder order_;
+  EventRing ring_;
+  const std::function<void(const Report&)> report_;
+
+  std::shared_ptr<const Model> model_;
+  std::unique_ptr<Engine> engine_;
+  std::vector<int32_t> input_;
+  RequestShape shape_;
+  int64_t longest_pass_ns_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<Command> commands_;
+  std::atomic<int64_t> t0_ns_{0};  // 0: not yet known
+  std::atomic<bool> failed_{false}, leaving_{false};
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace cotenant

@@ -1,0 +1,83 @@
+#include "worker/worker.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+#include "process/channel.h"
+#include "worker/tenant.h"
+
+namespace cotenant {
+namespace {
+
+constexpr int kSocket = 3, kFirstRing = 4;
+
+Fd inherited(int number) {
+  ::fcntl(number, F_SETFD, FD_CLOEXEC);  // not for children of ours
+  return Fd(number);
+}
+
+// The tenants' threads share one socket.
+class Outbox {
+ public:
+  explicit Outbox(Channel& channel) : channel_(channel) {}
+
+  void send(const Report& report) {
+    const std::lock_guard lock(mutex_);
+    channel_.send(to_json(report));
+  }
+
+ private:
+  Channel& channel_;
+  std::mutex mutex_;
+};
+
+std::vector<std::unique_ptr<Tenant>> make_tenants(const Command& order, Outbox& outbox) {
+  std::vector<std::unique_ptr<Tenant>> tenants;
+  for (const TenantOrder& tenant : order.tenants) {
+    const int ring = kFirstRing + static_cast<int>(tenants.size());
+    tenants.push_back(std::make_unique<Tenant>(tenant, EventRing::attach(inherited(ring)),
+                                               [&outbox](const Report& report) { outbox.send(report); }));
+  }
+  return tenants;
+}
+
+// The driver is gone: nobody reads what we measure, and no thread need be waited for.
+[[noreturn]] void leave_at_once() {
+  ::_exit(static_cast<int>(ExitCode::internal));
+}
+
+Command receive(Channel& channel) {
+  const auto line = channel.receive();
+  if (!line) leave_at_once();
+  return command_from_json(*line);
+}
+
+void pass_on(const Command& command, const std::vector<std::unique_ptr<Tenant>>& tenants) {
+  for (const auto& tenant : tenants)
+    if (command.tenant.empty() || command.tenant == tenant->name()) tenant->post(command);
+}
+
+}  // namespace
+
+int worker_main() {
+  ::prctl(PR_SET_NAME, "cotenant-worker");
+  Channel channel(inherited(kSocket));
+  Outbox outbox(channel);
+  const auto tenants = make_tenants(receive(channel), outbox);
+  Command command;
+  do {
+    command = receive(channel);
+    pass_on(command, tenants);
+  } while (command.type != "exit");
+  const bool failed = std::ranges::any_of(tenants, [](const auto& tenant) { return tenant->failed(); });
+  return static_cast<int>(failed ? ExitCode::internal : ExitCode::valid);
+}
+
+}  // namespace cotenant
