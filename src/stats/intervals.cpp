@@ -1,6 +1,11 @@
 #include "stats/intervals.h"
 
 #include <boost/math/distributions/binomial.hpp>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+
+#include "base/error.h"
+#include "stats/describe.h"
 
 namespace cotenant {
 
@@ -25,6 +30,14 @@ std::optional<OrderInterval> quantile_interval(size_t n, double q, double confid
     (at_least(middle) <= tail ? high : too_low) = middle;
   }
   return OrderInterval{low, high - 1};
+}
+
+MeanInterval mean_interval(std::span<const double> values, double confidence) {
+  if (values.size() < 2) throw internal_error("mean_interval", "fewer than two values");
+  const auto n = static_cast<double>(values.size());
+  const double t = quantile(complement(boost::math::students_t(n - 1), (1 - confidence) / 2));
+  const double half = t * standard_deviation(values) / std::sqrt(n);
+  return {mean(values) - half, mean(values) + half};
 }
 
 }  // namespace cotenant

@@ -17,4 +17,12 @@ struct OrderInterval {
 // David and Nagaraja, Order Statistics, 3rd edition, section 7.1.
 std::optional<OrderInterval> quantile_interval(size_t n, double q, double confidence = 0.95);
 
+struct MeanInterval {
+  double low = 0, high = 0;
+};
+
+// Student's interval of the mean of independent, roughly normal values, such as the figures of repeated runs. At least
+// two values.
+MeanInterval mean_interval(std::span<const double> values, double confidence = 0.95);
+
 }  // namespace cotenant

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "stats/ranks.h"
 #include "stats/hypothesis_tests.h"
+#include "stats/ranks.h"
 
 namespace cotenant {
 namespace {

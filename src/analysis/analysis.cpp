@@ -1,0 +1,292 @@
+#include "analysis/analysis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/baseline.h"
+#include "analysis/fairness.h"
+#include "analysis/load.h"
+#include "analysis/progress.h"
+#include "analysis/summary.h"
+#include "analysis/warnings.h"
+#include "base/error.h"
+#include "results/window.h"
+#include "stats/change_point.h"
+#include "stats/describe.h"
+
+namespace cotenant {
+
+std::string_view to_string(Metric metric) {
+  switch (metric) {
+    case Metric::latency:
+      return "latency";
+    case Metric::gpu:
+      return "gpu";
+    case Metric::ttft:
+      return "ttft";
+    case Metric::tpot:
+      return "tpot";
+    case Metric::itl:
+      return "itl";
+  }
+  return "?";
+}
+
+std::string_view unit_title(Metric metric) {
+  switch (metric) {
+    case Metric::latency:
+      return "latency (ms)";
+    case Metric::gpu:
+      return "GPU time (ms)";
+    case Metric::ttft:
+      return "time to first token (ms)";
+    case Metric::tpot:
+      return "time per output token (ms)";
+    case Metric::itl:
+      return "time between tokens (ms)";
+  }
+  return "?";
+}
+
+std::string_view to_string(Clock clock) {
+  return clock == Clock::host ? "host" : "cuda_event";
+}
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::fair:
+      return "fair";
+    case Verdict::hogging:
+      return "hogging";
+    case Verdict::starved:
+      return "starved";
+    case Verdict::unclear:
+      return "unclear";
+  }
+  return "?";
+}
+
+namespace {
+
+std::optional<Summary> summary_of(const Samples& samples, Metric metric) {
+  return summarize_column(counted(samples, metric));
+}
+
+// Over the iterations that count and have both.
+std::optional<double> mean_host_ms(const Samples& samples) {
+  std::vector<double> host_ms;
+  for (size_t i = 0; i < samples.gpu_ms.size(); ++i)
+    if (samples.counts[i] && !std::isnan(samples.gpu_ms[i]))
+      host_ms.push_back(samples.latency_ms[i] - samples.gpu_ms[i]);
+  return host_ms.empty() ? std::nullopt : std::optional(mean(host_ms));
+}
+
+std::optional<Summary> queue_summary(const Samples& samples) {
+  std::vector<double> queue_ms;
+  for (size_t i = 0; i < samples.queue_ms.size(); ++i)
+    if (samples.counts[i] && !std::isnan(samples.queue_ms[i])) queue_ms.push_back(samples.queue_ms[i]);
+  return summarize_column(queue_ms);
+}
+
+std::optional<Summary> overlap_summary(const LoadedTenant& tenant, const WindowRecord& window) {
+  std::vector<double> inside;
+  const Samples& samples = tenant.samples;
+  for (size_t i = 0; i < samples.end_s.size(); ++i)
+    if (samples.start_s[i] >= window.start_s && samples.end_s[i] <= window.end_s)
+      inside.push_back(samples.latency_ms[i]);
+  return summarize_column(inside);
+}
+
+void copy_record(TenantAnalysis& tenant, const TenantRecord& record) {
+  tenant.engine = record.engine;
+  tenant.dtype = record.dtype;
+  tenant.sm_percent = record.sm_percent;
+  if (record.exit.died)
+    tenant.died = record.exit.what + (record.exit.last_error.empty() ? "" : ": " + record.exit.last_error);
+}
+
+TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment& experiment, Metric metric) {
+  TenantAnalysis tenant;
+  tenant.name = loaded.name;
+  tenant.directory = loaded.directory;
+  tenant.model = loaded.work.model;
+  tenant.task = loaded.work.task;
+  tenant.batch_size = loaded.work.batch_size;
+  tenant.seq_len = loaded.work.seq_len;
+  tenant.clock = loaded.clock();
+  if (loaded.record) copy_record(tenant, *loaded.record);
+  tenant.iterations = loaded.events.iterations;
+  tenant.rejected = loaded.rejected;
+  tenant.failed = loaded.failed;
+  tenant.outside_window = loaded.outside_window;
+
+  const Samples& samples = loaded.samples;
+  tenant.latency_ms = summary_of(samples, Metric::latency).value_or(Summary{});
+  tenant.gpu_ms = summary_of(samples, Metric::gpu);
+  tenant.ttft_ms = summary_of(samples, Metric::ttft);
+  tenant.tpot_ms = summary_of(samples, Metric::tpot);
+  tenant.itl_ms = summary_of(samples, Metric::itl);
+  tenant.queue_ms = queue_summary(samples);
+  tenant.host_ms = mean_host_ms(samples);
+  if (experiment.fixed && experiment.window) tenant.overlap_latency_ms = overlap_summary(loaded, *experiment.window);
+  tenant.metric_ms = counted(samples, metric);
+  if (const auto late = late_warmup(tenant.metric_ms)) {
+    tenant.settled_after = late->settled_after;
+    tenant.settling_shift = late->shift;
+  }
+
+  tenant.tokens_per_s = loaded.tokens_per_s();
+  if (loaded.generates() && loaded.duration_s > 0)
+    tenant.total_tokens_per_s = (loaded.tokens_in + loaded.tokens_out) / loaded.duration_s;
+  tenant.rate_per_s = loaded.rate_per_s();
+  tenant.wall_s = loaded.duration_s;
+  tenant.completion_s = loaded.completion_s;
+  return tenant;
+}
+
+void require_metric(const ExperimentAnalysis& analysis) {
+  const auto has = [](const TenantAnalysis& tenant) { return !tenant.metric_ms.empty(); };
+  if (analysis.metric == Metric::latency || std::ranges::any_of(analysis.tenants, has)) return;
+  throw usage_error(analysis.directory.string(),
+                    fmt::format("no tenant has values for --metric {}", to_string(analysis.metric)),
+                    analysis.study_form ? "The study's files have latencies alone: leave --metric out."
+                                        : "ttft, tpot and itl need tenants that generate, gpu a CUDA device.");
+}
+
+// In the study's form tenants start together, behind a barrier, and each ends with its time_elapsed.
+std::optional<double> overlap_s(const LoadedExperiment& experiment) {
+  if (experiment.record) return experiment.window ? std::optional(experiment.window->duration_s()) : std::nullopt;
+  std::optional<double> shortest;
+  for (const LoadedTenant& tenant : experiment.tenants)
+    if (tenant.completion_s) shortest = std::min(shortest.value_or(*tenant.completion_s), *tenant.completion_s);
+  return shortest;
+}
+
+void analyze_device(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
+  DeviceAnalysis& device = analysis.device;
+  double tokens = 0;
+  for (const LoadedTenant& tenant : experiment.tenants) {
+    if (tenant.completion_s)
+      device.max_completion_s = std::max(device.max_completion_s.value_or(0), *tenant.completion_s);
+    tokens += tenant.generates() ? tenant.tokens_out : tenant.tokens_in;
+  }
+  device.overlap_s = overlap_s(experiment);
+  const bool by_window = experiment.window && !experiment.fixed;
+  const double duration_s = by_window ? experiment.window->duration_s() : device.max_completion_s.value_or(0);
+  if (duration_s > 0 && tokens > 0) device.tokens_per_s = tokens / duration_s;
+  if (!experiment.record) return;
+  const ExperimentRecord& record = *experiment.record;
+  device.name = record.device.name;
+  device.sm_clock_mhz = record.device.sm_clock_mhz;
+}
+
+void copy_record(ExperimentAnalysis& analysis, const ExperimentRecord& record) {
+  analysis.valid = record.validity.valid;
+  analysis.reasons = record.validity.reasons;
+  analysis.sharing = record.settings.sharing;
+  analysis.corun = record.settings.corun;
+  analysis.commit = record.build.commit;
+  analysis.version = record.build.version;
+  analysis.started_at = record.started_at;
+  analysis.host = record.host.hostname;
+  analysis.cpu = record.host.cpu;
+  analysis.driver = record.device.driver;
+  analysis.cuda = record.device.cuda;
+  if (record.window) analysis.window_s = Interval{record.window->start_s, record.window->end_s};
+  if (!record.validity.interrupted_by.empty())
+    analysis.warnings.push_back("the run was interrupted by " + record.validity.interrupted_by + ".");
+}
+
+bool same_work(const std::vector<LoadedTenant>& tenants) {
+  return std::ranges::all_of(tenants, [&](const LoadedTenant& t) { return t.work == tenants[0].work; });
+}
+
+std::optional<std::filesystem::path> if_there(const std::filesystem::path& file) {
+  std::error_code error;
+  return std::filesystem::exists(file, error) ? std::optional(file) : std::nullopt;
+}
+
+RepeatAnalysis summarize_repeat(std::string name, const ExperimentAnalysis& analysis,
+                                const LoadedExperiment& experiment,
+                                const std::vector<std::optional<Baseline>>& baselines) {
+  RepeatAnalysis repeat;
+  repeat.name = std::move(name);
+  for (size_t t = 0; t < analysis.tenants.size(); ++t) {
+    const auto same = std::ranges::find(experiment.tenants, analysis.tenants[t].name, &LoadedTenant::name);
+    const bool found = same != experiment.tenants.end();
+    const std::vector<double> values = found ? counted(same->samples, analysis.metric) : std::vector<double>{};
+    repeat.p50_ms.push_back(values.empty() ? std::nan("") : median(values));
+    repeat.mean_ms.push_back(values.empty() ? std::nan("") : mean(values));
+    repeat.rate_per_s.push_back(found ? same->rate_per_s() : 0);
+    const double alone = baselines[t] ? baselines[t]->tenant->rate_per_s() : 0;
+    repeat.progress.push_back(found && alone > 0 ? std::optional(same->rate_per_s() / alone) : std::nullopt);
+  }
+  return repeat;
+}
+
+// The experiment's own run and those of repeats/, each against baselines of its own where it has them.
+void add_repeats(ExperimentAnalysis& analysis, const LoadedExperiment& experiment, BaselineFinder& finder,
+                 const std::vector<std::optional<Baseline>>& baselines) {
+  std::vector<std::filesystem::path> directories;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(experiment.directory / "repeats", error))
+    if (is_experiment(entry.path())) directories.push_back(entry.path());
+  if (directories.empty()) return;
+  std::sort(directories.begin(), directories.end(),
+            [](const auto& a, const auto& b) { return natural_less(a.string(), b.string()); });
+  analysis.repeats.push_back(summarize_repeat("first", analysis, experiment, baselines));
+  for (const auto& directory : directories) {
+    const LoadedExperiment repeat = load_experiment(directory);
+    auto own = is_experiment(directory) && std::filesystem::exists(directory / "baselines", error)
+                   ? finder.find(repeat, analysis.warnings)
+                   : baselines;
+    if (own.size() != analysis.tenants.size()) own = baselines;
+    analysis.repeats.push_back(summarize_repeat(directory.filename().string(), analysis, repeat, own));
+  }
+}
+
+}  // namespace
+
+ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
+  LoadedExperiment experiment = load_experiment(request.directory);
+  ExperimentAnalysis analysis;
+  analysis.name = experiment.name;
+  analysis.directory = request.directory;
+  analysis.study_form = !experiment.record;
+  analysis.metric = request.metric;
+  if (experiment.record) copy_record(analysis, *experiment.record);
+  analysis.config = if_there(request.directory / "config.yaml");
+  analysis.telemetry = if_there(request.directory / "telemetry.jsonl");
+  if (const auto file = if_there(request.directory / "experiment.json")) analysis.experiment_json = read_text(*file);
+  for (const LoadedTenant& tenant : experiment.tenants)
+    analysis.tenants.push_back(analyze_tenant(tenant, experiment, request.metric));
+  require_metric(analysis);
+  analyze_device(analysis, experiment);
+
+  BaselineFinder finder(request);
+  const auto baselines = finder.find(experiment, analysis.warnings);
+  for (size_t t = 0; t < baselines.size(); ++t)
+    if (baselines[t])
+      set_progress(analysis.tenants[t], experiment.tenants[t], *baselines[t], request.metric, request.seed);
+  add_repeats(analysis, experiment, finder, baselines);
+  judge(analysis, experiment.tenants, baselines, request.seed);
+  if (analysis.stp && analysis.device.tokens_per_s)
+    analysis.device.tokens_per_s_alone_in_turn = *analysis.device.tokens_per_s / *analysis.stp;
+
+  const std::optional<Fairness> of_progress = fairness_of_progress(analysis.tenants);
+  if (same_work(experiment.tenants)) {
+    analysis.fairness = fairness_of_means(analysis.tenants, request.metric);
+    analysis.progress_fairness = of_progress;
+  } else {
+    analysis.fairness = of_progress;
+  }
+  analysis.significance = significance_of(analysis.tenants);
+  add_warnings(analysis, experiment);
+  for (size_t t = 0; t < analysis.tenants.size(); ++t)
+    analysis.tenants[t].samples = std::move(experiment.tenants[t].samples);
+  return analysis;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,179 @@
+#include "analysis/baseline.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+void compare(std::vector<std::string>& found, const char* what, const std::string& here, const std::string& alone) {
+  if (!here.empty() && !alone.empty() && here != alone)
+    found.push_back(fmt::format("{}: {} here, {} alone", what, here, alone));
+}
+
+// "cuda:0" and "cuda" are one kind.
+std::string device_kind(const LoadedExperiment& experiment, const LoadedTenant& tenant) {
+  const std::string device = experiment.record     ? experiment.record->settings.device
+                             : tenant.events.start ? tenant.events.start->device
+                                                   : "";
+  return device.substr(0, device.find(':'));
+}
+
+const LoadedTenant* of_work(const LoadedExperiment& experiment, const Work& work) {
+  const auto found = std::ranges::find(experiment.tenants, work, &LoadedTenant::work);
+  return found == experiment.tenants.end() ? nullptr : &*found;
+}
+
+// Experiments of a directory that holds several, newest first.
+std::vector<fs::path> experiments_in(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".incomplete") || name.ends_with(".staging") || name.starts_with(".")) continue;
+    if (is_experiment(entry.path())) found.push_back(entry.path());
+  }
+  const auto written = [](const fs::path& path) {
+    std::error_code ignored;
+    return fs::last_write_time(path, ignored);
+  };
+  std::sort(found.begin(), found.end(), [&](const fs::path& a, const fs::path& b) {
+    const auto at_a = written(a), at_b = written(b);
+    return at_a != at_b ? at_a > at_b : natural_less(a.string(), b.string());
+  });
+  return found;
+}
+
+}  // namespace
+
+std::vector<std::string> mismatches(const LoadedExperiment& shared, const LoadedTenant& tenant,
+                                    const LoadedExperiment& alone, const LoadedTenant& tenant_alone) {
+  std::vector<std::string> found;
+  if (tenant.work != tenant_alone.work)
+    found.push_back(fmt::format("work: {} here, {} alone", describe(tenant.work), describe(tenant_alone.work)));
+  if (alone.tenants.size() > 1) found.push_back(fmt::format("it was not alone, but one of {}", alone.tenants.size()));
+  compare(found, "clock", std::string(to_string(tenant.clock())), std::string(to_string(tenant_alone.clock())));
+  compare(found, "device", device_kind(shared, tenant), device_kind(alone, tenant_alone));
+  if (!shared.record || !alone.record || !tenant.record || !tenant_alone.record) return found;
+  const ExperimentRecord &here = *shared.record, &there = *alone.record;
+  compare(found, "device", here.device.name, there.device.name);
+  compare(found, "processor", here.host.cpu, there.host.cpu);
+  compare(found, "driver", here.device.driver, there.device.driver);
+  compare(found, "commit", here.build.commit, there.build.commit);
+  compare(found, "engine", tenant.record->engine, tenant_alone.record->engine);
+  compare(found, "dtype", tenant.record->dtype, tenant_alone.record->dtype);
+  compare(found, "weights", tenant.record->weights_origin, tenant_alone.record->weights_origin);
+  compare(found, "host threads", std::to_string(tenant.record->threads), std::to_string(tenant_alone.record->threads));
+  return found;
+}
+
+std::vector<std::optional<Baseline>> BaselineFinder::find(const LoadedExperiment& shared,
+                                                          std::vector<std::string>& warnings) {
+  std::vector<std::optional<Baseline>> found;
+  for (const LoadedTenant& tenant : shared.tenants) {
+    auto& baseline = found.emplace_back(asked_for(shared, tenant));
+    if (!baseline) baseline = own(shared, tenant);
+    // One tenant is alone itself: beside it lie runs of other times, not its baseline.
+    if (!baseline && shared.tenants.size() > 1) baseline = beside(shared, tenant, warnings);
+  }
+  const bool any_asked_for = std::ranges::any_of(found, [](const auto& b) { return b && b->why == "--baseline"; });
+  if (request_.baseline && !any_asked_for) {
+    std::vector<std::string> works;
+    for (const Work& work : peek_works(*request_.baseline)) works.push_back(describe(work));
+    throw usage_error(request_.baseline->string(),
+                      fmt::format("is no baseline of any tenant: it holds {}; {} does {}",
+                                  works.empty() ? "no such experiment" : fmt::format("{}", fmt::join(works, "; ")),
+                                  shared.tenants[0].name, describe(shared.tenants[0].work)),
+                      "Give a solo run of the same work, or add --force-baseline.");
+  }
+  return found;
+}
+
+BaselineFinder::Experiment BaselineFinder::load(const fs::path& directory) {
+  Experiment& experiment = loaded_[directory.lexically_normal()];
+  if (!experiment) experiment = std::make_shared<const LoadedExperiment>(load_experiment(directory));
+  return experiment;
+}
+
+Baseline BaselineFinder::accept(const LoadedExperiment& shared, const LoadedTenant& tenant, Experiment alone,
+                                const LoadedTenant& tenant_alone, std::string why) const {
+  std::vector<std::string> differences = mismatches(shared, tenant, *alone, tenant_alone);
+  if (!differences.empty() && !request_.force_baseline)
+    throw usage_error(alone->directory.string(),
+                      fmt::format("cannot be the baseline of {}: {}", tenant.name, fmt::join(differences, "; ")),
+                      "Measure it alone on the same machine (cotenant run --baselines), or add --force-baseline.");
+  return {std::move(alone), &tenant_alone, std::move(why), std::move(differences)};
+}
+
+std::optional<Baseline> BaselineFinder::asked_for(const LoadedExperiment& shared, const LoadedTenant& tenant) {
+  if (!request_.baseline) return std::nullopt;
+  const fs::path& given = *request_.baseline;
+  if (is_experiment(given)) {
+    const Experiment alone = load(given);
+    const LoadedTenant* match = of_work(*alone, tenant.work);
+    if (!match && request_.force_baseline) match = &alone->tenants.front();
+    return match ? std::optional(accept(shared, tenant, alone, *match, "--baseline")) : std::nullopt;
+  }
+  for (const fs::path& directory : solo_experiments(given))
+    if (peek_works(directory).front() == tenant.work) {
+      const Experiment alone = load(directory);
+      return accept(shared, tenant, alone, alone->tenants.front(), "--baseline");
+    }
+  return std::nullopt;
+}
+
+std::optional<Baseline> BaselineFinder::own(const LoadedExperiment& shared, const LoadedTenant& tenant) {
+  const fs::path baselines = shared.directory / "baselines";
+  std::vector<fs::path> candidates;
+  if (tenant.record && !tenant.record->kind.empty() && is_experiment(baselines / tenant.record->kind))
+    candidates = {baselines / tenant.record->kind};
+  else
+    candidates = experiments_in(baselines);
+  for (const fs::path& candidate : candidates) {
+    const Experiment alone = load(candidate);
+    if (const LoadedTenant* match = of_work(*alone, tenant.work))
+      return accept(shared, tenant, alone, *match, "this experiment's own baselines/");
+  }
+  return std::nullopt;
+}
+
+const std::vector<fs::path>& BaselineFinder::solo_experiments(const fs::path& data_root) {
+  const auto [at, is_new] = solos_.try_emplace(data_root);
+  if (!is_new) return at->second;
+  for (const fs::path& directory : experiments_in(data_root)) {
+    try {
+      if (peek_works(directory).size() == 1) at->second.push_back(directory);
+    } catch (const Error&) {
+      // Damaged files of another experiment are no reason to say nothing about this one.
+    }
+  }
+  return at->second;
+}
+
+std::optional<Baseline> BaselineFinder::beside(const LoadedExperiment& shared, const LoadedTenant& tenant,
+                                               std::vector<std::string>& warnings) {
+  const fs::path here = fs::weakly_canonical(shared.directory);
+  std::string rejected;
+  for (const fs::path& directory : solo_experiments(here.parent_path())) {
+    if (directory == here || peek_works(directory).front() != tenant.work) continue;
+    const Experiment alone = load(directory);
+    const auto differences = mismatches(shared, tenant, *alone, alone->tenants.front());
+    if (differences.empty() || request_.force_baseline)
+      return Baseline{alone, &alone->tenants.front(), "the solo experiment in the data root", differences};
+    if (rejected.empty()) rejected = fmt::format("{} ({})", alone->name, fmt::join(differences, "; "));
+  }
+  if (!rejected.empty())
+    warnings.push_back(
+        fmt::format("{}: the solo experiment {} is not used as its baseline: measure it alone again "
+                    "(cotenant run --baselines), or add --force-baseline.",
+                    tenant.name, rejected));
+  return std::nullopt;
+}
+
+}  // namespace cotenant

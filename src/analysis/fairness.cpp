@@ -1,0 +1,107 @@
+#include "analysis/fairness.h"
+
+#include <algorithm>
+#include <array>
+
+#include "stats/correction.h"
+#include "stats/describe.h"
+#include "stats/effect.h"
+#include "stats/inequality.h"
+
+namespace cotenant {
+namespace {
+
+struct NamedQuantile {
+  const char* name;
+  double q;
+};
+constexpr std::array<NamedQuantile, 4> quantiles{{{"p25", 0.25}, {"p50", 0.50}, {"p75", 0.75}, {"p99", 0.99}}};
+
+using Sorted = std::vector<std::vector<double>>;
+
+Sorted sorted_metrics(const std::vector<TenantAnalysis>& tenants) {
+  Sorted sorted;
+  for (const TenantAnalysis& tenant : tenants) sorted.push_back(sorted_copy(tenant.metric_ms));
+  return sorted;
+}
+
+Fairness::AtQuantile at_quantile(const char* name, std::span<const double> values) {
+  return {name, coefficient_of_variation(values), max_min_ratio(values)};
+}
+
+}  // namespace
+
+Spread spread_of(std::span<const double> values) {
+  return {coefficient_of_variation(values), gini(values), max_min_ratio(values), range(values),
+          max_deviation_percent(values),    jain(values)};
+}
+
+std::optional<Fairness> fairness_of_means(const std::vector<TenantAnalysis>& tenants, Metric metric) {
+  if (tenants.size() < 2) return std::nullopt;
+  std::vector<double> means;
+  for (const TenantAnalysis& tenant : tenants) {
+    if (tenant.metric_ms.empty()) return std::nullopt;
+    means.push_back(mean(tenant.metric_ms));
+  }
+  Fairness fairness{std::string(to_string(metric)) + "_mean", spread_of(means), {}};
+  const Sorted sorted = sorted_metrics(tenants);
+  for (const auto& [name, q] : quantiles) {
+    std::vector<double> values;
+    for (const auto& sample : sorted) values.push_back(percentile(sample, q));
+    fairness.by_quantile.push_back(at_quantile(name, values));
+  }
+  return fairness;
+}
+
+std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& tenants) {
+  if (tenants.size() < 2) return std::nullopt;
+  std::vector<double> progress;
+  for (const TenantAnalysis& tenant : tenants) {
+    if (!tenant.progress || tenant.metric_ms.empty() || tenant.baseline->metric_ms.empty()) return std::nullopt;
+    progress.push_back(*tenant.progress);
+  }
+  Fairness fairness{"progress", spread_of(progress), {}};
+  const Sorted sorted = sorted_metrics(tenants);
+  for (const auto& [name, q] : quantiles) {
+    std::vector<double> values;
+    for (size_t i = 0; i < tenants.size(); ++i)
+      values.push_back(percentile(sorted_copy(tenants[i].baseline->metric_ms), q) / percentile(sorted[i], q));
+    fairness.by_quantile.push_back(at_quantile(name, values));
+  }
+  return fairness;
+}
+
+std::optional<Significance> significance_of(const std::vector<TenantAnalysis>& tenants) {
+  const auto too_few = [](const TenantAnalysis& tenant) { return tenant.metric_ms.size() < 2; };
+  if (tenants.size() < 2 || std::ranges::any_of(tenants, too_few)) return std::nullopt;
+  const Sorted sorted = sorted_metrics(tenants);
+  const std::vector<std::span<const double>> samples(sorted.begin(), sorted.end());
+
+  Significance result;
+  result.levene = levene(samples);
+  result.equal_variances = result.levene.p > 0.05;
+  result.omnibus = result.equal_variances ? anova(samples) : kruskal(samples);
+  std::vector<double> p;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    for (size_t j = i + 1; j < samples.size(); ++j) {
+      const auto &a = samples[i], &b = samples[j];
+      const TestResult t = result.equal_variances ? student_t(a, b) : welch_t(a, b);
+      const TestResult u = mann_whitney(a, b);
+      PairTest pair;
+      pair.a = i, pair.b = j;
+      pair.t = t.statistic, pair.t_p = t.p;
+      pair.cohens_d = cohens_d(a, b);
+      pair.u = u.statistic, pair.u_p = u.p;
+      pair.rank_biserial = rank_biserial(u.statistic, a.size(), b.size());
+      pair.cliffs_delta = cliffs_delta(u.statistic, a.size(), b.size());
+      if (a.size() + b.size() <= 200'000) pair.hodges_lehmann_ms = hodges_lehmann(a, b);
+      result.pairs.push_back(pair);
+      p.push_back(u.p);
+    }
+  }
+  const std::vector<double> corrected = holm(p);
+  for (size_t i = 0; i < corrected.size(); ++i) result.pairs[i].p_holm = corrected[i];
+  return result;
+}
+
+}  // namespace cotenant

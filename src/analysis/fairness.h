@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "analysis/analysis.h"
+
+namespace cotenant {
+
+Spread spread_of(std::span<const double> values);
+
+// Of equal tenants: of their means of the chosen column. nullopt with fewer than two tenants, or one without values.
+std::optional<Fairness> fairness_of_means(const std::vector<TenantAnalysis>& tenants, Metric metric);
+
+// Of progress; at a quantile: of the column there, alone over shared. nullopt with fewer than two tenants, or one
+// without progress.
+std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& tenants);
+
+// The study's tests between all tenants, over the chosen column. nullopt with fewer than two tenants, or with one of
+// fewer than two samples.
+std::optional<Significance> significance_of(const std::vector<TenantAnalysis>& tenants);
+
+}  // namespace cotenant

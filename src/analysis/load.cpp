@@ -1,0 +1,245 @@
+#include "analysis/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <future>
+#include <limits>
+
+#include "base/error.h"
+#include "results/window.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double missing = std::numeric_limits<double>::quiet_NaN();
+
+// A column stays empty until an iteration has it.
+void push(std::vector<double>& column, size_t already, const std::optional<double>& value) {
+  if (column.empty()) {
+    if (!value) return;
+    column.reserve(already + 1);
+    column.assign(already, missing);
+  }
+  column.push_back(value.value_or(missing));
+}
+
+void append(LoadedTenant& tenant, const Iteration& iteration, const std::optional<WindowRecord>& window) {
+  tenant.rejected += iteration.status == IterationStatus::rejected;
+  tenant.failed += iteration.status == IterationStatus::failed;
+  if (iteration.status != IterationStatus::ok) return;
+  Samples& samples = tenant.samples;
+  const size_t already = samples.latency_ms.size();
+  samples.latency_ms.push_back(iteration.latency_ms);
+  push(samples.start_s, already, iteration.start_s);
+  push(samples.end_s, already, iteration.end_s);
+  push(samples.gpu_ms, already, iteration.gpu_ms);
+  push(samples.ttft_ms, already, iteration.ttft_ms);
+  push(samples.tpot_ms, already, iteration.tpot_ms);
+  push(samples.queue_ms, already, iteration.queue_ms);
+  const bool inside = counts(iteration, window);
+  samples.counts.push_back(inside);
+  tenant.outside_window += !inside;
+  if (inside)
+    for (size_t i = 1; i < iteration.token_s.size(); ++i)
+      samples.itl_ms.push_back((iteration.token_s[i] - iteration.token_s[i - 1]) * 1e3);
+
+  PartInside part = part_inside(iteration, window);
+  if (!iteration.tokens_in && !iteration.tokens_out)  // the study's
+    part.tokens_in = part.requests * tenant.work.batch_size * tenant.work.seq_len;
+  tenant.requests += part.requests;
+  tenant.tokens_in += part.tokens_in;
+  tenant.tokens_out += part.tokens_out;
+}
+
+std::optional<double> first_to_last_s(const Samples& samples) {
+  if (samples.end_s.empty()) return std::nullopt;
+  double first = std::numeric_limits<double>::infinity(), last = -first;
+  for (const double start_s : samples.start_s) first = std::fmin(first, start_s);
+  for (const double end_s : samples.end_s) last = std::fmax(last, end_s);
+  return last >= first ? std::optional(last - first) : std::nullopt;
+}
+
+double total_s(const std::vector<double>& latencies_ms) {
+  double sum = 0;
+  for (const double latency_ms : latencies_ms) sum += latency_ms;
+  return sum * 1e-3;
+}
+
+Work work_of(const TenantRecord& record) {
+  const bool stress = !record.stress_kind.empty();
+  return {stress ? record.stress_kind : record.model,
+          record.batch_size,
+          record.seq_len,
+          record.task == "generate" ? record.max_new_tokens : 0,
+          record.task.empty() ? "forward" : record.task,
+          stress ? record.service_ms : std::nullopt};
+}
+
+Work work_of(const RunStart& start) {
+  return {start.model_name, start.batch_size, start.seq_len, 0, "forward", std::nullopt};
+}
+
+// `window`: what counts. nullopt: everything.
+LoadedTenant load_tenant(const fs::path& experiment, LoadedTenant tenant, const std::optional<WindowRecord>& window) {
+  const fs::path file = experiment / tenant.directory / "events.jsonl";
+  if (!tenant.record)
+    if (const auto start = peek_run_start(file)) tenant.work = work_of(*start);
+  tenant.events = read_events(file, [&](const Iteration& iteration) { append(tenant, iteration, window); });
+  tenant.completion_s = first_to_last_s(tenant.samples);
+  if (!tenant.completion_s) tenant.completion_s = tenant.events.elapsed_s;
+  tenant.duration_s = window ? window->duration_s() : tenant.completion_s.value_or(total_s(tenant.samples.latency_ms));
+  return tenant;
+}
+
+// One after another, or at once where files are large.
+void load_tenants(LoadedExperiment& experiment, const std::optional<WindowRecord>& window) {
+  const auto load = [&](LoadedTenant& tenant) {
+    tenant = load_tenant(experiment.directory, std::move(tenant), window);
+  };
+  constexpr uintmax_t large_bytes = uintmax_t{32} << 20;
+  std::vector<std::future<void>> loading;
+  for (LoadedTenant& tenant : experiment.tenants) {
+    std::error_code error;
+    const auto bytes = fs::file_size(experiment.directory / tenant.directory / "events.jsonl", error);
+    const auto policy = !error && bytes > large_bytes ? std::launch::async : std::launch::deferred;
+    loading.push_back(std::async(policy, load, std::ref(tenant)));
+  }
+  for (auto& done : loading) done.get();
+}
+
+std::vector<std::string> tenant_directories(const fs::path& directory) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name == "baselines" || name == "repeats") continue;
+    if (fs::is_regular_file(entry.path() / "events.jsonl", error)) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end(), natural_less);
+  return names;
+}
+
+[[noreturn]] void refuse_without_events(const fs::path& directory) {
+  std::error_code error;
+  if (!fs::exists(directory, error))
+    throw usage_error(directory.string(), "there is no such file or directory",
+                      "Give an experiment's directory, for example data/<experiment_name>.");
+  if (fs::is_regular_file(directory / "events.jsonl", error))
+    throw usage_error(directory.string(), "is one tenant's directory, not an experiment's",
+                      fmt::format("Give {} instead.", directory.parent_path().string()));
+  throw usage_error(directory.string(), "has no <tenant>/events.jsonl: it is no experiment's directory",
+                    "Give the directory that `cotenant run` wrote, or one of the study's.");
+}
+
+std::string name_of_directory(const fs::path& directory) {
+  const fs::path clean = directory.lexically_normal();
+  const std::string name =
+      clean.filename().empty() ? clean.parent_path().filename().string() : clean.filename().string();
+  return name.empty() || name == "." || name == ".." ? fs::weakly_canonical(clean).filename().string() : name;
+}
+
+}  // namespace
+
+std::string describe(const Work& work) {
+  std::string text = work.model.empty() ? "unknown model" : work.model;
+  if (work.service_ms) text += fmt::format(" of {} ms", *work.service_ms);
+  text += fmt::format(", batch {} x {}", work.batch_size, work.seq_len);
+  if (work.task != "forward") text += fmt::format(", {} {} tokens", work.task, work.max_new_tokens);
+  return text;
+}
+
+std::optional<double> LoadedTenant::tokens_per_s() const {
+  const double tokens = generates() ? tokens_out : tokens_in;
+  return duration_s > 0 && tokens > 0 ? std::optional(tokens / duration_s) : std::nullopt;
+}
+
+bool is_experiment(const fs::path& directory) {
+  std::error_code error;
+  return fs::is_directory(directory, error) &&
+         (fs::exists(directory / "experiment.json", error) || !tenant_directories(directory).empty());
+}
+
+LoadedExperiment load_experiment(const fs::path& directory) {
+  LoadedExperiment experiment;
+  experiment.directory = directory;
+  experiment.name = name_of_directory(directory);
+  experiment.record = read_record(directory);
+  if (experiment.record) {
+    const ExperimentRecord& record = *experiment.record;
+    if (!record.settings.experiment_name.empty()) experiment.name = record.settings.experiment_name;
+    experiment.fixed = record.settings.corun == "fixed";
+    experiment.window = record.window;
+    std::error_code error;
+    for (const TenantRecord& tenant : record.tenants) {
+      if (!fs::exists(directory / tenant.directory / "events.jsonl", error)) continue;
+      LoadedTenant& loaded = experiment.tenants.emplace_back();
+      loaded.name = tenant.name;
+      loaded.directory = tenant.directory;
+      loaded.work = work_of(tenant);
+      loaded.record = tenant;
+    }
+  } else {
+    for (const std::string& name : tenant_directories(directory)) {
+      LoadedTenant& loaded = experiment.tenants.emplace_back();
+      loaded.name = loaded.directory = name;
+    }
+  }
+  if (experiment.tenants.empty()) refuse_without_events(directory);
+  load_tenants(experiment, experiment.fixed ? std::nullopt : experiment.window);
+  return experiment;
+}
+
+std::vector<Work> peek_works(const fs::path& directory) {
+  std::vector<Work> works;
+  if (const auto record = read_record(directory)) {
+    for (const TenantRecord& tenant : record->tenants) works.push_back(work_of(tenant));
+    return works;
+  }
+  for (const std::string& name : tenant_directories(directory))
+    if (const auto start = peek_run_start(directory / name / "events.jsonl")) works.push_back(work_of(*start));
+  return works;
+}
+
+std::vector<double> counted(const Samples& samples, Metric metric) {
+  if (metric == Metric::itl) return samples.itl_ms;
+  const std::vector<double>& column = metric == Metric::latency ? samples.latency_ms
+                                      : metric == Metric::gpu   ? samples.gpu_ms
+                                      : metric == Metric::ttft  ? samples.ttft_ms
+                                                                : samples.tpot_ms;
+  std::vector<double> values;
+  values.reserve(column.size());
+  for (size_t i = 0; i < column.size(); ++i)
+    if (samples.counts[i] && !std::isnan(column[i])) values.push_back(column[i]);
+  return values;
+}
+
+bool natural_less(std::string_view a, std::string_view b) {
+  const auto digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+  const auto number_at = [&](std::string_view text, size_t at) {  // without leading zeros
+    size_t end = at;
+    while (end < text.size() && digit(text[end])) ++end;
+    while (at + 1 < end && text[at] == '0') ++at;
+    return text.substr(at, end - at);
+  };
+  size_t i = 0, j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (digit(a[i]) && digit(b[j])) {
+      const std::string_view x = number_at(a, i), y = number_at(b, j);
+      if (x.size() != y.size()) return x.size() < y.size();
+      if (x != y) return x < y;
+      i = static_cast<size_t>(x.data() - a.data()) + x.size();
+      j = static_cast<size_t>(y.data() - b.data()) + y.size();
+    } else {
+      if (a[i] != b[j]) return a[i] < b[j];
+      ++i, ++j;
+    }
+  }
+  return a.size() - i < b.size() - j;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/analysis.h"
+#include "results/reader.h"
+#include "results/record.h"
+
+// The files of one experiment as columns. What they say is told in analysis.h; nothing is concluded here.
+namespace cotenant {
+
+// What a tenant was asked to do. Equal works may be compared by raw latency.
+struct Work {
+  std::string model;  // Hugging Face name; for stress its kind
+  int batch_size = 0, seq_len = 0, max_new_tokens = 0;
+  std::string task;  // "forward" where the files do not say
+  std::optional<double> service_ms;
+
+  bool operator==(const Work&) const = default;
+};
+std::string describe(const Work& work);  // "distilgpt2, batch 8 x 128"
+
+struct LoadedTenant {
+  std::string name, directory;
+  Work work;
+  std::optional<TenantRecord> record;  // ours only
+  EventFile events;
+  Samples samples;
+  size_t rejected = 0, failed = 0, outside_window = 0;
+
+  // Inside what counts, pro rata at the edges of the window.
+  double requests = 0, tokens_in = 0, tokens_out = 0;
+  double duration_s = 0;  // of what counts: the window, the time to completion, or the study's time_elapsed
+  std::optional<double> completion_s;
+
+  Clock clock() const { return samples.end_s.empty() ? Clock::cuda_event : Clock::host; }
+  double rate_per_s() const { return duration_s > 0 ? requests / duration_s : 0; }
+  bool generates() const { return work.task == "generate"; }
+  std::optional<double> tokens_per_s() const;  // output of generate, batch x seq_len of forward
+};
+
+struct LoadedExperiment {
+  std::string name;
+  std::filesystem::path directory;
+  std::optional<ExperimentRecord> record;  // nullopt: the study's form
+  std::vector<LoadedTenant> tenants;
+  std::optional<WindowRecord> window;  // in which all tenants were active
+  bool fixed = false;                  // every tenant did its own number of iterations: all of them count
+};
+
+// Whether there is anything to load: experiment.json, or a folder with events.jsonl.
+bool is_experiment(const std::filesystem::path& directory);
+
+// Throws usage_error for a directory without events, and as read_events does.
+LoadedExperiment load_experiment(const std::filesystem::path& directory);
+
+// What a directory holds, without reading its samples. Empty when it is no experiment or cannot be read.
+std::vector<Work> peek_works(const std::filesystem::path& directory);
+
+// The samples of a column that count, in order of time.
+std::vector<double> counted(const Samples& samples, Metric metric);
+
+// "distilgpt2_2" before "distilgpt2_10".
+bool natural_less(std::string_view a, std::string_view b);
+
+}  // namespace cotenant

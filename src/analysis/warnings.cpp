@@ -1,0 +1,136 @@
+#include "analysis/warnings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace cotenant {
+namespace {
+
+using Warnings = std::vector<std::string>;
+
+void of_files(Warnings& warnings, const LoadedTenant& tenant) {
+  const EventFile& events = tenant.events;
+  if (events.torn_last_line)
+    warnings.push_back(fmt::format("{}: the last line of events.jsonl is cut and was ignored.", tenant.name));
+  if (events.unknown_events > 0)
+    warnings.push_back(fmt::format("{}: {} events of unknown types were ignored.", tenant.name, events.unknown_events));
+  if (events.suspicious > 0)
+    warnings.push_back(fmt::format("{}: {} latencies are 0 or longer than an hour (line {}{}): look at them.",
+                                   tenant.name, events.suspicious, fmt::join(events.suspicious_lines, ", "),
+                                   events.suspicious > events.suspicious_lines.size() ? ", ..." : ""));
+  if (!events.end && events.iterations > 0)
+    warnings.push_back(fmt::format("{}: events.jsonl has no run_end: the run did not come to its end.", tenant.name));
+  if (tenant.failed + tenant.rejected > 0)
+    warnings.push_back(fmt::format("{}: {} requests failed and {} were rejected; they are in no latency.", tenant.name,
+                                   tenant.failed, tenant.rejected));
+}
+
+void of_samples(Warnings& warnings, const TenantAnalysis& tenant) {
+  const size_t n = tenant.metric_ms.size();
+  if (tenant.died) warnings.push_back(fmt::format("{} died: {}", tenant.name, *tenant.died));
+  if (n == 0) {
+    warnings.push_back(fmt::format("{}: no sample counts: nothing can be said of it.", tenant.name));
+    return;
+  }
+  const auto [least, greatest] = std::ranges::minmax(tenant.metric_ms);
+  if (n > 1 && least == greatest)
+    warnings.push_back(fmt::format("{}: all {} samples are equal: spread and tests mean nothing.", tenant.name, n));
+  if (tenant.settled_after)
+    warnings.push_back(
+        fmt::format("{}: the first {} of {} samples lie {:+.0f}% off the rest, as if still warming up: "
+                    "raise num_warmup or warmup_s.",
+                    tenant.name, *tenant.settled_after, n, 100 * tenant.settling_shift));
+}
+
+// One line for all tenants of which a percentile has no interval.
+void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenants) {
+  const auto add = [&](const char* what, size_t needed, auto has_interval) {
+    std::vector<std::string> short_of;
+    for (const TenantAnalysis& tenant : tenants)
+      if (!tenant.metric_ms.empty() && !has_interval(tenant))
+        short_of.push_back(fmt::format("{} has {}", tenant.name, tenant.metric_ms.size()));
+    if (short_of.empty()) return;
+    const size_t named = std::min<size_t>(short_of.size(), 3);
+    warnings.push_back(
+        fmt::format("n too small for an interval of {}: it needs {} samples, {}{}: raise num_iters or "
+                    "min_duration_s.",
+                    what, needed, fmt::join(short_of.begin(), short_of.begin() + named, ", "),
+                    short_of.size() > named ? fmt::format(" and {} more alike", short_of.size() - named) : ""));
+  };
+  add("the median", 6, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 6; });
+  add("p95", 72, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 72; });
+  add("p99", 368, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 368; });
+}
+
+void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
+  std::vector<std::string> without;
+  for (const TenantAnalysis& tenant : analysis.tenants) {
+    if (!tenant.baseline) without.push_back(tenant.name);
+    if (!tenant.baseline) continue;
+    for (const std::string& mismatch : tenant.baseline->mismatches)
+      warnings.push_back(fmt::format("{}: its baseline is forced in spite of {}: its slowdown may mean nothing.",
+                                     tenant.name, mismatch));
+    const auto &here = analysis.device.sm_clock_mhz, &there = tenant.baseline->sm_clock_mhz;
+    if (here && there && std::abs(*here / *there - 1) > 0.03)
+      warnings.push_back(
+          fmt::format("{}: the mean SM clock was {:.0f} MHz shared and {:.0f} MHz alone: part of the "
+                      "slowdown is the clock's.",
+                      tenant.name, *here, *there));
+  }
+  if (!without.empty() && analysis.tenants.size() > 1)
+    warnings.push_back(
+        fmt::format("no baseline of {}: progress and slowdown are unknown: run with --baselines, or give "
+                    "--baseline DIR.",
+                    fmt::join(without, ", ")));
+}
+
+void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
+  if (experiment.tenants.size() == 1) {
+    warnings.push_back("one tenant: there is no fairness to speak of.");
+    return;
+  }
+  const Work& first = experiment.tenants[0].work;
+  const bool same = std::ranges::all_of(experiment.tenants, [&](const auto& t) { return t.work == first; });
+  if (!same)
+    warnings.push_back(analysis.fairness ? "tenants do different work: fairness is that of progress, and a difference "
+                                           "of their latencies is no unfairness."
+                                         : "tenants do different work and have no baseline: no fairness can be given.");
+  if (!analysis.significance)
+    warnings.push_back("n too small for tests: every tenant needs at least 2 samples: raise num_iters.");
+  const bool events_only =
+      std::ranges::any_of(analysis.tenants, [](const auto& t) { return t.clock == Clock::cuda_event; });
+  if (events_only && analysis.metric == Metric::latency)
+    warnings.push_back(
+        "latencies are between CUDA events, which miss waits and include other tenants' slices: no "
+        "verdict but the study's.");
+  const bool unclear = std::ranges::any_of(
+      analysis.tenants, [](const auto& t) { return t.verdict == Verdict::unclear && !t.relative_progress_interval; });
+  if (unclear)
+    warnings.push_back(
+        "n too small for a verdict: it needs 30 blocks of samples or 5 repeats: raise "
+        "min_duration_s, or run with --repeat 5.");
+}
+
+}  // namespace
+
+void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
+  Warnings& warnings = analysis.warnings;
+  if (experiment.record)
+    for (const WarningRecord& warning : experiment.record->validity.warnings)
+      warnings.push_back(warning.remedy.empty() ? warning.what : warning.what + ": " + warning.remedy);
+  for (const LoadedTenant& tenant : experiment.tenants) of_files(warnings, tenant);
+  for (const TenantAnalysis& tenant : analysis.tenants) of_samples(warnings, tenant);
+  of_few_samples(warnings, analysis.tenants);
+  of_baselines(warnings, analysis);
+  of_comparisons(warnings, analysis, experiment);
+  if (analysis.device.throttled_samples > 0)
+    warnings.push_back(
+        fmt::format("the device was throttled in {} of {} samples of its clock: compare with the same "
+                    "power and temperature only.",
+                    analysis.device.throttled_samples, analysis.device.telemetry_samples));
+}
+
+}  // namespace cotenant

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "analysis/analysis.h"
+#include "analysis/load.h"
+
+namespace cotenant {
+
+// What a reader of the figures should know: samples too few or suspicious, files damaged, tenants that cannot be
+// compared, clocks that differ. Each a sentence that ends in what to do, if something can be done.
+void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experiment);
+
+}  // namespace cotenant
