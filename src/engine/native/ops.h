@@ -150,7 +150,12 @@ class Ops {
   virtual void linear(const Tensor& y, const Weight& weight, const Tensor& x, Activation activation,
                       bool accumulate) = 0;
   // y = activation(norm(x) W^T + b), or gated, with y [t, out / 2]. By norm, linear and gate unless overridden.
-  virtual void norm_linear(const Tensor& y, const Weight& weight, const Tensor& x, const NormLinear& how);
+  virtual void norm_linear(const Tensor& y, const Weight& weight, const Tensor& x, const NormLinear& how) {
+    norm(how.normed, x, how.norm);
+    if (!how.gated) return linear(y, weight, how.normed, how.activation, false);
+    linear(how.wide, weight, how.normed, Activation::none, false);
+    gate(y, how.wide, how.activation);
+  }
   // y[t, i] = activation(x[t, i]) * x[t, i + width]; x [t, 2 * width], y [t, width].
   virtual void gate(const Tensor& y, const Tensor& x, Activation activation) = 0;
   // In place on qkv [t, qkv_width]: norm and rotate q and k. Where there is a cache, also writes k and v of token t of

@@ -18,8 +18,9 @@ namespace cotenant {
 namespace {
 
 constexpr int lane_bytes = 16;  // of one copy: 8 weights
-constexpr int step_inputs =
-    64;  // of a warp and a step: 4 lanes x 8 weights, twice, so that whole 128-byte lines are read
+// Of a warp and a step: 4 lanes x 8 weights, twice, so that whole lines of 128 bytes are read.
+constexpr int step_inputs = 64;
+constexpr int max_threads = 512;
 
 template <typename T>
 struct Arguments {
@@ -34,10 +35,11 @@ struct Arguments {
   float eps;
   const T* scale;
   const T* shift;
+  int ahead;  // inputs of a row of weights to be fetched into L2 besides what fits the ring
 };
 
 template <typename T>
-Arguments<T> make_arguments(const Gemv& g) {
+Arguments<T> make_arguments(const Gemv& g, const GemvPlan& plan) {
   return {.y = static_cast<T*>(g.y),
           .w = static_cast<const T*>(g.w),
           .bias = static_cast<const T*>(g.bias),
@@ -53,7 +55,8 @@ Arguments<T> make_arguments(const Gemv& g) {
           .centered = g.norm.kind == NormKind::layer,
           .eps = g.norm.eps,
           .scale = static_cast<const T*>(g.norm.scale.data),
-          .shift = static_cast<const T*>(g.norm.shift.data)};
+          .shift = static_cast<const T*>(g.norm.shift.data),
+          .ahead = plan.ahead};
 }
 
 // The row of w that is row `row` of tile `tile` of this block; the last one again where there is none. When gated, the
@@ -68,7 +71,7 @@ __device__ int weight_row(const Arguments<T>& a, int tile, int row) {
 }
 
 // Eight activations of one row as the two pairs of operands A of two products.
-struct Activations {
+struct alignas(16) Activations {
   uint32_t pairs[4];
 };
 
@@ -100,13 +103,14 @@ __device__ float read_uncached(const T* pointer) {
   return static_cast<float>(reinterpret_cast<const T&>(bits));
 }
 
-// sums: [warps][tiles][rows of the operand][8]. Adds them up and writes the block's outputs.
+// Adds up the warps' sums, each [tiles][rows of the operand][8], `warp_bytes` apart, and writes the block's outputs.
 template <typename T, int tiles, int operand_rows>
-__device__ void finish(const Arguments<T>& a, const float* sums) {
+__device__ void finish(const Arguments<T>& a, const unsigned char* sums, int warp_bytes) {
   const int warps = blockDim.x / 32;
   const auto total = [&](int tile, int row, int column) {
     float sum = 0;
-    for (int w = 0; w < warps; ++w) sum += sums[((w * tiles + tile) * operand_rows + row) * 8 + column];
+    for (int w = 0; w < warps; ++w)
+      sum += reinterpret_cast<const float*>(sums + w * warp_bytes)[(tile * operand_rows + row) * 8 + column];
     return sum;
   };
   const int outputs_of_block = (a.gated ? tiles / 2 : tiles) * 8;
@@ -129,11 +133,46 @@ __device__ void finish(const Arguments<T>& a, const float* sums) {
   }
 }
 
+// Asks for weights that do not fit the ring yet, so that they are in L2 when their turn comes.
+template <int tiles, typename T>
+__device__ void prefetch_weights(const Arguments<T>& a, int first_input) {
+#if __CUDA_ARCH__ >= 900
+  const int inputs = min(a.in - first_input, a.ahead);
+  if (threadIdx.x >= tiles * 8 || inputs <= 0) return;
+  const T* from =
+      a.w + static_cast<int64_t>(weight_row<tiles>(a, threadIdx.x / 8, threadIdx.x % 8)) * a.in + first_input;
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(inputs * static_cast<int>(sizeof(T)))
+               : "memory");
+#endif
+}
+
+// How a warp's part of shared memory is laid out: for each stage of the ring the weights, a slot of 16 bytes a lane for
+// each tile and half of a step, and the activations, 64 bytes a row for each half. Its sums take the place in the end.
+template <int tiles, bool over_8_rows>
+struct Ring {
+  static constexpr int halves = 2;  // of a step: inputs 0..31 and 32..63
+  static constexpr int slot_bytes = 32 * lane_bytes;
+  static constexpr int operand_rows = over_8_rows ? 16 : 8;
+  static constexpr int sums = tiles * operand_rows * 8;  // floats
+
+  __host__ __device__ static int row_bytes() { return 4 * lane_bytes; }
+  __host__ __device__ static int stage_bytes(int rows) { return halves * (tiles * slot_bytes + rows * row_bytes()); }
+  __host__ __device__ static int warp_bytes(int stages, int rows) {
+    const int ring_bytes = stages * stage_bytes(rows), sums_bytes = sums * static_cast<int>(sizeof(float));
+    return ring_bytes > sums_bytes ? ring_bytes : sums_bytes;
+  }
+  __device__ static int weights(int tile, int half, int lane) {
+    return (tile * halves + half) * slot_bytes + lane * lane_bytes;
+  }
+  __device__ static int activations(int rows, int row, int half, int t) {
+    return halves * tiles * slot_bytes + (half * rows + row) * row_bytes() + t * lane_bytes;
+  }
+};
+
 template <typename T, int tiles, int stages, bool over_8_rows>
-__global__ void __launch_bounds__(256) gemv_kernel(const Arguments<T> a) {
-  constexpr int operand_rows = over_8_rows ? 16 : 8;
-  constexpr int halves = 2;  // of a step: inputs 0..31 and 32..63
-  constexpr int slot_bytes = 32 * lane_bytes;
+__global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a) {
+  using R = Ring<tiles, over_8_rows>;
+  constexpr int row_blocks = over_8_rows ? 2 : 1;
   extern __shared__ __align__(128) unsigned char shared[];
   __shared__ RowStatistics statistics[gemv_max_rows];
   let_successor_start();
@@ -145,97 +184,123 @@ __global__ void __launch_bounds__(256) gemv_kernel(const Arguments<T> a) {
   for (int m = 0; m < tiles; ++m) weights[m] = a.w + static_cast<int64_t>(weight_row<tiles>(a, m, g)) * a.in;
   const int all_steps = (a.in + step_inputs - 1) / step_inputs;
   const int steps = (all_steps - warp + warps - 1) / warps;  // of this warp: warp, warp + warps, ...
-  const auto first_input = [&](int step) { return (warp + step * warps) * step_inputs + 8 * t; };
+  const auto input_of = [&](int step, int half) { return (warp + step * warps) * step_inputs + 32 * half + 8 * t; };
 
-  unsigned char* ring = shared + warp * stages * tiles * halves * slot_bytes + lane * lane_bytes;
-  const auto slot = [&](int stage, int tile, int half) {
-    return ring + ((stage * tiles + tile) * halves + half) * slot_bytes;
+  const int warp_bytes = R::warp_bytes(stages, a.rows), stage_bytes = R::stage_bytes(a.rows);
+  unsigned char* const ring = shared + warp * warp_bytes;
+  const auto request_weights = [&](int step, int stage) {
+    if (step >= steps) return;
+#pragma unroll
+    for (int h = 0; h < R::halves; ++h) {
+      const int input = input_of(step, h);
+      const bool inside = input < a.in;
+#pragma unroll
+      for (int m = 0; m < tiles; ++m)
+        copy_async(shared_address(ring + stage * stage_bytes + R::weights(m, h, lane)),
+                   weights[m] + (inside ? input : 0), inside);
+    }
   };
-  const auto request = [&](int step, int stage) {
-    if (step < steps) {
+  const auto request_activations = [&](int step, int stage) {
+    if (step >= steps) return;
 #pragma unroll
-      for (int m = 0; m < tiles; ++m) {
+    for (int h = 0; h < R::halves; ++h) {
+      const int input = input_of(step, h);
+      const bool inside = input < a.in;
 #pragma unroll
-        for (int h = 0; h < halves; ++h) {
-          const int input = first_input(step) + 32 * h;
-          const bool inside = input < a.in;
-          copy_async(shared_address(slot(stage, m, h)), weights[m] + (inside ? input : 0), inside);
-        }
+      for (int b = 0; b < row_blocks; ++b) {
+        const int row = g + 8 * b;
+        if (row < a.rows)
+          copy_async(shared_address(ring + stage * stage_bytes + R::activations(a.rows, row, h, t)),
+                     a.x + static_cast<int64_t>(row) * a.in + (inside ? input : 0), inside);
       }
     }
-    commit_copies();  // empty groups keep the count
   };
-  for (int s = 0; s < stages; ++s) request(s, s);
+
+#pragma unroll
+  for (int s = 0; s < stages; ++s) {
+    request_weights(s, s);
+    commit_copies();
+  }
+  prefetch_weights<tiles>(a, stages * warps * step_inputs);
 
   wait_for_predecessor();
-  if (a.normalize) row_statistics(statistics, a.x, a.rows, a.in, a.centered, a.eps);
-
-  Activations x[halves][2] = {};
-  const auto load = [&](int step) {
+  // The activations of the first steps: by plain loads, so that no step waits for more than its own weights.
+  Activations first[stages][R::halves][row_blocks];
 #pragma unroll
-    for (int h = 0; h < halves; ++h) {
-      const int input = first_input(step) + 32 * h;
-      x[h][0] = load_activations(a, g, input);
-      if constexpr (over_8_rows) x[h][1] = load_activations(a, g + 8, input);
-      if (a.normalize) {
-        normalize(a, x[h][0], statistics[g], input);
-        if constexpr (over_8_rows) normalize(a, x[h][1], statistics[g + 8], input);
-      }
-    }
-  };
+  for (int s = 0; s < stages; ++s)
+#pragma unroll
+    for (int h = 0; h < R::halves; ++h)
+#pragma unroll
+      for (int b = 0; b < row_blocks; ++b) first[s][h][b] = load_activations(a, g + 8 * b, input_of(s, h));
+#pragma unroll
+  for (int s = 0; s < stages; ++s)
+#pragma unroll
+    for (int h = 0; h < R::halves; ++h)
+#pragma unroll
+      for (int b = 0; b < row_blocks; ++b)
+        if (g + 8 * b < a.rows)
+          *reinterpret_cast<Activations*>(ring + s * stage_bytes + R::activations(a.rows, g + 8 * b, h, t)) =
+              first[s][h][b];
+  if (a.normalize) row_statistics(statistics, a.x, a.rows, a.in, a.centered, a.eps);
 
   float sums[tiles][4] = {};
   int stage = 0;
   for (int step = 0; step < steps; ++step) {
-    load(step);
     wait_copies<stages - 1>();
+    const unsigned char* const now = ring + stage * stage_bytes;
 #pragma unroll
-    for (int m = 0; m < tiles; ++m) {
+    for (int h = 0; h < R::halves; ++h) {
+      Activations x[2] = {};  // rows 0..7 and 8..15
 #pragma unroll
-      for (int h = 0; h < halves; ++h) {
-        const uint4 w = *reinterpret_cast<const uint4*>(slot(stage, m, h));
-        const uint32_t(&low)[4] = x[h][0].pairs;   // rows 0..7
-        const uint32_t(&high)[4] = x[h][1].pairs;  // rows 8..15
-        multiply_add<T>(sums[m], low[0], high[0], low[1], high[1], w.x, w.y);
-        multiply_add<T>(sums[m], low[2], high[2], low[3], high[3], w.z, w.w);
+      for (int b = 0; b < row_blocks; ++b) {
+        const int row = g + 8 * b;
+        if (row >= a.rows) continue;
+        x[b] = *reinterpret_cast<const Activations*>(now + R::activations(a.rows, row, h, t));
+        if (a.normalize) normalize(a, x[b], statistics[row], input_of(step, h));
+      }
+#pragma unroll
+      for (int m = 0; m < tiles; ++m) {
+        const uint4 w = *reinterpret_cast<const uint4*>(now + R::weights(m, h, lane));
+        multiply_add<T>(sums[m], x[0].pairs[0], x[1].pairs[0], x[0].pairs[1], x[1].pairs[1], w.x, w.y);
+        multiply_add<T>(sums[m], x[0].pairs[2], x[1].pairs[2], x[0].pairs[3], x[1].pairs[3], w.z, w.w);
       }
     }
-    request(step + stages, stage);
+    request_weights(step + stages, stage);
+    request_activations(step + stages, stage);
+    commit_copies();  // empty groups keep the count
     stage = stage + 1 == stages ? 0 : stage + 1;
   }
 
-  auto* partial = reinterpret_cast<float*>(shared + warps * stages * tiles * halves * slot_bytes);
+  __syncwarp();  // other lanes' slots are about to be overwritten
 #pragma unroll
   for (int m = 0; m < tiles; ++m) {
-    float* mine = partial + (warp * tiles + m) * operand_rows * 8;
+    float* const mine = reinterpret_cast<float*>(ring) + m * R::operand_rows * 8;
     *reinterpret_cast<float2*>(mine + g * 8 + 2 * t) = {sums[m][0], sums[m][1]};
     if constexpr (over_8_rows) *reinterpret_cast<float2*>(mine + (g + 8) * 8 + 2 * t) = {sums[m][2], sums[m][3]};
   }
   __syncthreads();
-  finish<T, tiles, operand_rows>(a, partial);
+  finish<T, tiles, R::operand_rows>(a, shared, warp_bytes);
 }
 
 template <typename T, int tiles, int stages, bool over_8_rows>
-void launch_kernel(cudaStream_t stream, const Gemv& gemv, int warps) {
-  constexpr size_t ring_bytes = size_t{stages} * tiles * 2 * 32 * lane_bytes;
-  constexpr size_t sums_bytes = size_t{tiles} * (over_8_rows ? 16 : 8) * 8 * sizeof(float);
-  const size_t shared_bytes = static_cast<size_t>(warps) * (ring_bytes + sums_bytes);
+void launch_kernel(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   const auto kernel = gemv_kernel<T, tiles, stages, over_8_rows>;
-  COTENANT_CUDA("product of few rows", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                            static_cast<int>(shared_bytes)));
+  const int shared_bytes = plan.warps * Ring<tiles, over_8_rows>::warp_bytes(stages, static_cast<int>(gemv.rows));
+  COTENANT_CUDA("product of few rows",
+                cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const int64_t outputs = gemv.gated ? gemv.out / 2 : gemv.out;
   const int64_t outputs_of_block = (gemv.gated ? tiles / 2 : tiles) * 8;
   const dim3 grid(static_cast<unsigned>((outputs + outputs_of_block - 1) / outputs_of_block));
-  launch("product of few rows", stream, kernel, grid, dim3(static_cast<unsigned>(warps) * 32), shared_bytes,
-         make_arguments<T>(gemv));
+  launch("product of few rows", stream, kernel, grid, dim3(static_cast<unsigned>(plan.warps) * 32),
+         static_cast<size_t>(shared_bytes), make_arguments<T>(gemv, plan));
 }
 
 template <typename T, int tiles, int stages>
-void launch_rows(cudaStream_t stream, const Gemv& gemv, int warps) {
+void launch_rows(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   if (gemv.rows <= 8) {
-    launch_kernel<T, tiles, stages, false>(stream, gemv, warps);
+    launch_kernel<T, tiles, stages, false>(stream, gemv, plan);
   } else {
-    launch_kernel<T, tiles, stages, true>(stream, gemv, warps);
+    launch_kernel<T, tiles, stages, true>(stream, gemv, plan);
   }
 }
 
@@ -248,7 +313,7 @@ bool gemv_supported(Dtype dtype, int64_t rows, int64_t in, int64_t out) {
 GemvPlan default_plan(const Gemv& gemv) {
   // More tiles a block read the activations less often; fewer give more blocks, and every multiprocessor should have
   // one or two. Few inputs do not feed 8 warps.
-  const int64_t groups = (gemv.padded_out + 7) / 8;
+  const int64_t groups = (gemv.out + 7) / 8;
   GemvPlan plan;
   plan.tiles = groups >= 4 * 200 ? 4 : groups >= 2 * 100 || gemv.gated ? 2 : 1;
   plan.warps = gemv.in >= 8 * 3 * step_inputs ? 8 : 4;
@@ -259,20 +324,29 @@ void launch_gemv(cudaStream_t stream, const Gemv& gemv) {
   launch_gemv(stream, gemv, default_plan(gemv));
 }
 
-void launch_gemv(cudaStream_t stream, const Gemv& gemv, GemvPlan plan) {
+void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   with_type(gemv.dtype, [&]<typename T>(T) {
     if constexpr (sizeof(T) == 2) {
-      switch (plan.tiles) {
-        case 4:
-          return launch_rows<T, 4, 2>(stream, gemv, plan.warps);
-        case 2:
-          return launch_rows<T, 2, 4>(stream, gemv, plan.warps);
+      switch (plan.tiles * 10 + plan.stages) {
+        case 42:
+          return launch_rows<T, 4, 2>(stream, gemv, plan);
+        case 43:
+          return launch_rows<T, 4, 3>(stream, gemv, plan);
+        case 22:
+          return launch_rows<T, 2, 2>(stream, gemv, plan);
+        case 23:
+          return launch_rows<T, 2, 3>(stream, gemv, plan);
+        case 24:
+          return launch_rows<T, 2, 4>(stream, gemv, plan);
+        case 12:
+          return launch_rows<T, 1, 2>(stream, gemv, plan);
+        case 14:
+          return launch_rows<T, 1, 4>(stream, gemv, plan);
         default:
-          return launch_rows<T, 1, 6>(stream, gemv, plan.warps);
+          break;
       }
-    } else {
-      throw internal_error("launch_gemv", "only float16 and bfloat16 are supported");
     }
+    throw internal_error("launch_gemv", "unsupported dtype or plan");
   });
 }
 

@@ -30,7 +30,7 @@ struct Gemv {
   Activation activation = Activation::none;
   bool accumulate = false;
   bool gated = false;
-  Norm norm;  // of the rows of x, in `dtype` as norm() gives them; no scale: none
+  Norm norm = {};  // of the rows of x, in `dtype` as norm() gives them; no scale: none
 };
 
 constexpr int64_t gemv_max_rows = 16;
@@ -42,11 +42,13 @@ void launch_gemv(cudaStream_t stream, const Gemv& gemv);
 
 // How a product is cut up. The results of different plans differ by rounding only.
 struct GemvPlan {
-  int tiles = 4;  // 1, 2 or 4 tiles of 8 outputs a block; gated: not 1
-  int warps = 8;  // 4 or 8 a block
+  int tiles = 4;   // 1, 2 or 4 tiles of 8 outputs a block; gated: not 1
+  int warps = 8;   // 4, 8 or 16 a block
+  int stages = 2;  // steps of a warp whose weights are under way
+  int ahead = 0;   // weights of a row that are fetched into L2 besides
 };
 
 GemvPlan default_plan(const Gemv& gemv);
-void launch_gemv(cudaStream_t stream, const Gemv& gemv, GemvPlan plan);
+void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan);
 
 }  // namespace cotenant

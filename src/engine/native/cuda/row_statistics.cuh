@@ -46,10 +46,10 @@ __device__ Moments moments_of_8(const uint4& bits, bool centered) {
 }
 
 // Statistics of each of `rows` rows of x [rows, width] into shared memory, by all threads of the block, up to 16 rows
-// and 8 warps; width a multiple of 8. Ends with a barrier.
+// and 16 warps; width a multiple of 8. Ends with a barrier.
 template <typename T>
 __device__ void row_statistics(RowStatistics* statistics, const T* x, int rows, int width, bool centered, float eps) {
-  __shared__ Moments of_warps[16][8];
+  __shared__ Moments of_warps[16][16];
   const int warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
   for (int row = 0; row < rows; ++row) {
     Moments m;

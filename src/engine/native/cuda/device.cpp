@@ -1,0 +1,115 @@
+#include "engine/native/cuda/device.h"
+
+#include <cuda_runtime.h>
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/native/cuda/check.h"
+#include "engine/native/cuda/elementwise.h"
+
+namespace cotenant {
+namespace {
+
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+// What keeps this process from using CUDA at all, in one line with what to do; empty: nothing.
+std::string driver_problem(int driver, cudaError_t count_error) {
+  if (driver == 0) return "no NVIDIA driver is loaded; install one, or use device: cpu";
+  if (count_error == cudaErrorInsufficientDriver)
+    return fmt::format(
+        "the driver supports CUDA {}, this build needs {}; update the driver or build with an older toolkit",
+        version_text(driver), version_text(CUDART_VERSION));
+  if (count_error == cudaErrorNoDevice) return "the driver sees no device; check CUDA_VISIBLE_DEVICES and nvidia-smi";
+  if (count_error != cudaSuccess)
+    return fmt::format("the driver answers {} ({})", cudaGetErrorName(count_error), cudaGetErrorString(count_error));
+  return "";
+}
+
+int parse_ordinal(const std::string& device) {
+  if (device == "cuda") return 0;
+  int ordinal = -1;
+  constexpr std::string_view prefix = "cuda:";
+  const char *begin = device.data() + std::min(prefix.size(), device.size()), *end = device.data() + device.size();
+  const auto [rest, error] = std::from_chars(begin, end, ordinal);
+  if (!device.starts_with(prefix) || error != std::errc() || rest != end || ordinal < 0)
+    throw usage_error("device", fmt::format("expected cuda or cuda:N, found '{}'", device));
+  return ordinal;
+}
+
+int attribute(cudaDeviceAttr which, int ordinal) {
+  int value = 0;
+  COTENANT_CUDA("open the device", cudaDeviceGetAttribute(&value, which, ordinal));
+  return value;
+}
+
+}  // namespace
+
+DeviceFacts open_device(const std::string& device) {
+  const int ordinal = parse_ordinal(device);
+  int driver = 0, count = 0;
+  if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (const std::string problem = driver_problem(driver, error); !problem.empty()) throw usage_error(device, problem);
+  if (ordinal >= count)
+    throw usage_error(device,
+                      fmt::format("there {} {} CUDA device{}", count == 1 ? "is" : "are", count, count == 1 ? "" : "s"),
+                      fmt::format("Use cuda:0{}.", count > 1 ? fmt::format(" to cuda:{}", count - 1) : ""));
+  COTENANT_CUDA("open the device", cudaSetDevice(ordinal));
+
+  DeviceFacts facts;
+  facts.ordinal = ordinal;
+  cudaDeviceProp properties{};
+  COTENANT_CUDA("open the device", cudaGetDeviceProperties(&properties, ordinal));
+  facts.name = properties.name;
+  facts.major = properties.major;
+  facts.minor = properties.minor;
+  facts.sms = attribute(cudaDevAttrMultiProcessorCount, ordinal);
+  facts.l2_bytes = static_cast<size_t>(attribute(cudaDevAttrL2CacheSize, ordinal));
+  facts.shared_bytes_per_block = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
+  if (!kernels_run_here())
+    throw usage_error(device,
+                      fmt::format("{} has compute capability {}.{}, this build has code for {}", facts.name,
+                                  facts.major, facts.minor, COTENANT_CUDA_ARCHITECTURES),
+                      fmt::format("Build with -DCMAKE_CUDA_ARCHITECTURES={}{}.", facts.major, facts.minor));
+  return facts;
+}
+
+CudaStatus query_status() {
+  CudaStatus status;
+  status.runtime_version = CUDART_VERSION;
+  if (cudaDriverGetVersion(&status.driver_version) != cudaSuccess) status.driver_version = 0;
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  status.problem = driver_problem(status.driver_version, error);
+  for (int i = 0; status.problem.empty() && i < count; ++i) {
+    cudaDeviceProp properties{};
+    CudaDevice device;
+    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess || cudaSetDevice(i) != cudaSuccess) continue;
+    cudaMemGetInfo(&device.free_bytes, &device.total_bytes);
+    device.name = properties.name;
+    device.compute_major = properties.major;
+    device.compute_minor = properties.minor;
+    device.sms = properties.multiProcessorCount;
+    const auto* id = reinterpret_cast<const unsigned char*>(properties.uuid.bytes);
+    device.uuid = "GPU-";
+    for (int byte = 0; byte < 16; ++byte)
+      device.uuid += fmt::format("{}{:02x}", byte == 4 || byte == 6 || byte == 8 || byte == 10 ? "-" : "", id[byte]);
+    status.devices.push_back(device);
+  }
+  return status;
+}
+
+void require_free_memory(const std::string& device, size_t bytes) {
+  size_t free_bytes = 0, total_bytes = 0;
+  COTENANT_CUDA("ask for free memory", cudaMemGetInfo(&free_bytes, &total_bytes));
+  if (bytes > free_bytes)
+    throw usage_error(device, fmt::format("needs {}, {} free", format_bytes(bytes), format_bytes(free_bytes)),
+                      "Lower the batch size, the length or the number of tenants, or use a smaller dtype.");
+}
+
+}  // namespace cotenant

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "engine/native/cuda_module.h"
+
+namespace cotenant {
+
+// What the engine asks of a device: read from it, never assumed.
+struct DeviceFacts {
+  int ordinal = 0;
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  int sms = 0;               // as this process sees them: an MPS share lowers it
+  size_t l2_bytes = 0;
+  size_t shared_bytes_per_block = 0;  // with opt-in
+};
+
+// "cuda" is the first device, "cuda:N" the N-th. Makes it the calling thread's device. Throws usage_error: not such a
+// name, no driver, a driver older than this build's runtime, no such device, a device this build has no code for.
+DeviceFacts open_device(const std::string& device);
+
+CudaStatus query_status();
+
+// Throws usage_error "needs 15.2 GiB, 9.8 GiB free" when the current device has less.
+void require_free_memory(const std::string& device, size_t bytes);
+
+}  // namespace cotenant

@@ -1,0 +1,136 @@
+#include "engine/native/cuda/plan_cache.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/version.h"
+
+namespace cotenant {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr size_t algorithm_words = sizeof(cublasLtMatmulAlgo_t::data) / sizeof(uint64_t);
+
+fs::path cache_directory() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return fs::path(cache) / "cotenant";
+  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "cotenant";
+  return {};
+}
+
+std::string file_name(const DeviceFacts& device) {
+  std::string gpu = device.name;
+  for (char& c : gpu) c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(c)) : '-';
+  return fmt::format("plans-{}-{}sm.json", gpu, device.sms);
+}
+
+json to_json(const ProductKey& key, const Plan& plan) {
+  json words = json::array();
+  for (const uint64_t word : plan.algorithm.data) words.push_back(word);
+  return {{"dtype", std::string(to_string(key.dtype))},
+          {"rows", key.rows},
+          {"in", key.in},
+          {"columns", key.columns},
+          {"activation", static_cast<int>(key.activation)},
+          {"bias", key.bias},
+          {"accumulate", key.accumulate},
+          {"normed", key.normed},
+          {"gated", key.gated},
+          {"method", static_cast<int>(plan.method)},
+          {"algorithm", words},
+          {"time_us", plan.time_us}};
+}
+
+// Throws what nlohmann throws, or std::out_of_range, when it is not what to_json wrote.
+std::pair<ProductKey, Plan> from_json(const json& entry) {
+  ProductKey key;
+  key.dtype = dtype_from_string(entry.at("dtype").get<std::string>()).value_or(Dtype::i32);
+  key.rows = entry.at("rows");
+  key.in = entry.at("in");
+  key.columns = entry.at("columns");
+  const int activation = entry.at("activation"), method = entry.at("method");
+  if (activation < 0 || activation > static_cast<int>(Activation::relu) || method < 0 ||
+      method > static_cast<int>(Plan::Method::gemv) || key.dtype == Dtype::i32)
+    throw std::out_of_range("no such activation, method or dtype");
+  key.activation = static_cast<Activation>(activation);
+  key.bias = entry.at("bias");
+  key.accumulate = entry.at("accumulate");
+  key.normed = entry.at("normed");
+  key.gated = entry.at("gated");
+  Plan plan;
+  plan.method = static_cast<Plan::Method>(method);
+  plan.time_us = entry.at("time_us");
+  for (size_t i = 0; i < algorithm_words; ++i) plan.algorithm.data[i] = entry.at("algorithm").at(i);
+  return {key, plan};
+}
+
+}  // namespace
+
+PlanCache::PlanCache(const DeviceFacts& device)
+    : path_(cache_directory()),
+      identity_(fmt::format("{}, {} SMs, cuBLASLt {}, cotenant {} {}", device.name, device.sms, cublasLtGetVersion(),
+                            version(), git_commit())) {
+  if (!path_.empty()) path_ /= file_name(device);
+}
+
+void PlanCache::read() {
+  was_read_ = true;
+  std::ifstream file(path_);
+  if (path_.empty() || !file) return;
+  try {
+    const json document = json::parse(file);
+    if (document.at("identity") != identity_) return;
+    std::map<ProductKey, Plan> read;
+    for (const json& entry : document.at("plans")) read.insert(from_json(entry));
+    plans_.merge(read);  // what was timed here stands
+  } catch (const std::exception& e) {
+    spdlog::debug("{}: not a plan cache, it will be written anew ({})", path_.string(), e.what());
+  }
+}
+
+std::optional<Plan> PlanCache::find(const ProductKey& key) {
+  if (!was_read_) read();
+  const auto found = plans_.find(key);
+  if (found == plans_.end()) return std::nullopt;
+  return found->second;
+}
+
+void PlanCache::add(const ProductKey& key, const Plan& plan) {
+  plans_[key] = plan;
+  changed_ = true;
+}
+
+void PlanCache::save() {
+  if (!changed_ || path_.empty()) return;
+  changed_ = false;
+  read();
+  json document = {{"identity", identity_}, {"plans", json::array()}};
+  for (const auto& [key, plan] : plans_) document["plans"].push_back(to_json(key, plan));
+
+  std::error_code failed;
+  fs::create_directories(path_.parent_path(), failed);
+  const fs::path part = fmt::format("{}.{}.part", path_.string(), getpid());
+  bool written = false;
+  {
+    std::ofstream file(part);
+    file << document.dump(1) << '\n';
+    file.close();
+    written = static_cast<bool>(file);
+  }
+  if (written) fs::rename(part, path_, failed);
+  if (written && !failed) return;
+  fs::remove(part, failed);
+  spdlog::warn(
+      "{}: cannot be written; every start will time its products again. Set XDG_CACHE_HOME to a place that can.",
+      path_.string());
+}
+
+}  // namespace cotenant

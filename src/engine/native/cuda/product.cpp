@@ -1,0 +1,174 @@
+#include "engine/native/cuda/product.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/error.h"
+#include "engine/native/cuda/check.h"
+#include "engine/native/cuda/elementwise.h"
+#include "engine/native/cuda/gemv.h"
+#include "engine/native/cuda/norm.h"
+
+namespace cotenant {
+namespace {
+
+constexpr const char* operation = "linear";
+
+cudaDataType_t library_type(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::f32:
+      return CUDA_R_32F;
+    case Dtype::bf16:
+      return CUDA_R_16BF;
+    case Dtype::f16:
+      return CUDA_R_16F;
+    case Dtype::i32:
+      break;
+  }
+  throw internal_error(operation, "no products of integers");
+}
+
+LtLayout make_layout(Dtype dtype, int64_t rows, int64_t columns) {
+  cublasLtMatrixLayout_t layout = nullptr;
+  COTENANT_CUBLAS(operation, cublasLtMatrixLayoutCreate(&layout, library_type(dtype), static_cast<uint64_t>(rows),
+                                                        static_cast<uint64_t>(columns), rows));
+  return LtLayout(layout);
+}
+
+template <typename T>
+void set(const LtMatmulDesc& desc, cublasLtMatmulDescAttributes_t which, T value) {
+  COTENANT_CUBLAS(operation, cublasLtMatmulDescSetAttribute(desc.get(), which, &value, sizeof value));
+}
+
+cublasLtEpilogue_t epilogue(const ProductKey& key, Plan::Method method) {
+  const bool gelu = method == Plan::Method::library_epilogue && key.activation == Activation::gelu_tanh;
+  const bool relu = method == Plan::Method::library_epilogue && key.activation == Activation::relu;
+  if (gelu) return key.bias ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_GELU;
+  if (relu) return key.bias ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_RELU;
+  return key.bias ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+}
+
+// The library counts columns first: y^T [columns, rows] = W [in, columns]^T x^T [in, rows].
+struct Description {
+  LtMatmulDesc desc;
+  LtLayout w, x, y;
+
+  Description(const ProductKey& key, Plan::Method method, const void* bias)
+      : w(make_layout(key.dtype, key.in, key.columns)),
+        x(make_layout(key.dtype, key.in, key.rows)),
+        y(make_layout(key.dtype, key.columns, key.rows)) {
+    cublasLtMatmulDesc_t made = nullptr;
+    // Sums in float32; for float32 inputs this is float32 throughout, not TF32.
+    COTENANT_CUBLAS(operation, cublasLtMatmulDescCreate(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    desc = LtMatmulDesc(made);
+    set(desc, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+    set(desc, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue(key, method));
+    if (key.bias) set(desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
+  }
+};
+
+bool library_has_activation(Activation activation) {
+  return activation == Activation::gelu_tanh || activation == Activation::relu;
+}
+
+Tensor matrix(const void* data, Dtype dtype, int64_t rows, int64_t columns) {
+  return {.data = const_cast<void*>(data), .dtype = dtype, .shape = {rows, columns, 1, 1}};
+}
+
+}  // namespace
+
+std::string to_string(const ProductKey& key) {
+  static constexpr std::array names{"", ", tanh-GELU", ", erf-GELU", ", SiLU", ", ReLU"};
+  return fmt::format("{} x {} -> {} {}{}{}{}{}{}", key.rows, key.in, key.columns, to_string(key.dtype),
+                     key.normed ? ", norm" : "", key.bias ? ", bias" : "", names[static_cast<size_t>(key.activation)],
+                     key.gated ? ", gate" : "", key.accumulate ? ", sum" : "");
+}
+
+Products::Products(cudaStream_t stream, void* workspace, size_t workspace_bytes)
+    : stream_(stream), workspace_(workspace), workspace_bytes_(workspace_bytes) {
+  cublasLtHandle_t handle = nullptr;
+  COTENANT_CUBLAS("open cuBLASLt", cublasLtCreate(&handle));
+  handle_ = LtHandle(handle);
+}
+
+void Products::add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const {
+  cublasLtMatmulPreference_t made = nullptr;
+  COTENANT_CUBLAS(operation, cublasLtMatmulPreferenceCreate(&made));
+  const LtPreference preference(made);
+  COTENANT_CUBLAS(operation, cublasLtMatmulPreferenceSetAttribute(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                                                  &workspace_bytes_, sizeof workspace_bytes_));
+  // Any aligned address does for the bias: what matters is that there is one.
+  const Description description(key, method, workspace_);
+  std::array<cublasLtMatmulHeuristicResult_t, 32> found{};
+  int count = 0;
+  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
+      handle_.get(), description.desc.get(), description.w.get(), description.x.get(), description.y.get(),
+      description.y.get(), made, static_cast<int>(found.size()), found.data(), &count);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return;
+  COTENANT_CUBLAS(operation, status);
+  for (int i = 0; i < count; ++i)
+    if (found[static_cast<size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
+      plans.push_back({.method = method, .algorithm = found[static_cast<size_t>(i)].algo, .time_us = 0});
+}
+
+std::vector<Plan> Products::candidates(const ProductKey& key) const {
+  std::vector<Plan> plans;
+  if (library_has_activation(key.activation) && !key.gated)
+    add_library_candidates(key, Plan::Method::library_epilogue, plans);
+  add_library_candidates(key, Plan::Method::library, plans);
+  if (gemv_supported(key.dtype, key.rows, key.in, key.columns)) plans.push_back({.method = Plan::Method::gemv});
+  if (plans.empty()) throw usage_error(operation, fmt::format("no kernel computes {} on this device", to_string(key)));
+  return plans;
+}
+
+bool Products::runs(const ProductKey& key, const Plan& plan) const {
+  if (plan.method == Plan::Method::gemv) return gemv_supported(key.dtype, key.rows, key.in, key.columns);
+  if (plan.method == Plan::Method::library_epilogue && (!library_has_activation(key.activation) || key.gated))
+    return false;
+  const Description description(key, plan.method, workspace_);
+  cublasLtMatmulHeuristicResult_t result{};
+  return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
+                                 description.y.get(), description.y.get(), &plan.algorithm,
+                                 &result) == CUBLAS_STATUS_SUCCESS &&
+         result.workspaceSize <= workspace_bytes_;
+}
+
+void Products::run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
+  const Description description(key, plan.method, operands.bias);
+  const float alpha = 1, beta = key.accumulate ? 1 : 0;
+  void* y = key.gated ? operands.wide : operands.y;
+  COTENANT_CUBLAS(
+      to_string(key).c_str(),
+      cublasLtMatmul(handle_.get(), description.desc.get(), &alpha, operands.w, description.w.get(),
+                     key.normed ? operands.normed : operands.x, description.x.get(), &beta, y, description.y.get(), y,
+                     description.y.get(), &plan.algorithm, workspace_, workspace_bytes_, stream_));
+}
+
+void Products::run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
+  if (plan.method == Plan::Method::gemv)
+    return launch_gemv(stream_, {.dtype = key.dtype,
+                                 .y = operands.y,
+                                 .w = operands.w,
+                                 .bias = operands.bias,
+                                 .x = operands.x,
+                                 .rows = key.rows,
+                                 .in = key.in,
+                                 .out = operands.out,
+                                 .padded_out = key.columns,
+                                 .activation = key.activation,
+                                 .accumulate = key.accumulate,
+                                 .gated = key.gated,
+                                 .norm = key.normed ? operands.norm : Norm{}});
+  if (key.normed)
+    launch_norm(stream_, matrix(operands.normed, key.dtype, key.rows, key.in),
+                matrix(operands.x, key.dtype, key.rows, key.in), operands.norm);
+  run_library(key, plan, operands);
+  if (key.gated)
+    return launch_gate(stream_, matrix(operands.y, key.dtype, key.rows, key.columns / 2),
+                       matrix(operands.wide, key.dtype, key.rows, key.columns), key.activation);
+  if (plan.method == Plan::Method::library && key.activation != Activation::none)
+    launch_activation(stream_, matrix(operands.y, key.dtype, key.rows, key.columns), key.activation);
+}
+
+}  // namespace cotenant

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cublasLt.h>
+#include <cuda_runtime.h>
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/native/cuda/handles.h"
+#include "engine/native/ops.h"
+
+// One matrix product with what belongs to it, and the ways there are to compute it.
+namespace cotenant {
+
+// y = activation(x W^T + bias) (+ y). Rows of W are y's columns. What a plan is chosen for.
+struct ProductKey {
+  Dtype dtype = Dtype::f16;
+  int64_t rows = 0;  // of x and y
+  int64_t in = 0;
+  int64_t columns = 0;  // of the product, padding included
+  Activation activation = Activation::none;
+  bool bias = false;
+  bool accumulate = false;
+  bool normed = false;  // of norm(x) instead of x; only for few rows
+  bool gated = false;   // y = activation(gate) * up [rows, columns / 2]; only for few rows
+
+  auto operator<=>(const ProductKey&) const = default;
+  size_t weight_bytes() const { return static_cast<size_t>(columns * in) * size_of(dtype); }
+};
+
+std::string to_string(const ProductKey& key);  // "1024 x 768 -> 3072 float16, bias, gelu"
+
+struct ProductOperands {
+  void* y = nullptr;
+  const void* w = nullptr;     // [columns, in]
+  const void* bias = nullptr;  // [columns]
+  const void* x = nullptr;     // [rows, in]
+  int64_t out = 0;             // columns with a meaning
+  Norm norm{};                 // when normed
+  void* normed = nullptr;      // scratch [rows, in] when normed; may be x
+  void* wide = nullptr;        // scratch [rows, columns] when gated
+};
+
+struct Plan {
+  enum class Method : uint8_t {
+    library,           // a cuBLASLt algorithm; norm, activation and gate by kernels of their own
+    library_epilogue,  // the same with the activation in its epilogue
+    gemv               // our own kernel, with all of it
+  } method = Method::library;
+  cublasLtMatmulAlgo_t algorithm{};
+  float time_us = 0;  // when it was chosen; 0: not timed
+};
+
+// cuBLASLt with one workspace, for one stream.
+class Products {
+ public:
+  Products(cudaStream_t stream, void* workspace, size_t workspace_bytes);
+
+  // Every way to compute it, the library's favourites first. At least one.
+  std::vector<Plan> candidates(const ProductKey& key) const;
+  // Whether this library on this device can still run the plan.
+  bool runs(const ProductKey& key, const Plan& plan) const;
+  void run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+
+ private:
+  void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+  void add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const;
+
+  LtHandle handle_;
+  cudaStream_t stream_;
+  void* workspace_;
+  size_t workspace_bytes_;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,98 @@
+#include "engine/native/cuda/tuner.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/native/cuda/norm.h"
+#include "engine/native/cuda/product_check.h"
+#include "engine/native/cuda/program.h"
+
+namespace cotenant {
+namespace {
+
+constexpr int rounds = 3;
+
+struct Candidate {
+  Plan plan;
+  TimedGraph graph;
+};
+
+}  // namespace
+
+TimedGraph::TimedGraph(cudaStream_t stream, int count, const std::function<void(int)>& call)
+    : stream_(stream), count_(count), begin_(make_event()), end_(make_event()) {
+  graph_ = capture(stream, "tune", [&] {
+    for (int i = 0; i < count; ++i) call(i);
+  });
+}
+
+double TimedGraph::run_us() {
+  COTENANT_CUDA("tune", cudaEventRecord(begin_.get(), stream_));
+  COTENANT_CUDA("tune", cudaGraphLaunch(graph_.get(), stream_));
+  COTENANT_CUDA("tune", cudaEventRecord(end_.get(), stream_));
+  COTENANT_CUDA("tune", cudaEventSynchronize(end_.get()));
+  float ms = 0;
+  COTENANT_CUDA("tune", cudaEventElapsedTime(&ms, begin_.get(), end_.get()));
+  return 1e3 * static_cast<double>(ms) / count_;
+}
+
+Tuner::Tuner(cudaStream_t stream, const Products& products, Arena::Region weights, size_t l2_bytes)
+    : stream_(stream), products_(products), weights_(weights), l2_bytes_(l2_bytes) {}
+
+TimedGraph Tuner::time(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
+  const size_t bytes = key.weight_bytes();
+  const size_t stride = (bytes + Arena::alignment_bytes - 1) / Arena::alignment_bytes * Arena::alignment_bytes;
+  const size_t places = std::max<size_t>(1, weights_.bytes / stride);
+  const auto calls = static_cast<int>(std::clamp<size_t>(2 * l2_bytes_ / bytes, 8, 64));
+  return {stream_, calls, [&](int i) {
+            ProductOperands at = operands;
+            if (weights_.bytes >= stride) at.w = weights_.begin + static_cast<size_t>(i) % places * stride;
+            products_.run(key, plan, at);
+          }};
+}
+
+bool Tuner::right(const ProductKey& key, const Plan& plan, const ProductOperands& operands, void* scratch) const {
+  poison_result(stream_, key, operands.y);
+  fill_input(stream_, key, const_cast<void*>(operands.x));
+  products_.run(key, plan, operands);
+  // The reference takes its normed input from the separate kernel, which gemv does not use.
+  if (key.normed && plan.method == Plan::Method::gemv)
+    launch_norm(stream_, {operands.normed, key.dtype, {key.rows, key.in, 1, 1}},
+                {const_cast<void*>(operands.x), key.dtype, {key.rows, key.in, 1, 1}}, operands.norm);
+  const double error = relative_error(stream_, key, operands, scratch);
+  if (error <= tolerated_error(key.dtype)) return true;
+  spdlog::debug("tune {}: a candidate of {:.1f} us is off by {:.1e} and not used", to_string(key), plan.time_us, error);
+  return false;
+}
+
+Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* scratch) const {
+  fill_input(stream_, key, const_cast<void*>(operands.x));
+  std::vector<Candidate> candidates;
+  for (const Plan& plan : products_.candidates(key)) candidates.push_back({plan, time(key, plan, operands)});
+  for (Candidate& candidate : candidates) {
+    candidate.graph.run_us();  // clocks, caches, modules
+    candidate.plan.time_us = std::numeric_limits<float>::infinity();
+  }
+  // Round by round, so that a change of clocks meets all of them.
+  for (int round = 0; round < rounds; ++round)
+    for (Candidate& candidate : candidates)
+      candidate.plan.time_us = std::min(candidate.plan.time_us, static_cast<float>(candidate.graph.run_us()));
+  std::sort(candidates.begin(), candidates.end(),
+            [](const Candidate& a, const Candidate& b) { return a.plan.time_us < b.plan.time_us; });
+  for (const Candidate& candidate : candidates)
+    if (right(key, candidate.plan, operands, scratch)) {
+      spdlog::debug("tune {}: {:.2f} us by {}, slowest of {} {:.2f} us", to_string(key), candidate.plan.time_us,
+                    candidate.plan.method == Plan::Method::gemv ? "gemv" : "cuBLASLt", candidates.size(),
+                    candidates.back().plan.time_us);
+      return candidate.plan;
+    }
+  throw internal_error("tune", fmt::format("none of {} ways computes {} right", candidates.size(), to_string(key)));
+}
+
+}  // namespace cotenant
