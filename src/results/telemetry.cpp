@@ -1,0 +1,78 @@
+#include "results/telemetry.h"
+
+#include <string_view>
+
+#include "base/error.h"
+#include "results/json_fields.h"
+#include "results/reader.h"
+
+namespace cotenant {
+
+template <class Visitor>
+void fields(Visitor& visit, TenantTelemetry& t) {
+  visit("name", t.name);
+  visit("busy_cores", t.busy_cores);
+  visit("resident_bytes", t.resident_bytes);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, TelemetrySample& s) {
+  visit("t_s", s.t_s);
+  visit("sm_clock_mhz", s.sm_clock_mhz);
+  visit("memory_clock_mhz", s.memory_clock_mhz);
+  visit("power_w", s.power_w);
+  visit("temperature_c", s.temperature_c);
+  visit("memory_used_bytes", s.memory_used_bytes);
+  visit("gpu_percent", s.gpu_percent);
+  visit("throttle_reasons", s.throttle_reasons);
+  visit("sm_percent", s.sm_percent);
+  visit("occupancy_percent", s.occupancy_percent);
+  visit("tensor_percent", s.tensor_percent);
+  visit("dram_percent", s.dram_percent);
+  visit("pcie_rx_percent", s.pcie_rx_percent);
+  visit("pcie_tx_percent", s.pcie_tx_percent);
+  visit("busy_cores", s.busy_cores);
+  visit("cpu_clock_mhz", s.cpu_clock_mhz);
+  visit("host_memory_used_bytes", s.host_memory_used_bytes);
+  visit("tenants", s.tenants);
+}
+
+namespace {
+
+// Unknown values are left out rather than written as null: most samples lack most of them.
+void erase_nulls(nlohmann::ordered_json& object) {
+  for (auto it = object.begin(); it != object.end();) {
+    if (it->is_array()) {
+      for (auto& element : *it) erase_nulls(element);
+    }
+    const bool empty = it->is_null() || (it->is_array() && it->empty());
+    it = empty ? object.erase(it) : it + 1;
+  }
+}
+
+}  // namespace
+
+void append_json(fmt::memory_buffer& out, const TelemetrySample& sample) {
+  auto object = JsonWriter::convert(const_cast<TelemetrySample&>(sample));
+  erase_nulls(object);
+  const std::string line = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  out.append(line);
+}
+
+std::vector<TelemetrySample> read_telemetry(const std::filesystem::path& file) {
+  const std::string text = read_text(file);
+  std::vector<TelemetrySample> samples;
+  size_t line_number = 0;
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t end = rest.find('\n');
+    const std::string_view line = rest.substr(0, end);
+    ++line_number;
+    if (end == std::string_view::npos && !nlohmann::json::accept(line)) break;  // cut while it was written
+    samples.push_back(fields_from_json<TelemetrySample>(line, fmt::format("{}:{}", file.string(), line_number)));
+    if (end == std::string_view::npos) break;
+    rest.remove_prefix(end + 1);
+  }
+  return samples;
+}
+
+}  // namespace cotenant

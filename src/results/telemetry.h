@@ -1,0 +1,44 @@
+#pragma once
+
+#include <fmt/format.h>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+// telemetry.jsonl: what the machine did during a run, one line per sample in order of time. What could not be had is
+// left out of the line. Everything about the device is of the whole device, never of one tenant.
+namespace cotenant {
+
+// What one tenant's process used since the sample before.
+struct TenantTelemetry {
+  std::string name;
+  std::optional<double> busy_cores;
+  std::optional<double> resident_bytes;
+};
+
+struct TelemetrySample {
+  double t_s = 0;  // since T0; negative before it
+
+  // NVML
+  std::optional<double> sm_clock_mhz, memory_clock_mhz, power_w, temperature_c, memory_used_bytes;
+  std::optional<double> gpu_percent;            // of the time in which any kernel ran
+  std::optional<std::string> throttle_reasons;  // "power cap"; absent: not throttled, or not known
+  // GPM counters, Hopper and later
+  std::optional<double> sm_percent, occupancy_percent, tensor_percent, dram_percent, pcie_rx_percent, pcie_tx_percent;
+
+  // /proc
+  std::optional<double> busy_cores;  // of the whole machine
+  std::optional<double> cpu_clock_mhz, host_memory_used_bytes;
+  std::vector<TenantTelemetry> tenants;
+};
+
+// One line with its newline. What is not finite is left out.
+void append_json(fmt::memory_buffer& out, const TelemetrySample& sample);
+
+// All samples of a file. A torn last line is ignored; throws usage_error with "<file>:<line>" for any other line that
+// is no sample, system_error when the file cannot be read.
+std::vector<TelemetrySample> read_telemetry(const std::filesystem::path& file);
+
+}  // namespace cotenant
