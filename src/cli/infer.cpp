@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/npy.h"
+#include "engine/infer.h"
+#include "engine/native/devices.h"
+#include "model/open.h"
+
+namespace cotenant {
+namespace {
+
+struct InferFlags {
+  std::string model, input_ids, logits, dtype, device = "auto", weights = "auto";
+  uint64_t seed = 0;
+  int threads = 0, max_new_tokens = 0;
+  bool json = false;
+};
+
+TokenRows rows_of_json(const nlohmann::json& json, const std::string& where) {
+  try {
+    if (json.is_array() && !json.empty() && json[0].is_array()) return json.get<TokenRows>();
+    return {json.get<std::vector<int32_t>>()};
+  } catch (const nlohmann::json::exception& e) {
+    throw usage_error(where, "expected a list of lists of token ids, such as [[1, 2, 3], [4, 5]]");
+  }
+}
+
+// "1,2,3", JSON text, or the name of a file with JSON in it.
+TokenRows parse_input_ids(const std::string& text) {
+  std::string json = text, where = "--input-ids";
+  if (text.find_first_not_of("0123456789, -") == std::string::npos) {
+    json = "[" + text + "]";
+  } else if (!text.starts_with('[')) {
+    std::ifstream file(text);
+    if (!file) throw usage_error(text, "cannot be read", "--input-ids takes a JSON file or a list such as 1,2,3.");
+    json.assign(std::istreambuf_iterator<char>(file), {});
+    where = text;
+  }
+  const auto parsed = nlohmann::json::parse(json, nullptr, false);
+  if (parsed.is_discarded()) throw usage_error(where, "is not JSON", "Expected a list of lists of token ids.");
+  return rows_of_json(parsed, where);
+}
+
+Dtype parse_dtype(const std::string& name, bool cuda) {
+  if (name.empty()) return cuda ? Dtype::f16 : Dtype::f32;
+  const std::optional<Dtype> dtype = dtype_from_string(name);
+  if (!dtype) throw usage_error("--dtype", fmt::format("'{}' is none of float32, bfloat16, float16", name));
+  return *dtype;
+}
+
+EngineOptions engine_options(const InferFlags& flags) {
+  EngineOptions options;
+  options.device = flags.device != "auto" ? flags.device : cuda_status().problem.empty() ? "cuda" : "cpu";
+  options.dtype = parse_dtype(flags.dtype, options.device.starts_with("cuda"));
+  options.threads = flags.threads > 0 ? flags.threads : static_cast<int>(std::thread::hardware_concurrency());
+  auto model = std::make_shared<const Model>(open_model(flags.model, flags.weights, flags.seed));
+  fmt::print(stderr, "{}\n", model->origin);
+  options.model = std::move(model);
+  return options;
+}
+
+void print_tokens(const TokenRows& output, bool json) {
+  if (json) {
+    fmt::print("{}\n", nlohmann::json{{"output_ids", output}}.dump());
+    return;
+  }
+  for (const auto& row : output) fmt::print("{}\n", fmt::join(row, " "));
+}
+
+void infer(const InferFlags& flags) {
+  if (flags.max_new_tokens == 0 && flags.logits.empty())
+    throw usage_error("infer", "nothing was asked for", "Add --max-new-tokens N, or --logits FILE.npy.");
+  const TokenRows rows = parse_input_ids(flags.input_ids);
+  const EngineOptions options = engine_options(flags);
+  if (!flags.logits.empty()) {
+    const Logits logits = forward_logits(options, rows);
+    const int64_t shape[] = {logits.rows, logits.length, logits.width};
+    write_npy(flags.logits, logits.values, shape);
+    fmt::print(stderr, "{}: float32 [{}]\n", flags.logits, fmt::join(shape, ", "));
+  }
+  if (flags.max_new_tokens > 0) print_tokens(generate_tokens(options, rows, flags.max_new_tokens), flags.json);
+}
+
+}  // namespace
+
+void add_infer(CLI::App& app, int&) {
+  auto flags = std::make_shared<InferFlags>();
+  CLI::App* command = app.add_subcommand("infer", "Run a model once on given token ids, to check an engine");
+  command->add_option("--model", flags->model, "Name or directory of a model")->required();
+  command->add_option("--input-ids", flags->input_ids, "JSON file with a list of lists of ids, or ids: 1,2,3")
+      ->required();
+  command->add_option("--max-new-tokens", flags->max_new_tokens, "Greedy tokens to print for each row")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--json", flags->json, R"(Print {"output_ids": [[...]]}: the new tokens, without the prompt)");
+  command->add_option("--logits", flags->logits,
+                      "Write all logits (hidden states of an encoder) to a .npy file: float32 [rows, length, width]");
+  command->add_option("--device", flags->device, "cpu, cuda, cuda:N or auto")->capture_default_str();
+  command->add_option("--dtype", flags->dtype, "float32, bfloat16 or float16 (default: by device)");
+  command->add_option("--weights", flags->weights, "auto, random or a directory")->capture_default_str();
+  command->add_option("--seed", flags->seed, "Of random weights")->capture_default_str();
+  command->add_option("--threads", flags->threads, "Host threads that compute (default: all)")
+      ->check(CLI::PositiveNumber);
+  command->callback([flags] { infer(*flags); });
+}
+
+}  // namespace cotenant
