@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/analysis.h"
+
+// Several experiments side by side: modes of sharing one mix, or growing numbers of tenants.
+namespace cotenant {
+
+struct ExperimentFigures {
+  std::string name, sharing;
+  size_t tenants = 0;
+  std::optional<bool> valid;
+  std::optional<double> stp, antt, worst_slowdown;  // slowdown of the median
+  std::optional<double> tokens_per_s, tokens_per_s_in_turn;
+  std::optional<double> joules_per_token, memory_gib;
+  std::optional<double> jain;       // of progress, else of what `fairness` is about
+  std::optional<double> median_ms;  // mean of the tenants' medians of the chosen metric
+};
+std::vector<ExperimentFigures> figures_of(std::span<const ExperimentAnalysis> experiments);
+
+// Experiments of one model whose number of tenants grows, one line per kind of sharing.
+struct ScalingLine {
+  std::string name;                             // "distilgpt2 · 8 × 128, mps"
+  std::vector<double> tenants;                  // ascending, at least two
+  std::vector<double> tokens_per_s, median_ms;  // NaN where unknown
+};
+std::vector<ScalingLine> scaling_lines(std::span<const ExperimentAnalysis> experiments);
+
+}  // namespace cotenant

@@ -1,0 +1,376 @@
+#include "report/page_data.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "report/answer.h"
+#include "report/charts.h"
+#include "report/colours.h"
+#include "report/compare_chart.h"
+#include "report/page_json.h"
+#include "report/telemetry_chart.h"
+#include "results/reader.h"
+
+namespace cotenant {
+namespace {
+
+Json fact(const std::string& label, const std::string& value, const std::string& note = "") {
+  return {{"label", label}, {"value", value}, {"note", note}};
+}
+
+// "902,464"; from ten million on "12.3M".
+std::string grouped(double count) {
+  if (count >= 1e7) return format_count(count);
+  std::string digits = fmt::format("{:.0f}", count);
+  for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
+  return digits;
+}
+
+std::string with_interval(const std::string& note, const std::optional<Interval>& interval) {
+  return interval ? fmt::format("{} (95%: {:.2f} – {:.2f})", note, interval->low, interval->high) : note;
+}
+
+void add_utilisation_facts(Json& facts, const DeviceAnalysis& device) {
+  if (!device.bound.empty()) facts.push_back(fact("Device", device.bound + "-bound", device.bound_reason));
+  if (device.joules_per_token) {
+    facts.push_back(
+        fact("Energy", fmt::format("{:.3g} mJ", *device.joules_per_token * 1e3), "per token, whole device"));
+  }
+}
+
+Json facts_of(const ExperimentAnalysis& experiment) {
+  Json facts = Json::array();
+  if (experiment.stp) {
+    const std::string note = fmt::format("{}s’ worth of work", device_noun(experiment));
+    facts.push_back(
+        fact("Work done (STP)", fmt::format("{:.2f}", *experiment.stp), with_interval(note, experiment.stp_interval)));
+  }
+  if (const auto worst = worst_slowdown(experiment)) {
+    const TenantAnalysis& tenant = experiment.tenants[worst->tenant];
+    facts.push_back(
+        fact("Worst slowdown", fmt::format("{:.2f}×", worst->slowdown), fmt::format("{}, median", tenant.name)));
+  }
+  if (experiment.device.tokens_per_s) {
+    const auto in_turn = experiment.device.tokens_per_s_alone_in_turn;
+    facts.push_back(fact(experiment.tenants.size() > 1 ? "Throughput, all tenants" : "Throughput",
+                         grouped(*experiment.device.tokens_per_s),
+                         in_turn ? fmt::format("tokens/s; one after another {}", grouped(*in_turn)) : "tokens/s"));
+  }
+  if (experiment.tenants.size() == 1) {
+    const Summary& latency = experiment.tenants[0].latency_ms;
+    facts.push_back(
+        fact("Median latency", fmt::format("{:.4g} ms", latency.p50), fmt::format("p99 {:.4g} ms", latency.p99)));
+  }
+  if (experiment.fairness) {
+    const bool by_progress = experiment.fairness->basis == "progress";
+    facts.push_back(fact("Fairness (Jain)", fmt::format("{:.3f}", experiment.fairness->spread.jain),
+                         by_progress ? "of progress; 1: all equal" : "of mean latency; 1: all equal"));
+  }
+  if (experiment.antt)
+    facts.push_back(fact("Turnaround (ANTT)", fmt::format("{:.2f}×", *experiment.antt), "mean of 1 / progress"));
+  add_utilisation_facts(facts, experiment.device);
+  if (experiment.window_s) {
+    facts.push_back(fact("Window", format_duration_s(experiment.window_s->high - experiment.window_s->low),
+                         "in which all tenants are active"));
+  }
+  return facts;
+}
+
+Json verdict_of(const std::optional<Verdict>& verdict) {
+  return verdict ? Json(std::string(to_string(*verdict))) : Json();
+}
+
+const Summary* metric_summary(const TenantAnalysis& tenant, Metric metric) {
+  const auto pick = [](const std::optional<Summary>& summary) { return summary ? &*summary : nullptr; };
+  switch (metric) {
+    case Metric::latency:
+      return &tenant.latency_ms;
+    case Metric::gpu:
+      return pick(tenant.gpu_ms);
+    case Metric::ttft:
+      return pick(tenant.ttft_ms);
+    case Metric::tpot:
+      return pick(tenant.tpot_ms);
+    case Metric::itl:
+      return pick(tenant.itl_ms);
+  }
+  return nullptr;
+}
+
+Json tenant_data(const TenantAnalysis& tenant, Metric metric) {
+  static const Summary none{};
+  const Summary* found = metric_summary(tenant, metric);
+  const bool known = found && found->count > 0;
+  const Summary& s = known ? *found : none;
+  const auto figure = [&](double value) { return known ? to_page(value) : Json(); };
+  return {{"name", tenant.name},
+          {"work", work_of(tenant)},
+          {"died", tenant.died ? Json(*tenant.died) : Json()},
+          {"count", s.count},
+          {"n_eff", figure(s.n_eff)},
+          {"mean", figure(s.mean)},
+          {"std", figure(s.std)},
+          {"min", figure(s.min)},
+          {"p50", figure(s.p50)},
+          {"p90", figure(s.p90)},
+          {"p95", figure(s.p95)},
+          {"p99", figure(s.p99)},
+          {"max", figure(s.max)},
+          {"ci", to_page(s.ci95_p50)},
+          {"ci95_p95", to_page(s.ci95_p95)},
+          {"ci95_p99", to_page(s.ci95_p99)},
+          {"tokens_per_s", to_page(tenant.tokens_per_s)},
+          {"rate_per_s", to_page(tenant.rate_per_s)},
+          {"progress", to_page(tenant.progress)},
+          {"slowdown_mean", to_page(tenant.slowdown_mean)},
+          {"slowdown_p50", to_page(tenant.slowdown_p50)},
+          {"slowdown_p95", to_page(tenant.slowdown_p95)},
+          {"slowdown_p99", to_page(tenant.slowdown_p99)},
+          {"slowdown_p50_ci", to_page(tenant.slowdown_p50_interval)},
+          {"verdict", verdict_of(tenant.verdict)},
+          {"study_verdict", verdict_of(tenant.study_verdict)}};
+}
+
+Json distribution_data(const ExperimentAnalysis& experiment) {
+  const DistributionChart chart = distribution_chart(experiment);
+  Json histogram = Json::array(), density = Json::array();
+  for (const auto& values : chart.histogram) histogram.push_back(to_page(values, 4));
+  for (const auto& values : chart.density) density.push_back(to_page(values, 4));
+  return {{"logarithmic", chart.logarithmic},
+          {"edges", to_page(chart.edges, 6)},
+          {"grid", to_page(chart.grid, 6)},
+          {"histogram", histogram},
+          {"density", density},
+          {"beyond", chart.beyond}};
+}
+
+Json box_data(const ExperimentAnalysis& experiment) {
+  Json boxes = Json::array();
+  const auto found = box_chart(experiment);
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Box& box = found[i];
+    const bool known = !experiment.tenants[i].metric_ms.empty();
+    boxes.push_back({{"low", to_page(box.low)},
+                     {"p25", to_page(box.p25)},
+                     {"p50", known ? to_page(box.p50) : Json()},
+                     {"p75", to_page(box.p75)},
+                     {"high", to_page(box.high)},
+                     {"mean", to_page(box.mean)},
+                     {"outliers", to_page(box.outliers, 5)},
+                     {"outlier_count", box.outlier_count}});
+  }
+  return boxes;
+}
+
+Json timeline_data(const ExperimentAnalysis& experiment) {
+  const TimelineChart chart = timeline_chart(experiment);
+  return {{"has_times", chart.has_times},
+          {"curves", to_page(chart.curves)},
+          {"thinned", chart.thinned},
+          {"window", to_page(experiment.window_s)}};
+}
+
+Json telemetry_data(const ExperimentAnalysis& experiment) {
+  Json panels = Json::array();
+  for (const TelemetryPanel& panel : telemetry_panels(experiment)) {
+    Json curves = Json::array();
+    for (size_t i = 0; i < panel.curves.size(); ++i) {
+      Json curve = to_page(panel.curves[i]);
+      curve["name"] = panel.names[i];
+      curves.push_back(curve);
+    }
+    panels.push_back({{"title", panel.title}, {"unit", panel.unit}, {"curves", curves}});
+  }
+  return panels;
+}
+
+std::string basis_title(const std::string& basis) {
+  if (basis == "progress") return "progress";
+  return basis == "latency_mean" ? "mean latency" : "mean of the chosen metric";
+}
+
+Json fairness_data(const Fairness& fairness, size_t tenants) {
+  const Spread& s = fairness.spread;
+  const auto row = [](const char* name, const std::string& value, const std::string& equal) {
+    return Json{name, value, equal};
+  };
+  Json quantiles = Json::array();
+  for (const auto& q : fairness.by_quantile) {
+    quantiles.push_back({{"name", q.name}, {"cv", to_page(q.cv)}, {"max_min_ratio", to_page(q.max_min_ratio)}});
+  }
+  const bool progress = fairness.basis == "progress";
+  return {
+      {"title", "Of " + basis_title(fairness.basis)},
+      {"note", progress ? "How far each tenant gets compared with alone." : "All tenants do the same work."},
+      {"figures",
+       Json::array({row("Jain’s index", fmt::format("{:.4f}", s.jain), "1"),
+                    row("Coefficient of variation", fmt::format("{:.4f}", s.cv), "0"),
+                    row("Gini", fmt::format("{:.4f}", s.gini), "0"),
+                    row("max / min", fmt::format("{:.3f}", s.max_min_ratio), "1"),
+                    row("range", fmt::format("{:.4g}{}", s.range, progress ? "" : " ms"), "0"),
+                    row("largest deviation from the mean", fmt::format("{:.2f}%", s.max_deviation_percent), "0%")})},
+      {"tenants", tenants},
+      {"by_quantile", quantiles}};
+}
+
+Json significance_data(const ExperimentAnalysis& experiment) {
+  if (!experiment.significance) return nullptr;
+  const Significance& tests = *experiment.significance;
+  Json pairs = Json::array();
+  for (const PairTest& pair : tests.pairs) {
+    pairs.push_back({{"a", pair.a},
+                     {"b", pair.b},
+                     {"t", to_page(pair.t)},
+                     {"t_p", to_page(pair.t_p)},
+                     {"cohens_d", to_page(pair.cohens_d)},
+                     {"u", to_page(pair.u)},
+                     {"u_p", to_page(pair.u_p)},
+                     {"p_holm", to_page(pair.p_holm)},
+                     {"rank_biserial", to_page(pair.rank_biserial)},
+                     {"cliffs_delta", to_page(pair.cliffs_delta)},
+                     {"hodges_lehmann_ms", to_page(pair.hodges_lehmann_ms)}});
+  }
+  const auto line = [](const std::string& name, const TestResult& result) {
+    return Json{name, to_page(result.statistic), to_page(result.p)};
+  };
+  return {{"pairs", pairs},
+          {"summary",
+           Json::array({line("Levene (equal variances?)", tests.levene),
+                        line(tests.equal_variances ? "ANOVA (equal means?)" : "Kruskal-Wallis (one distribution?)",
+                             tests.omnibus)})}};
+}
+
+Json environment_data(const ExperimentAnalysis& experiment) {
+  Json entries = Json::array();
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) entries.push_back(Json{key, value});
+  };
+  add("Device", experiment.device.name);
+  add("Driver, CUDA", experiment.driver + (experiment.cuda.empty() ? "" : ", CUDA " + experiment.cuda));
+  add("CPU", experiment.cpu);
+  add("Host", experiment.host);
+  add("Sharing", experiment.sharing);
+  add("Co-run", experiment.corun);
+  add("Started", experiment.started_at);
+  add("Measured by",
+      experiment.version.empty() ? "" : fmt::format("cotenant {} ({})", experiment.version, experiment.commit));
+  const DeviceAnalysis& device = experiment.device;
+  if (device.sm_clock_mhz) add("Mean SM clock", fmt::format("{:.0f} MHz", *device.sm_clock_mhz));
+  if (device.power_w) add("Mean power", fmt::format("{:.0f} W", *device.power_w));
+  if (device.memory_used_bytes)
+    add("Device memory used", format_bytes(static_cast<uint64_t>(*device.memory_used_bytes)));
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    if (!tenant.baseline) continue;
+    const BaselineUse& use = *tenant.baseline;
+    const std::string where = fmt::format("{}: {} in {} ({})", tenant.name, use.tenant, use.experiment, use.why);
+    add("Alone", where);
+  }
+  add("Files", experiment.directory.string());
+  return entries;
+}
+
+std::string subtitle_of(const ExperimentAnalysis& experiment) {
+  std::string text = experiment.device.name.empty() ? experiment.cpu : experiment.device.name;
+  const auto append = [&](const std::string& part) {
+    if (!part.empty()) text += (text.empty() ? "" : " · ") + part;
+  };
+  append(experiment.sharing);
+  append(experiment.started_at);
+  if (experiment.study_form) append("times between device events");
+  return text;
+}
+
+Json page_frame(const char* kind, const std::string& name) {
+  return {{"kind", kind},
+          {"name", name},
+          {"colours", tenant_colours.size()},
+          {"footer", fmt::format("Made by cotenant {} ({}).", version(), git_commit())}};
+}
+
+Json items_of(auto&& named) {
+  Json items = Json::array();
+  for (const auto& each : named) items.push_back({{"name", each.name}, {"colour", items.size()}});
+  return items;
+}
+
+Json metric_data(Metric metric) {
+  static const std::map<Metric, const char*> names = {{Metric::latency, "latency"},
+                                                      {Metric::gpu, "GPU time"},
+                                                      {Metric::ttft, "time to first token"},
+                                                      {Metric::tpot, "time per output token"},
+                                                      {Metric::itl, "inter-token latency"}};
+  return {{"name", names.at(metric)}, {"title", std::string(unit_title(metric))}};
+}
+
+}  // namespace
+
+Json experiment_data(const ExperimentAnalysis& experiment) {
+  Json data = page_frame("experiment", experiment.name);
+  data["answer"] = answer(experiment);
+  data["subtitle"] = subtitle_of(experiment);
+  data["valid"] = experiment.valid ? Json(*experiment.valid) : Json();
+  data["reasons"] = experiment.reasons;
+  data["warnings"] = experiment.warnings;
+  data["facts"] = facts_of(experiment);
+  data["metric"] = metric_data(experiment.metric);
+  data["items"] = items_of(experiment.tenants);
+  data["tenants"] = Json::array();
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    data["tenants"].push_back(tenant_data(tenant, experiment.metric));
+  }
+  data["log_axis"] = wants_log_axis(experiment);
+  data["distribution"] = distribution_data(experiment);
+  data["ecdf"] = to_page(ecdf_chart(experiment));
+  data["boxes"] = box_data(experiment);
+  data["timeline"] = timeline_data(experiment);
+  data["telemetry"] = telemetry_data(experiment);
+  data["fairness"] = Json::array();
+  for (const auto& fairness : {experiment.fairness, experiment.progress_fairness}) {
+    if (fairness) data["fairness"].push_back(fairness_data(*fairness, experiment.tenants.size()));
+  }
+  data["significance"] = significance_data(experiment);
+  data["environment"] = environment_data(experiment);
+  data["config"] = experiment.config ? read_text(*experiment.config) : "";
+  return data;
+}
+
+Json comparison_data(std::span<const ExperimentAnalysis> experiments, std::span<const std::string> links) {
+  Json data = page_frame("comparison", fmt::format("{} experiments", experiments.size()));
+  data["answer"] = answer(experiments);
+  data["subtitle"] = experiments.empty() ? "" : subtitle_of(experiments.front());
+  data["valid"] = nullptr;
+  data["config"] = "";
+  for (const char* key : {"reasons", "warnings", "facts", "environment"}) data[key] = Json::array();
+  data["metric"] = metric_data(experiments.empty() ? Metric::latency : experiments.front().metric);
+  data["items"] = items_of(experiments);
+  data["experiments"] = Json::array();
+  for (const ExperimentFigures& figures : figures_of(experiments)) {
+    const size_t at = data["experiments"].size();
+    data["experiments"].push_back({{"name", figures.name},
+                                   {"link", at < links.size() ? links[at] : ""},
+                                   {"sharing", figures.sharing},
+                                   {"tenants", figures.tenants},
+                                   {"valid", figures.valid ? Json(*figures.valid) : Json()},
+                                   {"stp", to_page(figures.stp)},
+                                   {"worst_slowdown", to_page(figures.worst_slowdown)},
+                                   {"tokens_per_s", to_page(figures.tokens_per_s)},
+                                   {"tokens_per_s_in_turn", to_page(figures.tokens_per_s_in_turn)},
+                                   {"joules_per_token", to_page(figures.joules_per_token)},
+                                   {"memory_gib", to_page(figures.memory_gib)},
+                                   {"jain", to_page(figures.jain)},
+                                   {"median_ms", to_page(figures.median_ms)}});
+  }
+  data["scaling"] = Json::array();
+  for (const ScalingLine& line : scaling_lines(experiments)) {
+    data["scaling"].push_back({{"name", line.name},
+                               {"tenants", to_page(line.tenants, 6)},
+                               {"tokens_per_s", to_page(line.tokens_per_s, 6)},
+                               {"median_ms", to_page(line.median_ms, 6)}});
+  }
+  return data;
+}
+
+}  // namespace cotenant

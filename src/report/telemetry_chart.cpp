@@ -1,0 +1,113 @@
+#include "report/telemetry_chart.h"
+
+#include <cmath>
+#include <functional>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "results/telemetry.h"
+
+namespace cotenant {
+namespace {
+
+using Reading = std::function<std::optional<double>(const TelemetrySample&)>;
+
+struct Quantity {
+  std::string name;
+  Reading read;
+};
+
+struct PanelDefinition {
+  const char* title;
+  const char* unit;
+  std::vector<Quantity> quantities;
+};
+
+Reading of(std::optional<double> TelemetrySample::*field, double scale = 1) {
+  return [=](const TelemetrySample& sample) -> std::optional<double> {
+    if (!(sample.*field)) return std::nullopt;
+    return *(sample.*field) * scale;
+  };
+}
+
+constexpr double per_gib = 1.0 / (1024.0 * 1024 * 1024);
+
+std::vector<PanelDefinition> machine_panels() {
+  using S = TelemetrySample;
+  return {
+      {"Utilisation",
+       "%",
+       {{"SM", of(&S::sm_percent)},
+        {"tensor cores", of(&S::tensor_percent)},
+        {"DRAM", of(&S::dram_percent)},
+        {"occupancy", of(&S::occupancy_percent)},
+        {"any kernel", of(&S::gpu_percent)}}},
+      {"Clocks",
+       "MHz",
+       {{"SM", of(&S::sm_clock_mhz)}, {"memory", of(&S::memory_clock_mhz)}, {"CPU", of(&S::cpu_clock_mhz)}}},
+      {"Power", "W", {{"device", of(&S::power_w)}}},
+      {"Temperature", "°C", {{"device", of(&S::temperature_c)}}},
+      {"Memory",
+       "GiB",
+       {{"device", of(&S::memory_used_bytes, per_gib)}, {"host", of(&S::host_memory_used_bytes, per_gib)}}},
+      {"PCIe", "%", {{"to the device", of(&S::pcie_rx_percent)}, {"from the device", of(&S::pcie_tx_percent)}}},
+  };
+}
+
+// Busy cores: the whole machine first, then each tenant that appears.
+PanelDefinition core_panel(const std::vector<TelemetrySample>& samples) {
+  PanelDefinition panel{"Processors", "cores", {{"all programs", of(&TelemetrySample::busy_cores)}}};
+  std::map<std::string, bool> seen;
+  for (const TelemetrySample& sample : samples) {
+    for (const TenantTelemetry& tenant : sample.tenants) {
+      if (std::exchange(seen[tenant.name], true)) continue;
+      panel.quantities.push_back({tenant.name, [name = tenant.name](const TelemetrySample& s) -> std::optional<double> {
+                                    for (const TenantTelemetry& t : s.tenants) {
+                                      if (t.name == name) return t.busy_cores;
+                                    }
+                                    return std::nullopt;
+                                  }});
+    }
+  }
+  return panel;
+}
+
+Curve curve_of(const std::vector<TelemetrySample>& samples, const Reading& read, size_t most_points) {
+  std::vector<double> times, values;
+  for (const TelemetrySample& sample : samples) {
+    const auto value = read(sample);
+    if (!value || !std::isfinite(*value)) continue;
+    times.push_back(sample.t_s);
+    values.push_back(*value);
+  }
+  Curve curve;
+  for (size_t i : thin(values, most_points)) {
+    curve.x.push_back(times[i]);
+    curve.y.push_back(values[i]);
+  }
+  return curve;
+}
+
+}  // namespace
+
+std::vector<TelemetryPanel> telemetry_panels(const ExperimentAnalysis& experiment, size_t most_points) {
+  std::vector<TelemetryPanel> panels;
+  if (!experiment.telemetry) return panels;
+  const auto samples = read_telemetry(*experiment.telemetry);
+  auto definitions = machine_panels();
+  definitions.push_back(core_panel(samples));
+  for (const PanelDefinition& definition : definitions) {
+    TelemetryPanel panel{definition.title, definition.unit, {}, {}};
+    for (const Quantity& quantity : definition.quantities) {
+      Curve curve = curve_of(samples, quantity.read, most_points);
+      if (curve.x.size() < 2) continue;
+      panel.names.push_back(quantity.name);
+      panel.curves.push_back(std::move(curve));
+    }
+    if (!panel.curves.empty()) panels.push_back(std::move(panel));
+  }
+  return panels;
+}
+
+}  // namespace cotenant
