@@ -13,6 +13,10 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", fmt::format("cotenant {} ({})", version(), git_commit()));
   app.require_subcommand(1);
   int exit_code = 0;
+  add_run(app, exit_code);
+  add_infer(app, exit_code);
+  add_models(app, exit_code);
+  add_hidden(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -190,8 +190,10 @@ bool spells(const Preset& preset, std::string_view name) {
 
 }  // namespace
 
-std::string Preset::display_name() const {
-  return needs_organisation ? organisation + "/" + names.front() : names.front();
+std::vector<std::string> Preset::hub_spellings() const {
+  std::vector<std::string> out;
+  for (const std::string& name : names) out.push_back(needs_organisation ? organisation + "/" + name : name);
+  return out;
 }
 
 std::span<const Preset> presets() {
@@ -221,8 +223,7 @@ std::vector<std::string> hub_names(const std::string& name) {
 std::vector<std::string> known_names() {
   std::vector<std::string> out;
   for (const Preset& preset : presets())
-    for (const std::string& name : preset.names)
-      out.push_back(preset.needs_organisation ? preset.organisation + "/" + name : name);
+    for (std::string& name : preset.hub_spellings()) out.push_back(std::move(name));
   return out;
 }
 

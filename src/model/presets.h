@@ -18,8 +18,8 @@ struct Preset {
   bool needs_organisation = true;  // false: the Hub also knows it by its bare name, as in "distilgpt2"
   bool gated = false;              // a licence must be accepted and a token used to download it
 
-  // As a user would write the first name: "distilgpt2", "meta-llama/Llama-3.2-3B-Instruct".
-  std::string display_name() const;
+  // Its names as users write them: "distilgpt2", "meta-llama/Llama-3.2-3B-Instruct".
+  std::vector<std::string> hub_spellings() const;
 };
 
 std::span<const Preset> presets();
