@@ -31,6 +31,7 @@ class NativeEngine : public Engine {
   // states of an encoder). For infer and tests; not for a timed loop.
   std::vector<float> logits();
   int64_t logits_width() const;
+  void poison() { ops_->poison(); }  // for tests: see Ops::poison
 
  private:
   bool generates() const { return options_.max_new_tokens > 0; }

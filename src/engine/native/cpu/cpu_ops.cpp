@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "engine/native/cpu/buffer.h"
 #include "engine/native/cpu/cpu_program.h"
-#include "engine/native/cpu/kernels.h"
+#include "engine/native/cpu/dispatch.h"
 #include "engine/native/cpu/parallel.h"
 #include "engine/native/cpu/product.h"
 #include "engine/native/cpu/sources.h"

@@ -1,4 +1,6 @@
-#include "engine/native/cpu/kernels.h"
+#include "engine/native/cpu/dispatch.h"
+
+#include <vector>
 
 namespace cotenant {
 
@@ -8,15 +10,20 @@ extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
 #endif
 
-const Kernels& cpu_kernels() {
+std::span<const Kernels* const> runnable_kernels() {
+  static const std::vector<const Kernels*> tables = [] {
+    std::vector<const Kernels*> found;
 #ifdef COTENANT_X86_KERNELS
-  static const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx512) return kernels_avx512;
-  if (avx2) return kernels_avx2;
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512) found.push_back(&kernels_avx512);
+    if (avx2) found.push_back(&kernels_avx2);
 #endif
-  return kernels_baseline;
+    found.push_back(&kernels_baseline);
+    return found;
+  }();
+  return tables;
 }
 
 }  // namespace cotenant

@@ -107,7 +107,4 @@ constexpr int64_t attend_floats(int64_t head_dim) {
   return keys_and_values + queries_and_outputs + scores + 2 * attend_queries;
 }
 
-// The best that this machine can run.
-const Kernels& cpu_kernels();
-
 }  // namespace cotenant

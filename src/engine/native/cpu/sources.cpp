@@ -1,6 +1,6 @@
 #include "engine/native/cpu/sources.h"
 
-#include "engine/native/cpu/kernels.h"
+#include "engine/native/cpu/dispatch.h"
 
 namespace cotenant {
 
