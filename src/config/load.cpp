@@ -70,11 +70,12 @@ void read_map(Draft& draft, const YamlNode& map, const std::vector<Bound>& keys,
   for (const YamlNode::Entry& entry : map.entries) {
     const std::string name = prefix + entry.key, path = key_path(at, entry.key);
     const auto known = names_behind(keys, prefix);
-    if (const Bound* key = find_key(keys, name)) {
+    const bool is_plain = entry.key.find('.') == std::string::npos;  // the table's "sharing.mode" is no key of a file
+    if (const Bound* key = find_key(keys, name); key && is_plain) {
       draft.given.emplace(name, entry.value.where);
       if (key->type != ValueType::tenant && key->type != ValueType::tenants)
         key->store(draft, read_value(*key, entry.value, path));
-    } else if (prefix.empty() && !names_behind(keys, name + ".").empty()) {
+    } else if (is_plain && prefix.empty() && !names_behind(keys, name + ".").empty()) {
       draft.given.emplace(name, entry.value.where);
       read_map(draft, entry.value, keys, name + ".", path);
     } else {
