@@ -3,45 +3,64 @@
 
 #include "engine/native/cuda/attention_decode.h"
 #include "engine/native/cuda/launch.h"
+#include "engine/native/cuda/pack.cuh"
 #include "engine/native/cuda/tensor_core.cuh"
 
-// One block takes one part of the positions of one KV head and one row, and up to `group` of the query heads that share
-// the KV head, so that keys and values are read once for all of them. A key or value is read by `lanes` neighbouring
-// lanes, 16 bytes each; every such team of lanes goes through positions of its own with a softmax of its own (running
-// maximum, sum and weighted values, Milakov and Gimelshein 2018), and all of these are merged at the end: first within
-// a warp, then within the block, then, where the cache was cut, by the last block to arrive.
+// One block takes one part of the positions of one KV head and one row, and up to 8 of the query heads that share the
+// KV head, so that keys and values are read once for all of them. Every warp goes through positions of its own with a
+// softmax of its own (running maximum, sum and weighted values, Milakov and Gimelshein 2018). All of these are merged
+// at the end: within the block, and where the cache was cut, by the last block to arrive.
 namespace cotenant {
 namespace {
 
-constexpr int threads = 256;
+constexpr int threads = 512;
 constexpr int warps = threads / 32;
-constexpr int unroll = 4;  // positions of a team whose keys and values are on their way at once
-constexpr int64_t least_positions_of_part = 256;
-constexpr int64_t blocks_wanted = 264;  // two on each multiprocessor of an H100; more gain nothing
+constexpr int most_heads = 8;     // of a block
+constexpr int step_of_warp = 16;  // positions
+constexpr int plain_head_dims = 128;
+constexpr int64_t step_of_block = warps * step_of_warp;
+// Putting parts together takes about 3 us on an H100, more than two steps do.
+constexpr int64_t least_part = 2 * step_of_block;
+constexpr int64_t blocks_wanted = 132;
 
 // How a launch is cut up. Depends on shapes only.
 struct Plan {
-  int group;         // query heads a block
-  int groups;        // blocks for the query heads of a KV head
-  int64_t part;      // positions a block
-  int64_t parts;     // blocks along the cache
-  int64_t counters;  // blocks without the cut: row x KV head x group
+  int heads;       // query heads of a block
+  int groups;      // blocks for the query heads of a KV head
+  int64_t part;    // positions of a block
+  int64_t parts;   // blocks along the cache
+  int64_t blocks;  // of one part of all rows and heads
 };
 
-// Loads of 16 bytes; else one value at a time and one head a block, which is for checking and for odd head dimensions.
 bool is_fast(Dtype dtype, int64_t head_dim) {
   return dtype != Dtype::f32 && head_dim % 8 == 0;
 }
 
 Plan make_plan(int64_t rows, const Attention& a, int64_t capacity, bool fast) {
   const int64_t sharing = a.heads / a.kv_heads;
-  const int group = sharing == 1 || !fast ? 1 : sharing <= 4 ? 4 : 8;
-  const int64_t groups = (sharing + group - 1) / group;
-  const int64_t counters = rows * a.kv_heads * groups;
+  const int64_t heads = fast ? std::min<int64_t>(sharing, most_heads) : 1;
+  const int64_t groups = (sharing + heads - 1) / heads;
+  const int64_t blocks = rows * a.kv_heads * groups;
   const int64_t visible = a.window > 0 ? std::min(a.window, capacity) : capacity;
-  const int64_t wanted = std::max<int64_t>(1, blocks_wanted / counters);
-  const int64_t part = std::max((visible + wanted - 1) / wanted, least_positions_of_part);
-  return {group, static_cast<int>(groups), part, (capacity + part - 1) / part, counters};
+  const int64_t wanted = std::max<int64_t>(1, blocks_wanted / blocks);
+  const int64_t even = (visible + wanted - 1) / wanted;
+  const int64_t part = std::max(least_part, (even + step_of_block - 1) / step_of_block * step_of_block);
+  return {static_cast<int>(heads), static_cast<int>(groups), part, (capacity + part - 1) / part, blocks};
+}
+
+// Where in the workspace its parts begin, and its size.
+struct Layout {
+  size_t softmax, values, bytes;
+};
+
+Layout make_layout(int64_t rows, const Attention& a, const Plan& plan) {
+  const auto align = [](size_t bytes) { return (bytes + 255) / 256 * 256; };
+  const auto slots = static_cast<size_t>(rows * a.heads * plan.parts);
+  Layout layout;
+  layout.softmax = align(static_cast<size_t>(plan.blocks) * sizeof(int32_t));
+  layout.values = layout.softmax + align(slots * sizeof(float2));
+  layout.bytes = layout.values + slots * static_cast<size_t>(a.head_dim) * sizeof(float);
+  return layout;
 }
 
 struct Workspace {
@@ -49,10 +68,6 @@ struct Workspace {
   float2* softmax;   // [rows, heads, parts]: maximum and sum
   float* values;     // [rows, heads, parts, head_dim]: weighted sums
 };
-
-size_t align(size_t bytes) {
-  return (bytes + 255) / 256 * 256;
-}
 
 template <typename T>
 struct Arguments {
@@ -63,82 +78,62 @@ struct Arguments {
   const int32_t* positions;
   Workspace workspace;
   int heads, kv_heads, head_dim, qkv_width;
-  int capacity, window, part, parts, groups;
+  int capacity, window, part, parts, heads_of_block, groups;
   float scale;  // of the scores, for powers of 2
 };
 
-// Width consecutive values of a row as floats.
-template <typename T, int width>
-struct Vector {
-  float values[width];
+// What a block works on.
+struct Task {
+  int row, part, first_head, heads;
+  int64_t cache_start;  // of the row and KV head, in elements
+  int begin, end;       // positions
+  int first_part, parts;
+
+  __device__ bool empty() const { return begin >= end; }
 };
 
-// Not through L1: the newest key and value were written while this kernel may already have been resident.
-template <typename T, int width>
-__device__ Vector<T, width> load_vector(const T* pointer) {
-  Vector<T, width> v;
-  if constexpr (width == 8) {
-    const uint4 bits = __ldcg(reinterpret_cast<const uint4*>(pointer));
-    const uint32_t pairs[4] = {bits.x, bits.y, bits.z, bits.w};
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const float2 pair = unpack_pair<T>(pairs[i]);
-      v.values[2 * i] = pair.x;
-      v.values[2 * i + 1] = pair.y;
-    }
-  } else if constexpr (sizeof(T) == 4) {
-    v.values[0] = __ldcg(pointer);
-  } else {
-    const unsigned short bits = __ldcg(reinterpret_cast<const unsigned short*>(pointer));
-    v.values[0] = static_cast<float>(reinterpret_cast<const T&>(bits));
-  }
-  return v;
+template <typename T>
+__device__ Task make_task(const Arguments<T>& a) {
+  const int sharing = a.heads / a.kv_heads, kv_head = blockIdx.y / a.groups;
+  const int first_of_sharing = blockIdx.y % a.groups * a.heads_of_block;
+  Task task{};
+  task.row = blockIdx.z;
+  task.part = blockIdx.x;
+  task.first_head = kv_head * sharing + first_of_sharing;
+  task.heads = min(a.heads_of_block, sharing - first_of_sharing);
+  task.cache_start = (static_cast<int64_t>(task.row) * a.kv_heads + kv_head) * a.capacity * a.head_dim;
+  return task;
 }
 
-// exp2(x - maximum), where nothing was seen yet (both minus infinity) 0.
-__device__ float weight_below(float x, float maximum) {
-  return x == -INFINITY ? 0.f : exp2f(x - maximum);
+// The positions are only known once the kernels before have ended.
+template <typename T>
+__device__ void set_positions(Task& task, const Arguments<T>& a) {
+  const int position = __ldcg(a.positions + task.row);
+  const int first = a.window > 0 ? max(0, position - a.window + 1) : 0;
+  task.first_part = first / a.part;
+  task.parts = position / a.part - task.first_part + 1;
+  task.begin = max(first, task.part * a.part);
+  task.end = min(position + 1, (task.part + 1) * a.part);
 }
-
-// The state of one query head in one team: what this lane has of the weighted values, and the softmax so far.
-template <int n>
-struct Partial {
-  float maximum = -INFINITY, sum = 0;
-  float values[n] = {};
-};
 
 // Asks for the part's keys and values, so that they are in L2 by the time the kernel before has ended. The position may
-// just be changing; a wrong one costs nothing but a useless request.
+// just be changing: a wrong one costs a useless request and nothing else.
 template <typename T>
-__device__ void prefetch_part(const Arguments<T>& a, int64_t cache_start, int begin, int position) {
-  const int end = min(min(begin + a.part, a.capacity), position + 1);
-  const int64_t bytes = static_cast<int64_t>(end - begin) * a.head_dim * static_cast<int64_t>(sizeof(T));
-  const auto* k = reinterpret_cast<const unsigned char*>(a.k + cache_start + static_cast<int64_t>(begin) * a.head_dim);
-  const auto* v = reinterpret_cast<const unsigned char*>(a.v + cache_start + static_cast<int64_t>(begin) * a.head_dim);
-  for (int64_t offset = threadIdx.x * 128; offset < bytes; offset += threads * 128) {
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(k + offset));
-    asm volatile("prefetch.global.L2 [%0];" ::"l"(v + offset));
-  }
+__device__ void prefetch_part(const Arguments<T>& a, const Task& task) {
+#if __CUDA_ARCH__ >= 900
+  if (threadIdx.x >= 2) return;
+  const int position = *const_cast<const volatile int32_t*>(a.positions + task.row);
+  const int begin = task.part * a.part, end = min(min(begin + a.part, a.capacity), position + 1);
+  const int bytes = (end - begin) * a.head_dim * static_cast<int>(sizeof(T)) / 16 * 16;
+  if (bytes <= 0) return;
+  const T* from = (threadIdx.x == 0 ? a.k : a.v) + task.cache_start + static_cast<int64_t>(begin) * a.head_dim;
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+#endif
 }
 
-// Puts the partial results of a warp's teams together; every team ends up with the same.
-template <int lanes, int n>
-__device__ void merge_warp(Partial<n>& p) {
-  float maximum = p.maximum;
-#pragma unroll
-  for (int distance = lanes; distance < 32; distance *= 2)
-    maximum = fmaxf(maximum, __shfl_xor_sync(~0u, maximum, distance));
-  const float weight = weight_below(p.maximum, maximum);
-  p.maximum = maximum;
-  p.sum *= weight;
-#pragma unroll
-  for (int i = 0; i < n; ++i) p.values[i] *= weight;
-#pragma unroll
-  for (int distance = lanes; distance < 32; distance *= 2) {
-    p.sum += __shfl_xor_sync(~0u, p.sum, distance);
-#pragma unroll
-    for (int i = 0; i < n; ++i) p.values[i] += __shfl_xor_sync(~0u, p.values[i], distance);
-  }
+// exp2(x - maximum); 0 where nothing was seen yet (both minus infinity).
+__device__ float weight_below(float x, float maximum) {
+  return x == -INFINITY ? 0.f : exp2f(x - maximum);
 }
 
 // Counts this block in; true in the last of `expected` to arrive, which then sees what the others wrote.
@@ -155,165 +150,233 @@ __device__ bool last_to_arrive(int32_t* arrived, int expected) {
   return last;
 }
 
-// width: values of one load; lanes: of a team; loads: a lane needs for its share of a row (1 unless head_dim is odd).
-template <typename T, int width, int lanes, int loads, int group>
-__global__ void __launch_bounds__(threads) attention_decode_kernel(const Arguments<T> a) {
-  constexpr int n = width * loads;  // values of a lane
-  constexpr int teams = threads / lanes;
-  __shared__ float2 softmax[warps][group];
-  __shared__ float values[warps][group][lanes * n];
-  let_successor_start();
-
-  const int part = blockIdx.x, row = blockIdx.z;
-  const int kv_head = blockIdx.y / a.groups, sharing = a.heads / a.kv_heads;
-  const int first_of_sharing = blockIdx.y % a.groups * group;
-  const int first_head = kv_head * sharing + first_of_sharing;
-  const int heads = min(group, sharing - first_of_sharing);  // of this block
-  const int64_t cache_start = (static_cast<int64_t>(row) * a.kv_heads + kv_head) * a.capacity * a.head_dim;
-  const int part_begin = part * a.part;
-  prefetch_part(a, cache_start, part_begin, *const_cast<const volatile int32_t*>(a.positions + row));
-  wait_for_predecessor();
-
-  const int position = __ldcg(a.positions + row);
-  const int first = a.window > 0 ? max(0, position - a.window + 1) : 0;
-  const int first_part = first / a.part, last_part = position / a.part;
-  if (part < first_part || part > last_part) return;
-  const int begin = max(first, part_begin), end = min(position + 1, part_begin + a.part);
-
-  const int lane = threadIdx.x % lanes, team = threadIdx.x / lanes;
-  const auto dim = [&](int load) { return (lane + load * lanes) * width; };
-  float q[group][n];
-  Partial<n> partials[group];
+// Puts the parts of the workspace together. Loads are independent of each other, so that their latencies overlap.
+template <typename T>
+__device__ void merge_parts(const Arguments<T>& a, const Task& task, int64_t first_slot, T* y) {
+  for (int i = threadIdx.x; i < task.heads * a.head_dim; i += threads) {
+    const int h = i / a.head_dim, d = i % a.head_dim;
+    const int64_t slots = first_slot + static_cast<int64_t>(h) * a.parts + task.first_part;
+    float maximum = -INFINITY, sum = 0, value = 0;
+    constexpr int together = 8;
+    for (int s = 0; s < task.parts; s += together) {
+      float2 softmax[together];
+      float values[together];
 #pragma unroll
-  for (int h = 0; h < group; ++h) {
-    const T* head = a.q + static_cast<int64_t>(row) * a.qkv_width + (first_head + min(h, heads - 1)) * a.head_dim;
+      for (int j = 0; j < together; ++j) {
+        const bool inside = s + j < task.parts;
+        softmax[j] = inside ? __ldcg(&a.workspace.softmax[slots + s + j]) : float2{-INFINITY, 0};
+        values[j] = inside ? __ldcg(&a.workspace.values[(slots + s + j) * a.head_dim + d]) : 0;
+      }
 #pragma unroll
-    for (int l = 0; l < loads; ++l) {
-      const auto loaded = dim(l) < a.head_dim ? load_vector<T, width>(head + dim(l)) : Vector<T, width>{};
-#pragma unroll
-      for (int i = 0; i < width; ++i) q[h][l * width + i] = loaded.values[i] * a.scale;
-    }
-  }
-
-  for (int base = begin; base < end; base += teams * unroll) {
-    Vector<T, width> k[unroll][loads], v[unroll][loads];
-#pragma unroll
-    for (int u = 0; u < unroll; ++u) {
-      const int p = base + u * teams + team;
-      const int64_t offset = cache_start + static_cast<int64_t>(p) * a.head_dim;
-#pragma unroll
-      for (int l = 0; l < loads; ++l) {
-        const bool inside = p < end && dim(l) < a.head_dim;
-        k[u][l] = inside ? load_vector<T, width>(a.k + offset + dim(l)) : Vector<T, width>{};
-        v[u][l] = inside ? load_vector<T, width>(a.v + offset + dim(l)) : Vector<T, width>{};
+      for (int j = 0; j < together; ++j) {
+        const float highest = fmaxf(maximum, softmax[j].x);
+        const float keep = weight_below(maximum, highest), weight = weight_below(softmax[j].x, highest);
+        sum = sum * keep + softmax[j].y * weight;
+        value = value * keep + values[j] * weight;
+        maximum = highest;
       }
     }
-#pragma unroll
-    for (int h = 0; h < group; ++h) {
-      float scores[unroll];
-      float maximum = partials[h].maximum;
-#pragma unroll
-      for (int u = 0; u < unroll; ++u) {
-        float score = 0;
-#pragma unroll
-        for (int i = 0; i < n; ++i) score += q[h][i] * k[u][i / width].values[i % width];
-#pragma unroll
-        for (int distance = lanes / 2; distance > 0; distance /= 2) score += __shfl_xor_sync(~0u, score, distance);
-        scores[u] = base + u * teams + team < end ? score : -INFINITY;
-        maximum = fmaxf(maximum, scores[u]);
-      }
-      const float keep = weight_below(partials[h].maximum, maximum);
-      partials[h].maximum = maximum;
-      partials[h].sum *= keep;
-#pragma unroll
-      for (int i = 0; i < n; ++i) partials[h].values[i] *= keep;
-#pragma unroll
-      for (int u = 0; u < unroll; ++u) {
-        const float weight = weight_below(scores[u], maximum);
-        partials[h].sum += weight;
-#pragma unroll
-        for (int i = 0; i < n; ++i) partials[h].values[i] += weight * v[u][i / width].values[i % width];
-      }
-    }
+    y[i] = from_float<T>(value / sum);
   }
+}
 
-  const int warp = threadIdx.x / 32;
-#pragma unroll
-  for (int h = 0; h < group; ++h) {
-    merge_warp<lanes>(partials[h]);
-    if (threadIdx.x % 32 < lanes) {
-      if (lane == 0) softmax[warp][h] = {partials[h].maximum, partials[h].sum};
-#pragma unroll
-      for (int i = 0; i < n; ++i) values[warp][h][dim(i / width) + i % width] = partials[h].values[i];
-    }
-  }
-  __syncthreads();
-
-  const int parts = last_part - first_part + 1;
-  const int64_t first_slot = (static_cast<int64_t>(row) * a.heads + first_head) * a.parts;
-  T* y = a.y + (static_cast<int64_t>(row) * a.heads + first_head) * a.head_dim;
-  for (int i = threadIdx.x; i < heads * a.head_dim; i += threads) {
+// Merges what the warps found: softmax [warps][heads], values [warps][heads][head_dim]. Writes y, or the workspace and,
+// in the last block of the cut, y.
+template <typename T>
+__device__ void finish(const Arguments<T>& a, const Task& task, const float2* softmax, const float* values) {
+  const int64_t first_slot = (static_cast<int64_t>(task.row) * a.heads + task.first_head) * a.parts;
+  T* y = a.y + (static_cast<int64_t>(task.row) * a.heads + task.first_head) * a.head_dim;
+  const int outputs = task.heads * a.head_dim;
+  for (int i = threadIdx.x; i < outputs; i += threads) {
     const int h = i / a.head_dim, d = i % a.head_dim;
     float maximum = -INFINITY, sum = 0, value = 0;
 #pragma unroll
-    for (int w = 0; w < warps; ++w) maximum = fmaxf(maximum, softmax[w][h].x);
+    for (int w = 0; w < warps; ++w) maximum = fmaxf(maximum, softmax[w * task.heads + h].x);
 #pragma unroll
     for (int w = 0; w < warps; ++w) {
-      const float weight = weight_below(softmax[w][h].x, maximum);
-      sum += softmax[w][h].y * weight;
-      value += values[w][h][d] * weight;
+      const float2 of_warp = softmax[w * task.heads + h];
+      const float weight = weight_below(of_warp.x, maximum);
+      sum += of_warp.y * weight;
+      value += values[w * outputs + i] * weight;
     }
-    if (parts == 1) {
-      y[i] = static_cast<T>(value / sum);
+    if (task.parts == 1) {
+      y[i] = from_float<T>(value / sum);
     } else {
-      const int64_t slot = first_slot + static_cast<int64_t>(h) * a.parts + part;
+      const int64_t slot = first_slot + static_cast<int64_t>(h) * a.parts + task.part;
       if (d == 0) a.workspace.softmax[slot] = {maximum, sum};
       a.workspace.values[slot * a.head_dim + d] = value;
     }
   }
-  if (parts == 1) return;
+  if (task.parts == 1) return;
 
-  const int counter = row * gridDim.y + blockIdx.y;
-  if (!last_to_arrive(a.workspace.arrived + counter, parts)) return;
-  for (int i = threadIdx.x; i < heads * a.head_dim; i += threads) {
-    const int h = i / a.head_dim, d = i % a.head_dim;
-    const int64_t slots = first_slot + static_cast<int64_t>(h) * a.parts;
-    float maximum = -INFINITY, sum = 0, value = 0;
-    for (int s = first_part; s <= last_part; ++s) maximum = fmaxf(maximum, __ldcg(&a.workspace.softmax[slots + s].x));
-    for (int s = first_part; s <= last_part; ++s) {
-      const float2 of_part = __ldcg(&a.workspace.softmax[slots + s]);
-      const float weight = weight_below(of_part.x, maximum);
-      sum += of_part.y * weight;
-      value += __ldcg(&a.workspace.values[(slots + s) * a.head_dim + d]) * weight;
+  const int counter = task.row * gridDim.y + blockIdx.y;
+  if (!last_to_arrive(a.workspace.arrived + counter, task.parts)) return;
+  merge_parts(a, task, first_slot, y);
+}
+
+// Eight elements of a row at a time by each lane of a quad; zeros where there are none. Not through L1: the newest key
+// and value were written while this kernel may already have been resident.
+template <typename T>
+__device__ uint4 load_eight(const T* from, bool inside) {
+  return inside ? __ldcg(reinterpret_cast<const uint4*>(from)) : uint4{};
+}
+
+// On the tensor cores, with lane = 4 g + t. Scores: A holds a query head in each of its rows, B a key in each of its
+// columns; lanes take 8 consecutive dimensions (16 bytes) where the layout has two pairs apart from each other, A and B
+// alike, which leaves the sum the same. Values: D = V^T P^T, so that heads are the 8 columns. P^T comes out of the
+// scores as operand B as it is; V^T as operand A is a transposition of what lanes have read (movmatrix), which puts
+// into row g of matrix j the dimension 8 (g / 2) + 2 j + g % 2 of its 32.
+template <typename T, int chunks>  // of 32 dimensions
+__global__ void __launch_bounds__(threads) attention_decode_kernel(const Arguments<T> a) {
+  extern __shared__ __align__(16) float shared[];
+  let_successor_start();
+  Task task = make_task(a);
+  prefetch_part(a, task);
+  wait_for_predecessor();
+
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+  uint4 q[chunks];
+#pragma unroll
+  for (int c = 0; c < chunks; ++c)
+    q[c] = load_eight(
+        a.q + static_cast<int64_t>(task.row) * a.qkv_width + (task.first_head + g) * a.head_dim + c * 32 + 8 * t,
+        g < task.heads && c * 32 + 8 * t < a.head_dim);
+  set_positions(task, a);
+  if (task.empty()) return;
+
+  float maximum = -INFINITY, sum = 0;  // of head g; the sum is this lane's share
+  float output[chunks][2][4] = {};     // [..][jj][2 r + e]: matrix 2 jj + r, head 2 t + e
+  for (int base = task.begin + warp * step_of_warp; base < task.end; base += warps * step_of_warp) {
+    uint4 k[2][chunks], v[2][chunks];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int position = base + 8 * i + g;
+      const int64_t offset = task.cache_start + static_cast<int64_t>(position) * a.head_dim + 8 * t;
+#pragma unroll
+      for (int c = 0; c < chunks; ++c) {
+        const bool inside = position < task.end && c * 32 + 8 * t < a.head_dim;
+        k[i][c] = load_eight(a.k + offset + c * 32, inside);
+        v[i][c] = load_eight(a.v + offset + c * 32, inside);
+      }
     }
-    y[i] = static_cast<T>(value / sum);
+
+    float scores[2][4] = {};  // [i][e]: head g, position base + 8 i + 2 t + e
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int c = 0; c < chunks; ++c) {
+        multiply_add<T>(scores[i], q[c].x, 0, q[c].y, 0, k[i][c].x, k[i][c].y);
+        multiply_add<T>(scores[i], q[c].z, 0, q[c].w, 0, k[i][c].z, k[i][c].w);
+      }
+    }
+    float highest = maximum;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+#pragma unroll
+      for (int e = 0; e < 2; ++e) {
+        scores[i][e] = base + 8 * i + 2 * t + e < task.end ? scores[i][e] * a.scale : -INFINITY;
+        highest = fmaxf(highest, scores[i][e]);
+      }
+    }
+    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1));
+    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
+    const float keep = weight_below(maximum, highest);
+    const float keep_of_column[2] = {__shfl_sync(~0u, keep, 8 * t), __shfl_sync(~0u, keep, 8 * t + 4)};
+    maximum = highest;
+    uint32_t p[2];
+    sum *= keep;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const float low = weight_below(scores[i][0], highest), high = weight_below(scores[i][1], highest);
+      sum += low + high;
+      p[i] = pack_pair<T>(low, high);
+    }
+#pragma unroll
+    for (int c = 0; c < chunks; ++c) {
+      const uint32_t first[4] = {v[0][c].x, v[0][c].y, v[0][c].z, v[0][c].w};
+      const uint32_t second[4] = {v[1][c].x, v[1][c].y, v[1][c].z, v[1][c].w};
+#pragma unroll
+      for (int jj = 0; jj < 2; ++jj) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e) output[c][jj][e] *= keep_of_column[e % 2];
+        multiply_add<T>(output[c][jj], transpose(first[2 * jj]), transpose(first[2 * jj + 1]),
+                        transpose(second[2 * jj]), transpose(second[2 * jj + 1]), p[0], p[1]);
+      }
+    }
   }
+
+  sum += __shfl_xor_sync(~0u, sum, 1);
+  sum += __shfl_xor_sync(~0u, sum, 2);
+  auto* const softmax = reinterpret_cast<float2*>(shared);
+  float* const values = shared + 2 * warps * task.heads;
+  if (t == 0 && g < task.heads) softmax[warp * task.heads + g] = {maximum, sum};
+#pragma unroll
+  for (int c = 0; c < chunks; ++c) {
+#pragma unroll
+    for (int jj = 0; jj < 2; ++jj) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const int head = 2 * t + e % 2, dim = c * 32 + 8 * (g / 2) + 2 * (2 * jj + e / 2) + g % 2;
+        if (head < task.heads && dim < a.head_dim)
+          values[(warp * task.heads + head) * a.head_dim + dim] = output[c][jj][e];
+      }
+    }
+  }
+  __syncthreads();
+  finish(a, task, softmax, values);
 }
 
-template <typename T, int width, int lanes, int loads>
-void launch_group(cudaStream_t stream, const Arguments<T>& arguments, const Plan& plan, dim3 grid) {
-  const auto launch_kernel = [&](auto kernel) {
-    launch("decode attention", stream, kernel, grid, dim3(threads), 0, arguments);
-  };
-  if constexpr (width > 1) {
-    if (plan.group == 4) return launch_kernel(attention_decode_kernel<T, width, lanes, loads, 4>);
-    if (plan.group == 8) return launch_kernel(attention_decode_kernel<T, width, lanes, loads, 8>);
+// One value at a time and one query head a block, for float32 and head dimensions that no model of note has.
+template <typename T>
+__global__ void __launch_bounds__(threads) attention_decode_plain_kernel(const Arguments<T> a) {
+  constexpr int dims = plain_head_dims / 32;  // of a lane: lane, lane + 32, ...
+  extern __shared__ __align__(16) float shared[];
+  let_successor_start();
+  wait_for_predecessor();
+  Task task = make_task(a);
+  set_positions(task, a);
+  if (task.empty()) return;
+
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const T* head = a.q + static_cast<int64_t>(task.row) * a.qkv_width + task.first_head * a.head_dim;
+  float q[dims], output[dims] = {}, maximum = -INFINITY, sum = 0;
+#pragma unroll
+  for (int i = 0; i < dims; ++i) q[i] = lane + 32 * i < a.head_dim ? to_float(head[lane + 32 * i]) * a.scale : 0;
+  for (int position = task.begin + warp; position < task.end; position += warps) {
+    const int64_t offset = task.cache_start + static_cast<int64_t>(position) * a.head_dim + lane;
+    float score = 0;
+#pragma unroll
+    for (int i = 0; i < dims; ++i)
+      if (lane + 32 * i < a.head_dim) score += q[i] * to_float(a.k[offset + 32 * i]);
+#pragma unroll
+    for (int distance = 16; distance > 0; distance /= 2) score += __shfl_xor_sync(~0u, score, distance);
+    const float highest = fmaxf(maximum, score);
+    const float keep = weight_below(maximum, highest), weight = exp2f(score - highest);
+    maximum = highest;
+    sum = sum * keep + weight;
+#pragma unroll
+    for (int i = 0; i < dims; ++i)
+      if (lane + 32 * i < a.head_dim) output[i] = output[i] * keep + weight * to_float(a.v[offset + 32 * i]);
   }
-  launch_kernel(attention_decode_kernel<T, width, lanes, loads, 1>);
+  auto* const softmax = reinterpret_cast<float2*>(shared);
+  float* const values = shared + 2 * warps;
+  if (lane == 0) softmax[warp] = {maximum, sum};
+#pragma unroll
+  for (int i = 0; i < dims; ++i)
+    if (lane + 32 * i < a.head_dim) values[warp * a.head_dim + lane + 32 * i] = output[i];
+  __syncthreads();
+  finish(a, task, softmax, values);
 }
 
-// Where in the workspace its parts begin, and its size.
-struct Layout {
-  size_t softmax, values, bytes;
-};
-
-Layout make_layout(int64_t rows, const Attention& a, const Plan& plan) {
-  const auto slots = static_cast<size_t>(rows * a.heads * plan.parts);
-  Layout layout;
-  layout.softmax = align(static_cast<size_t>(plan.counters) * sizeof(int32_t));
-  layout.values = layout.softmax + align(slots * sizeof(float2));
-  layout.bytes = layout.values + slots * static_cast<size_t>(a.head_dim) * sizeof(float);
-  return layout;
+template <typename T>
+auto choose_kernel(bool fast, int64_t head_dim) {
+  if constexpr (sizeof(T) == 2) {
+    if (fast && head_dim <= 32) return attention_decode_kernel<T, 1>;
+    if (fast && head_dim <= 64) return attention_decode_kernel<T, 2>;
+    if (fast && head_dim <= 96) return attention_decode_kernel<T, 3>;
+    if (fast) return attention_decode_kernel<T, 4>;
+  }
+  return attention_decode_plain_kernel<T>;
 }
 
 }  // namespace
@@ -333,6 +396,8 @@ void launch_attention_decode(cudaStream_t stream, Dtype dtype, void* y, const vo
   auto* bytes = static_cast<unsigned char*>(workspace);
   const dim3 grid(static_cast<unsigned>(plan.parts), static_cast<unsigned>(attention.kv_heads * plan.groups),
                   static_cast<unsigned>(rows));
+  const size_t shared_bytes = static_cast<size_t>(warps * plan.heads) * static_cast<size_t>(2 + attention.head_dim) *
+                              sizeof(float);  // at most 65 KiB
   with_type(dtype, [&]<typename T>(T) {
     const Arguments<T> arguments{.y = static_cast<T*>(y),
                                  .q = static_cast<const T*>(qkv),
@@ -350,15 +415,13 @@ void launch_attention_decode(cudaStream_t stream, Dtype dtype, void* y, const vo
                                  .window = static_cast<int>(attention.window),
                                  .part = static_cast<int>(plan.part),
                                  .parts = static_cast<int>(plan.parts),
+                                 .heads_of_block = plan.heads,
                                  .groups = plan.groups,
                                  .scale = attention.scale * 1.442695041f};
-    if constexpr (sizeof(T) == 2) {
-      if (fast) {
-        if (attention.head_dim <= 64) return launch_group<T, 8, 8, 1>(stream, arguments, plan, grid);
-        return launch_group<T, 8, 16, 1>(stream, arguments, plan, grid);
-      }
-    }
-    launch_group<T, 1, 32, 4>(stream, arguments, plan, grid);
+    const auto kernel = choose_kernel<T>(fast, attention.head_dim);
+    COTENANT_CUDA("decode attention", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                           static_cast<int>(shared_bytes)));
+    launch("decode attention", stream, kernel, grid, dim3(threads), shared_bytes, arguments);
   });
 }
 

@@ -35,11 +35,10 @@ struct Arguments {
   float eps;
   const T* scale;
   const T* shift;
-  int ahead;  // inputs of a row of weights to be fetched into L2 besides what fits the ring
 };
 
 template <typename T>
-Arguments<T> make_arguments(const Gemv& g, const GemvPlan& plan) {
+Arguments<T> make_arguments(const Gemv& g) {
   return {.y = static_cast<T*>(g.y),
           .w = static_cast<const T*>(g.w),
           .bias = static_cast<const T*>(g.bias),
@@ -55,8 +54,7 @@ Arguments<T> make_arguments(const Gemv& g, const GemvPlan& plan) {
           .centered = g.norm.kind == NormKind::layer,
           .eps = g.norm.eps,
           .scale = static_cast<const T*>(g.norm.scale.data),
-          .shift = static_cast<const T*>(g.norm.shift.data),
-          .ahead = plan.ahead};
+          .shift = static_cast<const T*>(g.norm.shift.data)};
 }
 
 // The row of w that is row `row` of tile `tile` of this block; the last one again where there is none. When gated, the
@@ -131,19 +129,6 @@ __device__ void finish(const Arguments<T>& a, const unsigned char* sums, int war
     }
     *y = static_cast<T>(value);
   }
-}
-
-// Asks for weights that do not fit the ring yet, so that they are in L2 when their turn comes.
-template <int tiles, typename T>
-__device__ void prefetch_weights(const Arguments<T>& a, int first_input) {
-#if __CUDA_ARCH__ >= 900
-  const int inputs = min(a.in - first_input, a.ahead);
-  if (threadIdx.x >= tiles * 8 || inputs <= 0) return;
-  const T* from =
-      a.w + static_cast<int64_t>(weight_row<tiles>(a, threadIdx.x / 8, threadIdx.x % 8)) * a.in + first_input;
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(inputs * static_cast<int>(sizeof(T)))
-               : "memory");
-#endif
 }
 
 // How a warp's part of shared memory is laid out: for each stage of the ring the weights, a slot of 16 bytes a lane for
@@ -221,7 +206,6 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
     request_weights(s, s);
     commit_copies();
   }
-  prefetch_weights<tiles>(a, stages * warps * step_inputs);
 
   wait_for_predecessor();
   // The activations of the first steps: by plain loads, so that no step waits for more than its own weights.
@@ -285,14 +269,14 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
 template <typename T, int tiles, int stages, bool over_8_rows>
 void launch_kernel(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   const auto kernel = gemv_kernel<T, tiles, stages, over_8_rows>;
-  const int shared_bytes = plan.warps * Ring<tiles, over_8_rows>::warp_bytes(stages, static_cast<int>(gemv.rows));
+  const int shared_bytes = static_cast<int>(gemv_shared_bytes(plan, gemv.rows));
   COTENANT_CUDA("product of few rows",
                 cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const int64_t outputs = gemv.gated ? gemv.out / 2 : gemv.out;
   const int64_t outputs_of_block = (gemv.gated ? tiles / 2 : tiles) * 8;
   const dim3 grid(static_cast<unsigned>((outputs + outputs_of_block - 1) / outputs_of_block));
   launch("product of few rows", stream, kernel, grid, dim3(static_cast<unsigned>(plan.warps) * 32),
-         static_cast<size_t>(shared_bytes), make_arguments<T>(gemv, plan));
+         static_cast<size_t>(shared_bytes), make_arguments<T>(gemv));
 }
 
 template <typename T, int tiles, int stages>
@@ -304,49 +288,72 @@ void launch_rows(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   }
 }
 
+template <int tiles>
+int bytes_of_warp(int stages, int rows) {
+  return rows <= 8 ? Ring<tiles, false>::warp_bytes(stages, rows) : Ring<tiles, true>::warp_bytes(stages, rows);
+}
+
+size_t most_shared_bytes() {
+  int device = 0, bytes = 0;
+  COTENANT_CUDA("product of few rows", cudaGetDevice(&device));
+  COTENANT_CUDA("product of few rows", cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  return static_cast<size_t>(bytes);
+}
+
 }  // namespace
 
 bool gemv_supported(Dtype dtype, int64_t rows, int64_t in, int64_t out) {
   return (dtype == Dtype::f16 || dtype == Dtype::bf16) && rows >= 1 && rows <= gemv_max_rows && in % 8 == 0 && out >= 1;
 }
 
-GemvPlan default_plan(const Gemv& gemv) {
-  // More tiles a block read the activations less often; fewer give more blocks, and every multiprocessor should have
-  // one or two. Few inputs do not feed 8 warps.
-  const int64_t groups = (gemv.out + 7) / 8;
-  GemvPlan plan;
-  plan.tiles = groups >= 4 * 200 ? 4 : groups >= 2 * 100 || gemv.gated ? 2 : 1;
-  plan.warps = gemv.in >= 8 * 3 * step_inputs ? 8 : 4;
-  return plan;
+std::span<const GemvPlan> gemv_plans() {
+  static constexpr GemvPlan plans[] = {
+      {.tiles = 2, .warps = 8, .stages = 2},  {.tiles = 2, .warps = 8, .stages = 3},
+      {.tiles = 2, .warps = 8, .stages = 4},  {.tiles = 2, .warps = 16, .stages = 2},
+      {.tiles = 2, .warps = 16, .stages = 3}, {.tiles = 4, .warps = 8, .stages = 2},
+      {.tiles = 4, .warps = 16, .stages = 2},
+  };
+  return plans;
+}
+
+size_t gemv_shared_bytes(const GemvPlan& plan, int64_t rows) {
+  const int bytes = plan.tiles == 4 ? bytes_of_warp<4>(plan.stages, static_cast<int>(rows))
+                                    : bytes_of_warp<2>(plan.stages, static_cast<int>(rows));
+  return static_cast<size_t>(plan.warps * bytes);
+}
+
+// Measured on an H100. Where there are few blocks, more warps each keep more loads under way; with several rows the
+// activations take room in the ring, and wide blocks read them less often.
+GemvPlan gemv_default_plan(const Gemv& gemv, size_t shared_bytes) {
+  const int64_t blocks = (gemv.out + 15) / 16;
+  GemvPlan plan{.tiles = 2, .warps = 8, .stages = 2};
+  if (gemv.rows <= 4) {
+    plan =
+        blocks <= 264 ? GemvPlan{.tiles = 2, .warps = 16, .stages = 3} : GemvPlan{.tiles = 2, .warps = 8, .stages = 4};
+  } else if (blocks <= 264) {
+    plan = {.tiles = gemv.in >= 8192 ? 4 : 2, .warps = 16, .stages = 2};
+  } else {
+    plan = {.tiles = 2, .warps = 8, .stages = 3};
+  }
+  constexpr size_t static_bytes = 4096;
+  const GemvPlan smallest{.tiles = 2, .warps = 8, .stages = 2};
+  return gemv_shared_bytes(plan, gemv.rows) + static_bytes <= shared_bytes ? plan : smallest;
 }
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv) {
-  launch_gemv(stream, gemv, default_plan(gemv));
+  launch_gemv(stream, gemv, gemv_default_plan(gemv, most_shared_bytes()));
 }
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   with_type(gemv.dtype, [&]<typename T>(T) {
     if constexpr (sizeof(T) == 2) {
-      switch (plan.tiles * 10 + plan.stages) {
-        case 42:
-          return launch_rows<T, 4, 2>(stream, gemv, plan);
-        case 43:
-          return launch_rows<T, 4, 3>(stream, gemv, plan);
-        case 22:
-          return launch_rows<T, 2, 2>(stream, gemv, plan);
-        case 23:
-          return launch_rows<T, 2, 3>(stream, gemv, plan);
-        case 24:
-          return launch_rows<T, 2, 4>(stream, gemv, plan);
-        case 12:
-          return launch_rows<T, 1, 2>(stream, gemv, plan);
-        case 14:
-          return launch_rows<T, 1, 4>(stream, gemv, plan);
-        default:
-          break;
-      }
+      if (plan.tiles == 4) return launch_rows<T, 4, 2>(stream, gemv, plan);
+      if (plan.stages == 2) return launch_rows<T, 2, 2>(stream, gemv, plan);
+      if (plan.stages == 3) return launch_rows<T, 2, 3>(stream, gemv, plan);
+      return launch_rows<T, 2, 4>(stream, gemv, plan);
+    } else {
+      throw internal_error("launch_gemv", "only float16 and bfloat16 are supported");
     }
-    throw internal_error("launch_gemv", "unsupported dtype or plan");
   });
 }
 

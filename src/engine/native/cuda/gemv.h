@@ -2,7 +2,9 @@
 
 #include <cuda_runtime.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/dtype.h"
 #include "engine/native/ops.h"
@@ -42,13 +44,14 @@ void launch_gemv(cudaStream_t stream, const Gemv& gemv);
 
 // How a product is cut up. The results of different plans differ by rounding only.
 struct GemvPlan {
-  int tiles = 4;   // 1, 2 or 4 tiles of 8 outputs a block; gated: not 1
-  int warps = 8;   // 4, 8 or 16 a block
-  int stages = 2;  // steps of a warp whose weights are under way
-  int ahead = 0;   // weights of a row that are fetched into L2 besides
+  int tiles = 2;   // of 8 outputs a block: 2 or 4
+  int warps = 8;   // of a block: 8 or 16; they share the inputs
+  int stages = 2;  // steps of 64 inputs of a warp that are under way: 2, 3 or 4; 2 with 4 tiles
 };
 
-GemvPlan default_plan(const Gemv& gemv);
+std::span<const GemvPlan> gemv_plans();  // all of them, for tuning
+size_t gemv_shared_bytes(const GemvPlan& plan, int64_t rows);
+GemvPlan gemv_default_plan(const Gemv& gemv, size_t shared_bytes);  // with at most so much shared memory a block
 void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan);
 
 }  // namespace cotenant

@@ -50,6 +50,13 @@ __device__ inline void load_matrices_transposed(uint32_t (&r)[4], uint32_t share
                : "memory");
 }
 
+// The transpose of an 8 x 8 matrix of which each lane holds the pair at row lane / 4, columns 2 (lane % 4)...
+__device__ inline uint32_t transpose(uint32_t pair) {
+  uint32_t transposed;
+  asm("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(transposed) : "r"(pair));
+  return transposed;
+}
+
 // d += a b
 template <typename T>
 __device__ inline void multiply_add(float (&d)[4], uint32_t a0, uint32_t a1, uint32_t a2, uint32_t a3, uint32_t b0,

@@ -1,0 +1,211 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "device_data.h"
+#include "engine/native/cuda/attention_decode.h"
+#include "engine/native/cuda/attention_prefill.h"
+
+namespace cotenant {
+namespace {
+
+using AttentionPrefillTest = OnGpu;
+using AttentionDecodeTest = OnGpu;
+
+std::string text(Dtype dtype, int64_t rows, int64_t length, const Attention& a) {
+  return fmt::format("{} {} x {}, {}/{} heads x {}, causal {}, window {}", to_string(dtype), rows, length, a.heads,
+                     a.kv_heads, a.head_dim, a.causal, a.window);
+}
+
+Attention make_attention(int64_t heads, int64_t kv_heads, int64_t head_dim, bool causal = true, int64_t window = 0) {
+  return {.heads = heads,
+          .kv_heads = kv_heads,
+          .head_dim = head_dim,
+          .causal = causal,
+          .window = window,
+          .scale = 1 / std::sqrt(static_cast<float>(head_dim))};
+}
+
+// One query against keys and values first..last. key(i) and value(i) give the first element of a head_dim-long vector.
+template <typename Key, typename Value>
+std::vector<double> attend(const float* q, Key&& key, Value&& value, int64_t first, int64_t last, const Attention& a) {
+  std::vector<double> scores;
+  for (int64_t k = first; k <= last; ++k) {
+    double score = 0;
+    for (int64_t d = 0; d < a.head_dim; ++d) score += static_cast<double>(q[d]) * key(k)[d];
+    scores.push_back(score * a.scale);
+  }
+  const double maximum = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  std::vector<double> output(static_cast<size_t>(a.head_dim));
+  for (int64_t k = first; k <= last; ++k) {
+    const double weight = std::exp(scores[static_cast<size_t>(k - first)] - maximum);
+    sum += weight;
+    for (int64_t d = 0; d < a.head_dim; ++d) output[static_cast<size_t>(d)] += weight * value(k)[d];
+  }
+  for (double& o : output) o /= sum;
+  return output;
+}
+
+int64_t first_seen(int64_t query, const Attention& a) {
+  return a.window > 0 ? std::max<int64_t>(0, query - a.window + 1) : 0;
+}
+
+void check_prefill(Random& random, Dtype dtype, int64_t rows, int64_t length, const Attention& a) {
+  SCOPED_TRACE(text(dtype, rows, length, a));
+  // Scores of some deviation, so that the softmax is neither flat nor a single key.
+  const std::vector<float> qkv = random.normal(dtype, static_cast<size_t>(rows * length * a.qkv_width()), 1.5f);
+  const DeviceArray device_qkv(dtype, qkv), device_y(dtype, static_cast<size_t>(rows * length * a.width()));
+  launch_attention_prefill(nullptr, dtype, device_y.data(), device_qkv.data(), rows, length, a);
+  const std::vector<float> y = device_y.read();
+  for (const float value : y) ASSERT_TRUE(std::isfinite(value));
+
+  Difference difference;
+  const int64_t stride = length > 300 ? 41 : 1;  // long sequences: some of the queries, the last always
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t h = 0; h < a.heads; ++h)
+      for (int64_t query = (length - 1) % stride; query < length; query += stride) {
+        const float* row = qkv.data() + r * length * a.qkv_width();
+        const int64_t kv_head = h / (a.heads / a.kv_heads);
+        const auto key = [&](int64_t k) { return row + k * a.qkv_width() + (a.heads + kv_head) * a.head_dim; };
+        const auto value = [&](int64_t k) { return key(k) + a.kv_heads * a.head_dim; };
+        const std::vector<double> expected = attend(row + query * a.qkv_width() + h * a.head_dim, key, value,
+                                                    first_seen(query, a), a.causal ? query : length - 1, a);
+        const float* actual = y.data() + ((r * length + query) * a.heads + h) * a.head_dim;
+        for (size_t d = 0; d < expected.size(); ++d) difference.add(actual[d], expected[d]);
+      }
+  expect_close(difference, tolerance(dtype));
+}
+
+constexpr Dtype all_dtypes[] = {Dtype::f32, Dtype::f16, Dtype::bf16};
+constexpr int64_t all_lengths[] = {1, 7, 63, 64, 65, 127, 128, 129, 200, 513};
+constexpr int64_t head_dims[] = {8, 12, 16, 24, 32, 64, 80, 96, 128};
+
+TEST_F(AttentionPrefillTest, EveryHeadDimAndLength) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t head_dim : head_dims)
+      for (const int64_t length : all_lengths)
+        for (const bool causal : {true, false})
+          check_prefill(random, dtype, length < 130 ? 2 : 1, length, make_attention(2, 1, head_dim, causal));
+}
+
+TEST_F(AttentionPrefillTest, GroupedHeads) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t kv_heads : {1, 2, 3, 4, 6, 12})
+      check_prefill(random, dtype, 3, 77, make_attention(12, kv_heads, 64));
+}
+
+TEST_F(AttentionPrefillTest, Windows) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t head_dim : {64, 80, 128})
+      for (const int64_t window : {1, 2, 63, 64, 65, 100, 500, 5000})
+        for (const int64_t length : {1, 129, 513})
+          check_prefill(random, dtype, 1, length, make_attention(2, 2, head_dim, true, window));
+}
+
+TEST_F(AttentionPrefillTest, LongSequences) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t head_dim : {64, 128})
+      for (const int64_t length : {2048, 2000})
+        for (const bool causal : {true, false})
+          check_prefill(random, dtype, 1, length, make_attention(4, 1, head_dim, causal));
+}
+
+void check_decode(Random& random, Dtype dtype, int64_t rows, int64_t capacity, const Attention& a) {
+  SCOPED_TRACE(text(dtype, rows, capacity, a));
+  const std::vector<float> qkv = random.normal(dtype, static_cast<size_t>(rows * a.qkv_width()), 1.5f);
+  const auto cache_size = static_cast<size_t>(rows * a.kv_heads * capacity * a.head_dim);
+  std::vector<float> k = random.normal(dtype, cache_size, 1.5f), v = random.normal(dtype, cache_size);
+  const DeviceArray device_qkv(dtype, qkv), device_y(dtype, static_cast<size_t>(rows * a.width()));
+  DeviceArray device_k(dtype, cache_size), device_v(dtype, cache_size);
+  DeviceArray device_positions(Dtype::i32, static_cast<size_t>(rows));
+  const KvCache cache{.k = {device_k.data(), dtype, {rows, a.kv_heads, capacity, a.head_dim}},
+                      .v = {device_v.data(), dtype, {rows, a.kv_heads, capacity, a.head_dim}}};
+  const size_t workspace_bytes = attention_decode_workspace_bytes(rows, a, capacity);
+  DeviceArray workspace(Dtype::f32, (workspace_bytes + 3) / 4);
+  workspace.clear();
+
+  // More than once: a launch must leave the workspace ready for the next, whatever the positions are.
+  for (int launch = 0; launch < 3; ++launch) {
+    std::vector<float> positions;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t edges[] = {0, capacity - 1, random.between(0, capacity - 1)};
+      positions.push_back(static_cast<float>(edges[random.between(0, 2)]));
+    }
+    device_positions.write(positions);
+    // What lies behind a row's position was never written.
+    std::vector<float> k_written = k, v_written = v;
+    for (int64_t i = 0; i < static_cast<int64_t>(cache_size); ++i) {
+      const int64_t position = i / a.head_dim % capacity, r = i / a.head_dim / capacity / a.kv_heads;
+      if (position > static_cast<int64_t>(positions[static_cast<size_t>(r)]))
+        k_written[static_cast<size_t>(i)] = v_written[static_cast<size_t>(i)] = NAN;
+    }
+    device_k.write(k_written);
+    device_v.write(v_written);
+    launch_attention_decode(nullptr, dtype, device_y.data(), device_qkv.data(), cache,
+                            static_cast<const int32_t*>(device_positions.data()), a, workspace.data());
+    const std::vector<float> y = device_y.read();
+    workspace.read();
+
+    Difference difference;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t h = 0; h < a.heads; ++h) {
+        const int64_t kv_head = h / (a.heads / a.kv_heads);
+        const auto position = static_cast<int64_t>(positions[static_cast<size_t>(r)]);
+        const auto offset = [&](int64_t i) { return ((r * a.kv_heads + kv_head) * capacity + i) * a.head_dim; };
+        const std::vector<double> expected = attend(
+            qkv.data() + r * a.qkv_width() + h * a.head_dim, [&](int64_t i) { return k.data() + offset(i); },
+            [&](int64_t i) { return v.data() + offset(i); }, first_seen(position, a), position, a);
+        for (size_t d = 0; d < expected.size(); ++d)
+          difference.add(y[static_cast<size_t>((r * a.heads + h) * a.head_dim) + d], expected[d]);
+      }
+    expect_close(difference, tolerance(dtype));
+  }
+}
+
+TEST_F(AttentionDecodeTest, EveryHeadDimAndCapacity) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t head_dim : head_dims)
+      for (const int64_t capacity : {1, 7, 128, 192, 257, 600})
+        check_decode(random, dtype, 2, capacity, make_attention(4, 2, head_dim));
+}
+
+TEST_F(AttentionDecodeTest, EveryNumberOfRowsAndGroup) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t sharing : {1, 2, 3, 4, 5, 7, 8, 9, 12})
+      for (const int64_t rows : {1, 3, 8, 16}) {
+        check_decode(random, dtype, rows, 100, make_attention(2 * sharing, 2, 64));
+        check_decode(random, dtype, rows, 300, make_attention(sharing, 1, 128));
+      }
+}
+
+TEST_F(AttentionDecodeTest, Windows) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t window : {1, 2, 64, 300, 5000})
+      for (const int64_t capacity : {5, 200, 1500})
+        check_decode(random, dtype, 2, capacity, make_attention(8, 2, 128, true, window));
+}
+
+TEST_F(AttentionDecodeTest, LongCaches) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t rows : {1, 2}) check_decode(random, dtype, rows, 4096, make_attention(8, 2, 128));
+}
+
+}  // namespace
+}  // namespace cotenant
