@@ -233,13 +233,12 @@ void CudaOps::tune(const std::function<void()>& pass) {
   if (dry()) return;
   loaded();
   pass_in(Mode::collecting, pass);
-  void* sums = scratch({}, 2 * sizeof(double));
   const Tuner tuner(stream_.get(), *products_, arena_.largest_block(), device_.l2_bytes);
   for (const auto& [key, operands] : collected_) {
     if (const std::optional<Plan> cached = cache_.find(key); cached && products_->runs(key, *cached)) {
       plans_[key] = *cached;
     } else {
-      cache_.add(key, plans_[key] = tuner.best(key, operands, sums));
+      cache_.add(key, plans_[key] = tuner.best(key, operands, workspace_));
     }
   }
   collected_.clear();
