@@ -44,7 +44,10 @@ __global__ void sample_errors(double* errors, const T* y, const T* w, const T* b
 
   float value = dot(x + row * product.in, w + column * product.in, product.in) + (bias ? to_float(bias[column]) : 0.0f);
   value = activate(product.activation, value);
-  if (product.gated) value *= dot(x + row * product.in, w + (column + product.out / 2) * product.in, product.in);
+  if (product.gated) {
+    const int64_t up = column + product.out / 2;
+    value *= dot(x + row * product.in, w + up * product.in, product.in) + (bias ? to_float(bias[up]) : 0.0f);
+  }
   const int64_t index = row * stride + column;
   if (product.accumulate) value += to_float(from_float<T>(random_value(product.before, static_cast<uint64_t>(index))));
   if (threadIdx.x % 32 != 0) return;
