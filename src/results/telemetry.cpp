@@ -45,8 +45,11 @@ void erase_nulls(nlohmann::ordered_json& object) {
     if (it->is_array()) {
       for (auto& element : *it) erase_nulls(element);
     }
-    const bool empty = it->is_null() || (it->is_array() && it->empty());
-    it = empty ? object.erase(it) : it + 1;
+    if (it->is_null() || (it->is_array() && it->empty())) {
+      it = object.erase(it);
+    } else {
+      ++it;
+    }
   }
 }
 
