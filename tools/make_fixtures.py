@@ -267,6 +267,16 @@ def load(model_class, directory):
     return model
 
 
+def reduced_precision_errors(model_class, directory, input_ids, output):
+    """What Transformers itself loses in half precision, ||a - b|| / ||b|| of all outputs: an engine may lose as much."""
+    errors = {}
+    for dtype in (torch.bfloat16, torch.float16):
+        found, _ = answers(load(model_class, directory).to(dtype), input_ids)
+        error = (found["output"].double() - output.double()).norm() / output.double().norm()
+        errors[f"error_{str(dtype).removeprefix('torch.')}"] = error.float().reshape(1)
+    return errors
+
+
 def same_weights(written, loaded):
     """Did from_pretrained find everything under the names we wrote? (It warns otherwise, and goes on.)"""
     stored = dict(loaded.base_model.named_parameters())
@@ -296,6 +306,8 @@ def make(name, model_class, config, options):
             break
     else:
         sys.exit(f"{name}: no seed gives clear answers")
+    with torch.no_grad():
+        truth |= reduced_precision_errors(model_class, directory, input_ids, truth["output"])
     truth["input_ids"] = input_ids.to(torch.int32)
     metadata = {
         "seed": str(seed),

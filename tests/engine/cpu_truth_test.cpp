@@ -15,6 +15,10 @@ TEST_P(Fixture, LogitsAreTransformersInFloat32) {
   expect_logits(GetParam(), {}, 1e-5);
 }
 
+TEST_P(Fixture, BFloat16LosesNoMoreThanTransformersDoes) {
+  expect_logits(GetParam(), {.dtype = Dtype::bf16}, 1.5 * read_expected(GetParam()).error_bfloat16);
+}
+
 TEST_P(Fixture, RowsAreIndependent) {
   expect_rows_are_independent(GetParam(), {}, 2e-6);
 }
@@ -38,6 +42,10 @@ TEST_P(Decoder, GreedyTokensAreTransformers) {
 
 TEST_P(Decoder, DecodingAgreesWithForward) {
   expect_decode_agrees_with_forward(GetParam(), {}, 1e-5);
+}
+
+TEST_P(Decoder, DecodingAgreesWithForwardInBFloat16) {
+  expect_decode_agrees_with_forward(GetParam(), {.dtype = Dtype::bf16}, 1.5 * read_expected(GetParam()).error_bfloat16);
 }
 
 TEST_P(Decoder, TakesTheMemoryThatWasCounted) {
