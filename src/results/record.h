@@ -14,11 +14,12 @@ namespace cotenant {
 // What the configuration came to, defaults filled in. A tenant's part is in TenantRecord.
 struct SettingsRecord {
   std::string experiment_name;
-  std::string config_file;  // as given on the command line; empty: none
-  std::string device;       // "cpu", "cuda:0"
-  std::string sharing;      // "timeslice", "mps", ...
-  std::string corun;        // "overlap", "fixed"
-  std::string wait;         // "auto", "spin", "block"
+  std::string config_file;             // as given on the command line; empty: none
+  std::vector<std::string> overrides;  // of --set and --vary
+  std::string device;                  // "cpu", "cuda:0"
+  std::string sharing;                 // "timeslice", "mps", ...
+  std::string corun;                   // "overlap", "fixed"
+  std::string wait;                    // "auto", "spin", "block"
   double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
   uint64_t seed = 0;  // of weights, inputs and arrivals
   bool single = false;
@@ -29,9 +30,12 @@ struct HostRecord {
   std::string cpu;                   // "AMD EPYC 9B14"
   int logical_cpus = 0;              // usable by this process
   int physical_cores = 0;
-  std::string cpu_features;  // "avx512f avx512_bf16 amx_tile"
+  std::optional<double> cpu_limit;  // cores that the cgroup's quota allows; none: no quota
+  bool is_virtual = false;          // a hypervisor is below: clocks and neighbours are out of sight
+  std::string cpu_features;         // "avx512f avx512_bf16 amx_tile"
   uint64_t memory_total_bytes = 0, memory_available_bytes = 0;
-  std::string governor;         // of cpu0: "performance"; empty: no frequency scaling to be seen
+  std::string governor;  // of cpu0: "performance"; empty: no frequency scaling to be seen
+  std::string transparent_hugepages;
   std::optional<double> load1;  // load average over 1 min at the start
 };
 

@@ -10,6 +10,7 @@ template <class Visitor>
 void fields(Visitor& visit, SettingsRecord& r) {
   visit("experiment_name", r.experiment_name);
   visit("config_file", r.config_file);
+  visit("overrides", r.overrides);
   visit("device", r.device);
   visit("sharing", r.sharing);
   visit("corun", r.corun);
@@ -30,10 +31,13 @@ void fields(Visitor& visit, HostRecord& r) {
   visit("cpu", r.cpu);
   visit("logical_cpus", r.logical_cpus);
   visit("physical_cores", r.physical_cores);
+  visit("cpu_limit", r.cpu_limit);
+  visit("is_virtual", r.is_virtual);
   visit("cpu_features", r.cpu_features);
   visit("memory_total_bytes", r.memory_total_bytes);
   visit("memory_available_bytes", r.memory_available_bytes);
   visit("governor", r.governor);
+  visit("transparent_hugepages", r.transparent_hugepages);
   visit("load1", r.load1);
 }
 

@@ -1,0 +1,296 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+
+#include "analysis/analysis.h"
+#include "cli/commands.h"
+#include "cli/live.h"
+#include "config/keys.h"
+#include "config/load.h"
+#include "config/overrides.h"
+#include "driver/series.h"
+#include "report/json_output.h"
+#include "report/table.h"
+#include "report/text.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunFlags {
+  std::vector<std::string> configs, models, set, vary;
+  std::map<std::string, std::string> values;  // key of a configuration -> value, for --model
+  std::string out;
+  bool no_save = false, json = false, quiet = false, verbose = false;
+  SeriesOptions series;
+};
+
+// "batch_size" -> "--batch-size"
+std::string flag_of(const std::string& key) {
+  std::string flag = "--" + key;
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+void add_key_flags(CLI::App& command, RunFlags& flags) {
+  const auto add = [&](const Key& key) {
+    const bool is_plain = key.path.find('.') == std::string::npos && key.type != ValueType::tenant &&
+                          key.type != ValueType::tenants && key.path != "model_name" && key.path != "out_dir";
+    if (!is_plain || flags.values.count(key.path)) return;
+    flags.values[key.path];
+    command.add_option(flag_of(key.path), flags.values[key.path], key.description)
+        ->group("Without a configuration file")
+        ->type_name(key.default_text.empty() ? "" : "[" + key.default_text + "]");
+  };
+  for (const Key& key : tenant_keys()) add(key);
+  for (const Key& key : experiment_keys()) add(key);
+}
+
+std::vector<KeyValue> given_values(const RunFlags& flags) {
+  std::vector<KeyValue> given;
+  for (const auto& [key, value] : flags.values)
+    if (!value.empty()) given.push_back({key, value});
+  return given;
+}
+
+void check_flags(const RunFlags& flags) {
+  const auto given = given_values(flags);
+  if (flags.configs.empty() && flags.models.empty())
+    throw usage_error("run", "expected a configuration file or --model",
+                      "For example: cotenant run configs/demo/demo.yaml, or cotenant run --model distilgpt2.");
+  if (!flags.configs.empty() && !flags.models.empty())
+    throw usage_error("run", "expected either configuration files or --model, found both");
+  if (!flags.configs.empty() && !given.empty())
+    throw usage_error(
+        flag_of(given.front().key), "goes with --model only",
+        fmt::format("With a file: --set tenants.*.{0}={1}, or --set {0}={1}.", given.front().key, given.front().value));
+  if (flags.no_save && !flags.out.empty()) throw usage_error("--no-save", "does not go with --out");
+}
+
+// One experiment to be loaded: a file, or the text of the flags, with a cell of the grid of --vary.
+struct Source {
+  std::string file, text;
+  Variation cell;
+
+  ExperimentConfig load(const ConfigChanges& changes) const {
+    return file.empty() ? parse_config(text, "", changes) : load_config(file, changes);
+  }
+  std::string name() const { return (file.empty() ? std::string("--model") : file) + cell.suffix; }
+};
+
+std::vector<Source> sources_of(const RunFlags& flags) {
+  std::vector<Source> sources;
+  const std::vector<Variation> cells = vary_grid(flags.vary);
+  const auto add = [&](const std::string& file, const std::string& text) {
+    for (const Variation& cell : cells) sources.push_back({file, text, cell});
+  };
+  if (!flags.models.empty()) add("", config_text(flags.models, given_values(flags)));
+  for (const std::string& config : flags.configs) add(config, "");
+  return sources;
+}
+
+// --out is the experiment's directory, or holds one directory for each of several.
+ConfigChanges changes_of(const RunFlags& flags, const Source& source, bool several) {
+  ConfigChanges changes{.set = flags.set, .suffix = source.cell.suffix};
+  if (!flags.out.empty()) {
+    std::string out = flags.out;
+    if (several) out += "/" + directory_name(source.load({.set = flags.set, .suffix = ""}).experiment_name);
+    changes.set.push_back(text_override("out_dir", out));
+  }
+  changes.set.insert(changes.set.end(), source.cell.set.begin(), source.cell.set.end());
+  return changes;
+}
+
+// Everything is loaded and checked before anything runs.
+std::vector<PlannedExperiment> plan_all(const RunFlags& flags) {
+  const std::vector<Source> sources = sources_of(flags);
+  const Machine machine = read_machine();
+  std::vector<PlannedExperiment> planned;
+  std::map<std::string, std::string> directories;
+  for (const Source& source : sources) {
+    PlannedExperiment experiment{.name = source.name(), .plan = {}, .error = {}};
+    try {
+      const ExperimentConfig config = source.load(changes_of(flags, source, sources.size() > 1));
+      experiment.name = config.experiment_name;
+      const auto [other, is_new] = directories.emplace(fs::absolute(config.out_dir).lexically_normal(), source.name());
+      if (!is_new)
+        throw usage_error(
+            source.name(),
+            fmt::format("its results would replace those of {}: both go to {}", other->second, config.out_dir),
+            "Give it another experiment_name or out_dir.");
+      experiment.plan = make_plan(config, machine);
+    } catch (const Error& error) {
+      if (!flags.series.keep_going) throw;
+      experiment.error = error;
+    }
+    planned.push_back(std::move(experiment));
+  }
+  return planned;
+}
+
+bool colour_wanted() {
+  const char* no_color = std::getenv("NO_COLOR");
+  return ::isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
+}
+
+std::string outcome_text(const ExperimentOutcome& outcome) {
+  if (outcome.skipped) return "skipped: complete already";
+  switch (outcome.code) {
+    case ExitCode::valid:
+      return "valid";
+    case ExitCode::invalid:
+      return "invalid";
+    case ExitCode::tenant_died:
+      return "a tenant died";
+    case ExitCode::interrupted:
+    case ExitCode::terminated:
+      return "interrupted";
+    default:
+      return "failed";
+  }
+}
+
+std::string summary_table(const std::vector<ExperimentOutcome>& outcomes, bool colour) {
+  Table table({{"experiment", Align::left}, {"outcome", Align::left}, {"files", Align::left}});
+  for (const ExperimentOutcome& outcome : outcomes)
+    table.add_row({outcome.name, outcome_text(outcome), outcome.directory.string()});
+  return table.text(colour);
+}
+
+// Prints what comes, and keeps the analyses for the end.
+class Printer {
+ public:
+  explicit Printer(const RunFlags& flags) : flags_(flags), view_(flags.quiet) {}
+
+  SeriesEvents events() {
+    return {.show = [this](const LiveRun& run) { view_.show(run); },
+            .log =
+                [this](const std::string& tenant, const std::string& line) {
+                  if (flags_.verbose) view_.line(fmt::format("[{}] {}", tenant, line));
+                },
+            .notice = [this](const std::string& line) { view_.line(line); },
+            .finished = [this](const ExperimentOutcome& outcome) { finished(outcome); }};
+  }
+
+  void end(const std::vector<ExperimentOutcome>& outcomes, size_t planned) {
+    if (flags_.json) {
+      fmt::print("{}", json_output(analyses_));
+    } else if (planned > 1) {
+      if (analyses_.size() > 1) fmt::print("\n{}", comparison_text(analyses_, colour_wanted()));
+      fmt::print("\n{}", summary_table(outcomes, colour_wanted()));
+    }
+    if (outcomes.size() < planned)
+      fmt::print(stderr, "{} of {} experiments were not run\n", planned - outcomes.size(), planned);
+  }
+
+ private:
+  void finished(const ExperimentOutcome& outcome) {
+    view_.clear();
+    if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", printable_lines(outcome.error));
+    for (const std::string& reason : outcome.reasons)
+      if (!is_in_table(outcome, reason)) fmt::print(stderr, "cotenant: {}\n", printable(reason));
+    if (outcome.directory.empty()) return;
+    try {
+      AnalysisRequest request;
+      request.directory = outcome.directory;
+      ExperimentAnalysis analysis = analyze_experiment(request);
+      if (!flags_.series.save) analysis.directory.clear();
+      if (!flags_.json) print(analysis);
+      analyses_.push_back(std::move(analysis));
+    } catch (const Error& error) {
+      // A run that died before its first request has nothing to analyse, and its reasons are told above.
+      if (outcome.reasons.empty() && outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", error.what());
+      if (flags_.series.save) fmt::print(stderr, "What there is, is in {}\n", outcome.directory.string());
+    }
+  }
+
+  // The table tells why a complete run is invalid, but nothing of its baselines, and deaths deserve a line in any case.
+  static bool is_in_table(const ExperimentOutcome& outcome, const std::string& reason) {
+    return outcome.code == ExitCode::invalid && reason.starts_with(outcome.name + ": ");
+  }
+
+  // An error's remedy stands on a line of its own.
+  static std::string printable_lines(const std::string& text) {
+    const size_t end = text.find('\n');
+    if (end == std::string::npos) return printable(text);
+    return printable(text.substr(0, end)) + "\n" + printable_lines(text.substr(end + 1));
+  }
+
+  void print(const ExperimentAnalysis& analysis) {
+    if (any_printed_) fmt::print("\n");
+    any_printed_ = true;
+    fmt::print("{}", experiment_table(analysis, colour_wanted()));
+    if (flags_.verbose) fmt::print("\n{}", experiment_details(analysis, colour_wanted()));
+    std::fflush(stdout);
+  }
+
+  const RunFlags& flags_;
+  LiveView view_;
+  std::vector<ExperimentAnalysis> analyses_;
+  bool any_printed_ = false;
+};
+
+// As it was typed, near enough to be typed again.
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string line{std::istreambuf_iterator<char>(file), {}};
+  if (!line.empty()) line.pop_back();
+  std::ranges::replace(line, '\0', ' ');
+  return line;
+}
+
+int run(RunFlags& flags) {
+  check_flags(flags);
+  flags.series.command = command_line();
+  flags.series.save = !flags.no_save;
+  const std::vector<PlannedExperiment> planned = plan_all(flags);
+  Printer printer(flags);
+  const std::vector<ExperimentOutcome> outcomes = run_series(planned, flags.series, printer.events());
+  printer.end(outcomes, planned.size());
+  return static_cast<int>(exit_code_of(outcomes));
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = app.add_subcommand("run", "Runs experiments and prints what came of them.");
+  command->add_option("config", flags->configs, "YAML files, one experiment each");
+  command->add_option("--set", flags->set, "key=value: changes a configuration, e.g. tenants.0.batch_size=4")
+      ->allow_extra_args(false);
+  command->add_option("--vary", flags->vary, "key=a,b,c: one experiment for each value; repeated: the grid")
+      ->allow_extra_args(false);
+  command->add_flag("--baselines", flags->series.baselines, "each distinct tenant alone first, for slowdowns");
+  command->add_option("--repeat", flags->series.repeats, "whole runs, interleaved with their baselines")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--out", flags->out, "directory of the results instead of the configuration's");
+  command->add_flag("--no-save", flags->no_save, "keep no files");
+  command->add_flag("--skip-existing", flags->series.skip_existing, "not those whose directory holds a complete run");
+  command->add_flag("--keep-going", flags->series.keep_going, "past experiments that fail");
+  command->add_flag("--strict", flags->series.strict, "every warning makes a run invalid (exit code 4)");
+  command->add_option("--sleep", flags->series.sleep_s, "seconds between runs, instead of sleep_duration")
+      ->check(CLI::Range(0.0, 86400.0));
+  command
+      ->add_option("--deadline", flags->series.deadline_s,
+                   "give up a tenant that spends more seconds than this in one phase (load, prepare, warm up, stop)")
+      ->check(CLI::Range(0.01, 86400.0));
+  command->add_flag("--json", flags->json, "the analysis as JSON instead of tables");
+  command->add_flag("--quiet,-q", flags->quiet, "no progress");
+  command->add_flag("--verbose,-v", flags->verbose, "what workers print, and details behind the table");
+  command
+      ->add_option("--model", flags->models, "a model to run, without a configuration file; repeated: one tenant each")
+      ->allow_extra_args(false)
+      ->group("Without a configuration file");
+  add_key_flags(*command, *flags);
+  command->callback([flags, &exit_code] { exit_code = run(*flags); });
+}
+
+}  // namespace cotenant

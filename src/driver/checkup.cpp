@@ -1,0 +1,217 @@
+#include "driver/checkup.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/native/devices.h"
+#include "model/hub.h"
+#include "sharing/device.h"
+#include "telemetry/machine.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+using State = Finding::State;
+using Findings = std::vector<Finding>;
+
+// The first program of this name on PATH.
+std::optional<std::string> find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::istringstream directories(path ? path : "");
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    const std::string file = (directory.empty() ? "." : directory) + "/" + name;
+    if (access(file.c_str(), X_OK) == 0 && !fs::is_directory(file)) return file;
+  }
+  return std::nullopt;
+}
+
+Findings machine_findings(const Machine& machine) {
+  Findings out;
+  out.push_back({"machine", "system", State::good,
+                 fmt::format("{}, Linux {}{}", machine.os.empty() ? "unknown system" : machine.os, machine.kernel,
+                             machine.is_virtual ? ", in a virtual machine" : ""),
+                 ""});
+  out.push_back({"machine", "CPU", State::good,
+                 fmt::format("{}, {} of {} CPUs usable, {} cores", machine.cpu, machine.logical_cpus,
+                             machine.online_cpus, machine.physical_cores),
+                 ""});
+  out.push_back({"machine", "instructions", State::good, fmt::format("{}", fmt::join(machine.cpu_features, " ")), ""});
+  out.push_back({"machine", "memory", State::good,
+                 fmt::format("{}, {} available", format_bytes(machine.memory_total_bytes),
+                             format_bytes(machine.memory_available_bytes)),
+                 ""});
+  return out;
+}
+
+std::string cuda_version(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+Findings device_findings(const Machine& machine, const CudaStatus& cuda) {
+  Findings out;
+  const bool has_bf16 =
+      machine.has_feature("avx512_bf16") || machine.has_feature("amx_bf16") || machine.has_feature("bf16");
+  if (has_cpu_engine()) {
+    out.push_back({"devices", "cpu", State::good, "oneDNN is built in", ""});
+    out.push_back({"devices", "bfloat16 on the CPU", has_bf16 ? State::good : State::limited,
+                   has_bf16 ? "the CPU multiplies bfloat16 itself" : "this CPU has no bfloat16 products",
+                   has_bf16 ? "" : "Use dtype: float32 on the CPU; bfloat16 will be slower there."});
+  } else {
+    out.push_back(
+        {"devices", "cpu", State::missing, "built without oneDNN", "apt-get install libdnnl-dev, and build again."});
+  }
+  if (cuda.devices.empty())
+    out.push_back({"devices", "cuda", State::missing, cuda.problem.empty() ? "no CUDA device" : cuda.problem,
+                   "Only needed to measure NVIDIA GPUs."});
+  for (size_t i = 0; i < cuda.devices.size(); ++i) {
+    const CudaDevice& device = cuda.devices[i];
+    out.push_back({"devices", fmt::format("cuda:{}", i), cuda.problem.empty() ? State::good : State::limited,
+                   fmt::format("{}, compute capability {}.{}, {} SMs, {}, {} free, driver for CUDA {}", device.name,
+                               device.compute_major, device.compute_minor, device.sms, format_bytes(device.total_bytes),
+                               format_bytes(device.free_bytes), cuda_version(cuda.driver_version)),
+                   cuda.problem});
+  }
+  return out;
+}
+
+// What check_sharing says is what a run would be told.
+Finding sharing_finding(SharingMode mode, const std::string& device) {
+  Finding finding{"sharing", fmt::format("{} on {}", to_string(mode), device), State::good, "can be used", ""};
+  try {
+    check_sharing(mode, device);
+  } catch (const Error& e) {
+    finding.state = State::missing;
+    finding.found = e.message();
+    finding.remedy = e.remedy();
+  }
+  return finding;
+}
+
+Findings sharing_findings(const CudaStatus& cuda) {
+  Findings out;
+  for (const SharingMode mode : {SharingMode::timeslice, SharingMode::partition})
+    out.push_back(sharing_finding(mode, "cpu"));
+  for (const SharingMode mode :
+       {SharingMode::timeslice, SharingMode::mps, SharingMode::streams, SharingMode::green, SharingMode::mig}) {
+    if (cuda.devices.empty())
+      out.push_back({"sharing", fmt::format("{} on cuda", to_string(mode)), State::missing, "no CUDA device", ""});
+    else
+      out.push_back(sharing_finding(mode, "cuda:0"));
+  }
+  if (!cuda.devices.empty()) {
+    const auto control = find_program("nvidia-cuda-mps-control");
+    out.push_back(
+        {"sharing", "MPS programs", control ? State::good : State::missing,
+         control.value_or("no nvidia-cuda-mps-control on PATH"),
+         control ? "" : "They belong to the driver: apt-get install nvidia-cuda-mps, or the driver's own package."});
+  }
+  return out;
+}
+
+// Whether there is a token for gated models; its value is nobody's business.
+std::optional<std::string> token_source() {
+  for (const char* variable : {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
+    if (const char* value = std::getenv(variable); value && *value) return variable;
+  std::error_code ignored;
+  const fs::path file = hub_cache().parent_path() / "token";
+  return fs::exists(file, ignored) ? std::optional(file.string()) : std::nullopt;
+}
+
+Findings model_findings() {
+  Findings out;
+  std::error_code failed;
+  size_t models = 0;
+  for (const auto& entry : fs::directory_iterator(hub_cache(), failed))
+    models += entry.path().filename().string().starts_with("models--");
+  out.push_back(
+      {"models", "Hugging Face cache", models ? State::good : State::limited,
+       fmt::format("{} model{} in {}", models, models == 1 ? "" : "s", hub_cache().string()),
+       models ? "" : "Without files the known models run with random weights: `hf download NAME` fetches them."});
+  const auto token = token_source();
+  out.push_back(
+      {"models", "Hugging Face token", token ? State::good : State::limited, token ? "found in " + *token : "none",
+       token ? "" : "Only gated models (Llama, Mistral) need one: accept the licence, then `hf auth login`."});
+  return out;
+}
+
+Findings program_findings() {
+  const auto gnuplot = find_program("gnuplot");
+  return {{"programs", "gnuplot", gnuplot ? State::good : State::missing, gnuplot.value_or("not on PATH"),
+           gnuplot ? "" : "For plots as files: apt-get install gnuplot-nox. The HTML report needs none."}};
+}
+
+Findings measuring_findings(const Machine& machine) {
+  Findings out;
+  if (machine.governor.empty())
+    out.push_back({"measuring", "CPU frequency", State::good, "no scaling to be seen", ""});
+  else
+    out.push_back({"measuring", "CPU frequency", machine.governor == "performance" ? State::good : State::limited,
+                   "governor " + machine.governor,
+                   machine.governor == "performance" ? "" : "Steadier: sudo cpupower frequency-set -g performance"});
+  if (machine.load1) {
+    const bool busy = *machine.load1 > 0.25 * usable_cores(machine);
+    out.push_back({"measuring", "other load", busy ? State::limited : State::good,
+                   fmt::format("load average {:.2f}", *machine.load1),
+                   busy ? "Other programs take time from the tenants: end them, or wait until they are done." : ""});
+  }
+  if (machine.cpu_limit && *machine.cpu_limit < machine.logical_cpus)
+    out.push_back({"measuring", "CPU quota", State::limited,
+                   fmt::format("the cgroup allows {:.2f} of {} CPUs", *machine.cpu_limit, machine.logical_cpus),
+                   "Tenants are paused when it is used up: raise it, or give the tenants fewer threads."});
+  if (machine.physical_cores > 0 && machine.physical_cores < machine.online_cpus)
+    out.push_back({"measuring", "hardware threads", State::limited,
+                   fmt::format("{} CPUs are {} cores", machine.online_cpus, machine.physical_cores),
+                   "Two tenants on one core disturb each other: pin them with cpus."});
+  if (machine.is_virtual)
+    out.push_back({"measuring", "virtual machine", State::limited, "clocks and neighbours are out of sight",
+                   "Repeat measurements (--repeat 5) to see how much they vary."});
+  if (!machine.transparent_hugepages.empty())
+    out.push_back({"measuring", "huge pages", State::good, machine.transparent_hugepages, ""});
+  return out;
+}
+
+}  // namespace
+
+std::string_view to_string(State state) {
+  switch (state) {
+    case State::good:
+      return "good";
+    case State::limited:
+      return "limited";
+    case State::missing:
+      return "missing";
+  }
+  return "?";
+}
+
+std::vector<Finding> check_machine() {
+  const Machine machine = read_machine();
+  const CudaStatus cuda = cuda_status();
+  Findings all;
+  for (Findings& part :
+       std::vector<Findings>{machine_findings(machine), device_findings(machine, cuda), sharing_findings(cuda),
+                             model_findings(), program_findings(), measuring_findings(machine)})
+    all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+nlohmann::ordered_json findings_json(const std::vector<Finding>& findings) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  for (const Finding& finding : findings) {
+    nlohmann::ordered_json one{{"state", to_string(finding.state)}, {"found", finding.found}};
+    if (!finding.remedy.empty()) one["remedy"] = finding.remedy;
+    out[finding.group][finding.name] = std::move(one);
+  }
+  return out;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <deque>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "driver/experiment.h"
+#include "driver/worker_process.h"
+
+namespace cotenant {
+
+// In this order, except that a tenant can die at any time.
+enum class Stage : uint8_t { started, loaded, prepared, warm, running, done, died };
+
+struct TenantState {
+  Stage stage = Stage::started;
+  size_t worker = 0;  // index of its worker
+  size_t ring = 0;    // index of its ring there
+  Report report;      // what it has told so far: the fields of all its reports
+  ExitRecord exit;
+  std::string last_line;  // that its worker printed
+};
+
+// The workers of one run, and how far each tenant is. One call, wait(), does everything that takes time.
+class Crew {
+ public:
+  Crew(const RunPlan& plan, RunContext& context);
+
+  void set_phase(const std::string& phase) { phase_ = phase; }  // for the records of deaths
+  void tell(const std::string& type, int64_t t0_ns = 0);        // a command to every tenant
+  void tell(size_t tenant, const std::string& type);
+
+  // Waits until something has happened or `until_ns`, and notes it.
+  void wait(int64_t until_ns);
+
+  const std::vector<TenantState>& tenants() const { return tenants_; }
+  EventRing& ring(size_t tenant);
+  bool all_reached(Stage stage) const;  // died ones have not
+  bool anyone_died() const;
+  bool all_over() const;  // done or died
+  int64_t longest_pass_ns() const;
+  std::set<pid_t> pids() const;
+  pid_t pid_of(size_t tenant) const { return workers_[tenants_[tenant].worker].pid(); }
+
+  void request_stop();                                   // of the timed loops
+  void give_up(size_t tenant, const std::string& what);  // kills its worker, as `what` tells
+  void give_up_all(const std::string& what);
+  void end(int64_t until_ns);  // all workers leave, or are killed
+
+ private:
+  void note(const Report& report);
+  void note_output(size_t worker);
+  void note_end(size_t worker);
+  void mark_died(TenantState& tenant, const std::string& what);
+
+  const RunPlan& plan_;
+  RunContext& context_;
+  std::string phase_;
+  std::deque<WorkerProcess> workers_;
+  std::vector<bool> over_;  // per worker: its end is noted
+  std::vector<TenantState> tenants_;
+};
+
+}  // namespace cotenant

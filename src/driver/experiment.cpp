@@ -1,0 +1,337 @@
+#include "driver/experiment.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/version.h"
+#include "driver/crew.h"
+#include "driver/deadlines.h"
+#include "driver/recorder.h"
+#include "driver/validity.h"
+#include "results/output_file.h"
+#include "results/window.h"
+#include "telemetry/foreign_load.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kTickNs = 20'000'000;           // how often rings are drained and conditions looked at
+constexpr int64_t kAheadNs = 50'000'000;          // of T0, at least
+constexpr int64_t kLeaveNs = 10'000'000'000;      // for a worker to leave after a run
+constexpr int64_t kLeaveEarlyNs = 1'000'000'000;  // and after an interruption, when it may be anywhere
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts;
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+const char* name_of(Stage stage) {
+  switch (stage) {
+    case Stage::started:
+      return "loading";
+    case Stage::loaded:
+      return "loaded";
+    case Stage::prepared:
+      return "warming up";
+    case Stage::warm:
+      return "ready";
+    case Stage::running:
+      return "running";
+    case Stage::done:
+      return "done";
+    case Stage::died:
+      return "died";
+  }
+  return "?";
+}
+
+// One run, phase by phase. A phase that cannot be finished (a death, a signal, a deadline) is the last one.
+class Run {
+ public:
+  Run(const RunPlan& plan, const fs::path& directory, RunContext& context)
+      : plan_(plan),
+        directory_(directory),
+        context_(context),
+        deadlines_(Deadlines::of(plan, context.deadline_s)),
+        started_ns_(now_ns()) {
+    record_.settings = plan.settings;
+    record_.build = {version(), git_commit(), compiler(), build_type()};
+    record_.host = plan.host;
+    record_.device = plan.device;
+    record_.started_at = utc_now();
+    record_.command = context.command;
+    record_.validity.warnings = plan.warnings;
+    for (const TenantPlan& tenant : plan.tenants) record_.tenants.push_back(tenant.record);
+  }
+
+  ExperimentRecord execute() {
+    open_files();
+    crew_ = std::make_unique<Crew>(plan_, context_);
+    if (load() && prepare() && warm_up()) {
+      go();
+      watch();
+    }
+    end();
+    finish_record();
+    return record_;
+  }
+
+ private:
+  struct Phase {
+    std::string name;
+    int64_t start_ns, end_ns;
+  };
+
+  bool halted() const { return crew_->anyone_died() || signal_; }
+
+  void open_files() {
+    std::error_code error;
+    fs::create_directories(directory_, error);
+    if (error) throw usage_error(directory_.string(), "cannot be created: " + error.message(), "Choose another --out.");
+    write_file(directory_ / "config.yaml", plan_.config_text);
+    for (const TenantRecord& tenant : record_.tenants) recorders_.emplace_back(directory_, plan_.settings, tenant);
+  }
+
+  void enter(const std::string& phase) {
+    if (!phases_.empty()) phases_.back().end_ns = now_ns();
+    phases_.push_back({phase, now_ns(), 0});
+    crew_->set_phase(phase);
+  }
+
+  // One turn of every waiting loop.
+  void tick() {
+    crew_->wait(now_ns() + kTickNs);
+    while (const auto number = context_.signals.take()) {
+      if (signal_) crew_->give_up_all(fmt::format("killed after a second {}", signal_name(*number)));
+      signal_ = number;
+    }
+    if (t0_ns_ != 0) drain();
+    if (context_.show) context_.show(live());
+  }
+
+  // Waits until every tenant (or one of them) has reached a stage. Who has not at the deadline is given up.
+  bool reach(Stage stage, double deadline_s, std::optional<size_t> only = std::nullopt) {
+    const int64_t deadline_ns = now_ns() + s_to_ns(deadline_s);
+    const auto reached = [&](size_t i) { return crew_->tenants()[i].stage >= stage; };
+    const auto everyone = [&] {
+      for (size_t i = 0; i < crew_->tenants().size(); ++i)
+        if ((!only || *only == i) && !reached(i)) return false;
+      return true;
+    };
+    while (!everyone() && !halted() && now_ns() < deadline_ns) tick();
+    if (!halted() && !everyone()) give_up_late(stage, deadline_s, only);
+    return !halted();
+  }
+
+  void give_up_late(Stage stage, double deadline_s, std::optional<size_t> only = std::nullopt) {
+    for (size_t i = 0; i < crew_->tenants().size(); ++i)
+      if (crew_->tenants()[i].stage < stage && (!only || *only == i))
+        crew_->give_up(i, fmt::format("did not finish phase {} within {:g} s", phases_.back().name, deadline_s));
+  }
+
+  bool load() {
+    enter("load");
+    crew_->tell("load");
+    return reach(Stage::loaded, deadlines_.load_s);
+  }
+
+  // One at a time, with the device otherwise idle.
+  bool prepare() {
+    enter("prepare");
+    for (size_t i = 0; i < record_.tenants.size(); ++i) {
+      crew_->tell(i, "prepare");
+      if (!reach(Stage::prepared, deadlines_.prepare_s, i)) return false;
+    }
+    return true;
+  }
+
+  bool warm_up() {
+    enter("warm up");
+    crew_->tell("warm");
+    return reach(Stage::warm, deadlines_.warm_s);
+  }
+
+  void go() {
+    enter("run");
+    load_before_ = snapshot_load();
+    t0_ns_ = now_ns() + std::max(kAheadNs, 2 * crew_->longest_pass_ns());
+    record_.t0_wall_s = wall_clock_s() + ns_to_s(t0_ns_ - now_ns());
+    crew_->tell("go", t0_ns_);
+    write_file(directory_ / "experiment.json", to_json(record_));  // for readers of a run whose driver was killed
+  }
+
+  void watch() {
+    last_completed_.assign(recorders_.size(), {0, t0_ns_});
+    while (!halted() && !crew_->all_over() && !enough() && !too_long()) {
+      tick();
+      give_up_stalled();
+    }
+    stop_ns_ = now_ns();
+    crew_->request_stop();
+    load_after_ = snapshot_load();
+    enter("stop");
+    settle();
+    drain();
+  }
+
+  // A tenant that finishes no request for much longer than its passes take hangs.
+  void give_up_stalled() {
+    const double patience_s = deadlines_.stall_s(ns_to_s(crew_->longest_pass_ns()));
+    for (size_t i = 0; i < recorders_.size(); ++i) {
+      auto& [completed, since_ns] = last_completed_[i];
+      if (recorders_[i].iterations().size() > completed) {
+        completed = recorders_[i].iterations().size();
+        since_ns = now_ns();
+      } else if (crew_->tenants()[i].stage == Stage::running && now_ns() - since_ns > s_to_ns(patience_s)) {
+        crew_->give_up(i, fmt::format("finished no request for {:g} s", patience_s));
+      }
+    }
+  }
+
+  // Requests in flight are finished, whoever else has died.
+  void settle() {
+    const double deadline_s = deadlines_.stop_s(ns_to_s(crew_->longest_pass_ns()));
+    const int64_t deadline_ns = now_ns() + s_to_ns(deadline_s);
+    while (!crew_->all_over() && now_ns() < deadline_ns) tick();
+    if (!crew_->all_over()) give_up_late(Stage::done, deadline_s);
+  }
+
+  bool is_fixed() const { return plan_.tenants.front().order.fixed_iters > 0; }
+
+  // Overlap: everyone has its iterations and the window its length.
+  bool enough() const {
+    if (is_fixed()) return false;
+    double window_start_s = 0;
+    for (size_t i = 0; i < recorders_.size(); ++i) {
+      if (recorders_[i].completed() < record_.tenants[i].num_iters) return false;
+      window_start_s = std::max(window_start_s, recorders_[i].first_start_s().value_or(0));
+    }
+    return ns_to_s(now_ns() - t0_ns_) >= window_start_s + plan_.settings.min_duration_s;
+  }
+
+  bool too_long() const { return now_ns() - t0_ns_ > s_to_ns(plan_.settings.max_duration_s); }
+
+  void drain() {
+    for (size_t i = 0; i < recorders_.size(); ++i) recorders_[i].drain(crew_->ring(i), t0_ns_);
+  }
+
+  void end() {
+    const bool early = halted();
+    crew_->end(now_ns() + (early ? kLeaveEarlyNs : kLeaveNs));
+    if (t0_ns_ != 0) drain();
+    phases_.back().end_ns = now_ns();
+  }
+
+  LiveRun live() const {
+    LiveRun live{plan_.name,
+                 phases_.back().name,
+                 ns_to_s(now_ns() - (t0_ns_ != 0 ? t0_ns_ : started_ns_)),
+                 plan_.settings.min_duration_s,
+                 {}};
+    for (size_t i = 0; i < recorders_.size(); ++i) {
+      const Recorder& recorder = recorders_[i];
+      live.tenants.push_back({record_.tenants[i].name, name_of(crew_->tenants()[i].stage), recorder.completed(),
+                              record_.tenants[i].num_iters, recorder.recent_ms(), recorder.tokens_per_s()});
+    }
+    return live;
+  }
+
+  void finish_record() {
+    const int64_t zero_ns = t0_ns_ != 0 ? t0_ns_ : started_ns_;
+    for (const Phase& phase : phases_)
+      record_.phases.push_back({phase.name, ns_to_s(phase.start_ns - zero_ns), ns_to_s(phase.end_ns - zero_ns)});
+    if (signal_) record_.validity.interrupted_by = signal_name(*signal_);
+    std::vector<std::vector<Iteration>> samples;
+    for (Recorder& recorder : recorders_) {
+      samples.push_back(recorder.iterations());
+      recorder.files().finish();
+    }
+    const bool by_stop = !is_fixed();
+    const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(ns_to_s(stop_ns_ - t0_ns_)) : std::nullopt;
+    if (t0_ns_ != 0) record_.window = overlap_window(samples, stop_s);
+    for (size_t i = 0; i < samples.size(); ++i) finish_tenant(i, samples[i]);
+    finish_device();
+    judge(record_, samples, context_.strict);
+    write_file(directory_ / "experiment.json", to_json(record_));
+  }
+
+  void finish_tenant(size_t i, const std::vector<Iteration>& samples) {
+    TenantRecord& tenant = record_.tenants[i];
+    const TenantState& state = crew_->tenants()[i];
+    const bool generates = tenant.max_new_tokens > 0;
+    tenant.summary = summarize(samples, record_.window, generates);
+    if (is_fixed()) tenant.whole_run = summarize(samples, std::nullopt, generates);
+    tenant.usage = state.report.usage;
+    tenant.exit = state.exit;
+    tenant.exit.events_dropped = static_cast<int64_t>(crew_->ring(i).dropped());
+    tenant.resident_bytes = state.report.resident_bytes;
+    tenant.pid = crew_->pid_of(i);
+    if (!state.report.weights_origin.empty()) tenant.weights_origin = state.report.weights_origin;
+    if (!samples.empty() && samples.front().start_s) tenant.start_skew_us = *samples.front().start_s * 1e6;
+  }
+
+  // All tokens over the window; with corun: fixed over the time until the last one was done.
+  void finish_device() {
+    double per_s = 0, tokens = 0;
+    for (const TenantRecord& tenant : record_.tenants) {
+      per_s += tenant.summary.tokens_per_s.value_or(0);
+      if (tenant.whole_run)
+        tokens += tenant.whole_run->tokens_per_s.value_or(0) * tenant.whole_run->completion_s.value_or(0);
+      if (tenant.summary.completion_s)
+        record_.device_summary.max_completion_s =
+            std::max(record_.device_summary.max_completion_s.value_or(0), *tenant.summary.completion_s);
+    }
+    if (is_fixed() && record_.device_summary.max_completion_s.value_or(0) > 0)
+      record_.device_summary.tokens_per_s = tokens / *record_.device_summary.max_completion_s;
+    else if (record_.window)
+      record_.device_summary.tokens_per_s = per_s;
+    if (!load_before_ || !load_after_) return;
+    std::set<pid_t> ours = crew_->pids();
+    ours.insert(::getpid());
+    if (const auto foreign = foreign_load(*load_before_, *load_after_, ours))
+      record_.foreign = {foreign->busy_cores, foreign->top_process};
+  }
+
+  const RunPlan& plan_;
+  const fs::path directory_;
+  RunContext& context_;
+  const Deadlines deadlines_;
+  const int64_t started_ns_;
+
+  ExperimentRecord record_;
+  std::vector<Recorder> recorders_;
+  std::unique_ptr<Crew> crew_;
+  std::vector<Phase> phases_;
+  std::optional<int> signal_;
+  int64_t t0_ns_ = 0, stop_ns_ = 0;                         // 0: not reached
+  std::vector<std::pair<size_t, int64_t>> last_completed_;  // per tenant: requests so far, and when that last grew
+  std::optional<LoadSnapshot> load_before_, load_after_;
+};
+
+}  // namespace
+
+ExperimentRecord run_experiment(const RunPlan& plan, const fs::path& directory, RunContext& context) {
+  return Run(plan, directory, context).execute();
+}
+
+ExitCode exit_code_of(const ExperimentRecord& record) {
+  if (record.validity.interrupted_by == "SIGINT") return ExitCode::interrupted;
+  if (record.validity.interrupted_by == "SIGTERM") return ExitCode::terminated;
+  const bool died = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) { return tenant.exit.died; });
+  if (died) return ExitCode::tenant_died;
+  return record.validity.valid ? ExitCode::valid : ExitCode::invalid;
+}
+
+}  // namespace cotenant

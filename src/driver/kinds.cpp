@@ -1,0 +1,120 @@
+#include "driver/kinds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "config/load.h"
+
+namespace cotenant {
+namespace {
+
+bool is_partition(const RunPlan& run) {
+  return run.settings.sharing == to_string(SharingMode::partition);
+}
+
+bool has_share(const RunPlan& run, const TenantPlan& tenant) {
+  return tenant.record.sm_percent.has_value() || is_partition(run);
+}
+
+// The tenant as it is measured alone: without a share it is not bound to the CPUs of its partition.
+TenantPlan alone(const RunPlan& run, TenantPlan tenant, bool with_share) {
+  if (!with_share) {
+    if (is_partition(run)) tenant.order.cpus.clear();
+    tenant.record.cpus = tenant.order.cpus;
+    tenant.record.sm_percent.reset();
+  }
+  tenant.out_dir.clear();
+  return tenant;
+}
+
+// Two tenants with equal keys do the same work in the same way. Which CPUs a partition gave does not matter, their
+// number does.
+std::string key_of(const RunPlan& run, const TenantPlan& tenant) {
+  TenantOrder order = tenant.order;
+  order.name.clear();
+  order.fixed_iters = 0;
+  if (is_partition(run) && !order.cpus.empty()) order.cpus.assign(1, static_cast<int>(order.cpus.size()));
+  Command command;
+  command.tenants = {order};
+  return fmt::format("{} {}", to_json(command), tenant.record.sm_percent.value_or(0));
+}
+
+std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_share) {
+  const TenantRecord& record = tenant.record;
+  std::string stem = fmt::format("{}_b{}_L{}", default_name(record.model), record.batch_size, record.seq_len);
+  if (record.task == to_string(Task::generate)) stem += fmt::format("_new{}", record.max_new_tokens);
+  if (!record.dtype.empty() && record.dtype != "float32") stem += "_" + record.dtype;
+  if (!with_share) return stem;
+  if (record.sm_percent) return stem + fmt::format("_share{:g}", *record.sm_percent);
+  return stem + (is_partition(run) ? fmt::format("_cpus{}", record.cpus.size()) : "");
+}
+
+// The configuration of that tenant alone, which `cotenant run` would take.
+std::string config_text(const ExperimentConfig& config, const TenantPlan& tenant, const std::string& directory) {
+  ExperimentConfig one = config;
+  one.experiment_name = directory;
+  one.out_dir.clear();
+  if (one.sharing == SharingMode::partition) one.sharing = SharingMode::timeslice;  // its CPUs are named
+  one.tenants.clear();
+  for (const TenantConfig& candidate : config.tenants)
+    if (candidate.name == tenant.record.name) one.tenants.push_back(candidate);
+  one.tenants.front().out_dir.clear();
+  one.tenants.front().threads = tenant.order.threads;
+  one.tenants.front().cpus = tenant.order.cpus;
+  return resolved_json(one).dump(2) + "\n";
+}
+
+class Kinds {
+ public:
+  Kinds(const RunPlan& run, const ExperimentConfig& config) : run_(run), config_(config) {}
+
+  // The name of the kind that `tenant` is; a new one gets a run of its own.
+  std::string name_of(const TenantPlan& tenant, bool with_share) {
+    TenantPlan measured = alone(run_, tenant, with_share);
+    const auto [found, is_new] = names_.emplace(key_of(run_, measured), "");
+    if (is_new) {
+      const std::string stem = stem_of(run_, measured, with_share);
+      const int same_stem = ++stems_[stem];
+      found->second = same_stem == 1 ? stem : fmt::format("{}_{}", stem, same_stem);
+      add_run(std::move(measured), found->second, with_share);
+    }
+    return found->second;
+  }
+
+  std::vector<BaselinePlan> take() { return std::move(plans_); }
+
+ private:
+  void add_run(TenantPlan measured, const std::string& directory, bool with_share) {
+    RunPlan run = run_;
+    run.name = measured.record.model + " alone" + (with_share ? " with its share" : "");
+    run.settings.experiment_name = directory;
+    run.config_text = config_text(config_, measured, directory);
+    run.warnings.clear();  // of tenants together
+    run.tenants = {std::move(measured)};
+    plans_.push_back({directory, std::move(run)});
+  }
+
+  const RunPlan& run_;
+  const ExperimentConfig& config_;
+  std::map<std::string, std::string> names_;  // key -> directory
+  std::map<std::string, int> stems_;
+  std::vector<BaselinePlan> plans_;
+};
+
+}  // namespace
+
+std::vector<BaselinePlan> plan_baselines(RunPlan& run, const ExperimentConfig& config) {
+  Kinds kinds(run, config);
+  std::vector<std::pair<std::string, std::string>> names;
+  for (const TenantPlan& tenant : run.tenants)
+    names.emplace_back(kinds.name_of(tenant, false), has_share(run, tenant) ? kinds.name_of(tenant, true) : "");
+  for (size_t i = 0; i < names.size(); ++i)
+    std::tie(run.tenants[i].record.kind, run.tenants[i].record.kind_with_share) = names[i];
+  return kinds.take();
+}
+
+}  // namespace cotenant

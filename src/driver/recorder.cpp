@@ -1,0 +1,70 @@
+#include "driver/recorder.h"
+
+#include <numeric>
+
+#include "base/clock.h"
+
+namespace cotenant {
+namespace {
+
+constexpr size_t kRecent = 8;
+
+double since(int64_t at_ns, int64_t t0_ns) {
+  return ns_to_s(at_ns - t0_ns);
+}
+
+}  // namespace
+
+Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates) {
+  Iteration iteration;
+  iteration.iter = event.iter;
+  iteration.latency_ms = ns_to_ms(event.end_ns - event.scheduled_ns);
+  if (event.gpu_ms >= 0) iteration.gpu_ms = event.gpu_ms;
+  iteration.scheduled_s = since(event.scheduled_ns, t0_ns);
+  iteration.start_s = since(event.start_ns, t0_ns);
+  iteration.end_s = since(event.end_ns, t0_ns);
+  iteration.status = event.status == 0   ? IterationStatus::ok
+                     : event.status == 1 ? IterationStatus::rejected
+                                         : IterationStatus::failed;
+  iteration.tokens_in = event.tokens_in;
+  iteration.tokens_out = event.tokens_out;
+  if (!generates || token_ns.empty()) return iteration;
+  iteration.ttft_ms = ns_to_ms(token_ns.front() - event.scheduled_ns);
+  if (token_ns.size() > 1)
+    iteration.tpot_ms = (iteration.latency_ms - *iteration.ttft_ms) / static_cast<double>(token_ns.size() - 1);
+  for (const int64_t at_ns : token_ns) iteration.token_s.push_back(since(at_ns, t0_ns));
+  return iteration;
+}
+
+Recorder::Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant)
+    : generates_(tenant.max_new_tokens > 0), files_(experiment, settings, tenant) {}
+
+void Recorder::drain(EventRing& ring, int64_t t0_ns) {
+  EventSlot event;
+  while (ring.take(event, token_ns_)) {
+    const Iteration iteration = to_iteration(event, token_ns_, t0_ns, generates_);
+    files_.append(iteration);
+    if (iteration.status != IterationStatus::ok) continue;
+    ++completed_;
+    tokens_ += generates_ ? event.tokens_out : event.tokens_in;
+    recent_ms_.push_back(iteration.latency_ms);
+    if (recent_ms_.size() > kRecent) recent_ms_.pop_front();
+  }
+}
+
+std::optional<double> Recorder::first_start_s() const {
+  return iterations().empty() ? std::nullopt : iterations().front().start_s;
+}
+
+std::optional<double> Recorder::recent_ms() const {
+  if (recent_ms_.empty()) return std::nullopt;
+  return std::accumulate(recent_ms_.begin(), recent_ms_.end(), 0.0) / static_cast<double>(recent_ms_.size());
+}
+
+double Recorder::tokens_per_s() const {
+  if (iterations().empty()) return 0;
+  const double end_s = iterations().back().end_s.value_or(0);
+  return end_s > 0 ? static_cast<double>(tokens_) / end_s : 0;
+}
+
+}  // namespace cotenant

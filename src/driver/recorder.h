@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "process/event_ring.h"
+#include "results/event.h"
+#include "results/tenant_files.h"
+
+namespace cotenant {
+
+// An event of a ring as a line of events.jsonl.
+Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates);
+
+// Carries one tenant's events from its ring into its files.
+class Recorder {
+ public:
+  Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
+
+  void drain(EventRing& ring, int64_t t0_ns);
+  TenantFiles& files() { return files_; }
+  const std::vector<Iteration>& iterations() const { return files_.iterations(); }
+
+  int64_t completed() const { return completed_; }
+  std::optional<double> first_start_s() const;
+  std::optional<double> recent_ms() const;  // mean latency of the last few requests
+  double tokens_per_s() const;              // since T0
+
+ private:
+  bool generates_;
+  TenantFiles files_;
+  std::vector<int64_t> token_ns_;  // of the event at hand
+  std::deque<double> recent_ms_;
+  int64_t completed_ = 0, tokens_ = 0;
+};
+
+}  // namespace cotenant

@@ -1,0 +1,198 @@
+#include "driver/series.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <memory>
+#include <system_error>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "results/experiment_dir.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory for results that nobody wants to keep.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (fs::temp_directory_path() / "cotenant-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw system_error(name, "mkdtemp");
+    path_ = name;
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+class Series {
+ public:
+  Series(const SeriesOptions& options, const SeriesEvents& events)
+      : options_(options),
+        events_(events),
+        keeper_(options.executable),
+        context_{.keeper = keeper_,
+                 .signals = signals_,
+                 .executable = options.executable,
+                 .command = options.command,
+                 .strict = options.strict,
+                 .show = events.show,
+                 .log = events.log,
+                 .deadline_s = options.deadline_s} {}
+
+  ExperimentOutcome run(const PlannedExperiment& experiment) {
+    ExperimentOutcome outcome;
+    outcome.name = experiment.name;
+    std::optional<TemporaryDirectory> temporary;
+    if (!options_.save) temporary.emplace();
+    try {
+      if (experiment.error) throw *experiment.error;
+      const ExperimentPlan& plan = *experiment.plan;
+      const fs::path directory = temporary ? temporary->path() / "run" : fs::path(plan.out_dir);
+      if (options_.skip_existing && holds_complete_run(directory)) {
+        outcome.directory = directory;
+        outcome.skipped = true;
+      } else {
+        run_plan(plan, directory, outcome);
+      }
+    } catch (const Error& error) {
+      outcome.code = error.code();
+      outcome.error = error.what();
+    }
+    if (events_.finished) events_.finished(outcome);
+    if (!options_.save) outcome.directory.clear();
+    return outcome;
+  }
+
+ private:
+  void run_plan(const ExperimentPlan& plan, const fs::path& path, ExperimentOutcome& outcome) {
+    ExperimentDirectory directory(path);
+    try {
+      outcome.code = run_all(plan, directory.staging());
+      outcome.reasons = std::exchange(reasons_, {});
+    } catch (const Error&) {  // a full disk: what there is, is kept, and the earlier run stands
+      outcome.directory = directory.abandon();
+      throw;
+    }
+    const bool complete = outcome.code == ExitCode::valid || outcome.code == ExitCode::invalid;
+    if (complete) {
+      directory.commit();
+      outcome.directory = path;
+      copy_elsewhere(plan.run, path);
+    } else {
+      outcome.directory = directory.abandon();
+    }
+  }
+
+  // The experiment and its baselines, again and again, so that what drifts reaches both alike. The first run is the
+  // directory's own, later ones are in repeats/02, repeats/03, ...
+  ExitCode run_all(const ExperimentPlan& plan, const fs::path& root) {
+    ExitCode worst = ExitCode::valid;
+    for (int repeat = 1; repeat <= options_.repeats; ++repeat) {
+      const fs::path directory = repeat == 1 ? root : root / "repeats" / fmt::format("{:02}", repeat);
+      if (options_.repeats > 1) notice(fmt::format("{}: run {} of {}", plan.run.name, repeat, options_.repeats));
+      const ExitCode code = run_once(plan, directory);
+      if (code != ExitCode::valid) worst = code;
+      if (code != ExitCode::valid && code != ExitCode::invalid) break;
+    }
+    return worst;
+  }
+
+  ExitCode run_once(const ExperimentPlan& plan, const fs::path& directory) {
+    ExitCode worst = ExitCode::valid;
+    if (options_.baselines) {
+      for (const BaselinePlan& baseline : plan.baselines) {
+        const ExitCode code = run_one(plan, baseline.run, directory / "baselines" / baseline.directory);
+        if (code != ExitCode::valid) worst = code;
+        if (code != ExitCode::valid && code != ExitCode::invalid) return code;
+      }
+    }
+    const ExitCode code = run_one(plan, plan.run, directory);
+    return code != ExitCode::valid ? code : worst;
+  }
+
+  ExitCode run_one(const ExperimentPlan& plan, const RunPlan& run, const fs::path& directory) {
+    if (const auto stopped = cool_down(options_.sleep_s.value_or(plan.sleep_duration_s))) return *stopped;
+    const ExperimentRecord record = run_experiment(run, directory, context_);
+    for (const std::string& reason : record.validity.reasons) reasons_.push_back(run.name + ": " + reason);
+    return exit_code_of(record);
+  }
+
+  // Between two runs of the command. A signal ends it.
+  std::optional<ExitCode> cool_down(double seconds) {
+    if (!std::exchange(ran_before_, true) || seconds <= 0) return std::nullopt;
+    notice(fmt::format("cooling down for {}", format_duration_s(seconds)));
+    const int64_t until_ns = now_ns() + s_to_ns(seconds);
+    while (now_ns() < until_ns) {
+      pollfd descriptor{signals_.fd(), POLLIN, 0};
+      ::poll(&descriptor, 1, static_cast<int>(std::min(1000.0, ns_to_ms(until_ns - now_ns()) + 1)));
+      if (const auto number = signals_.take()) return number == SIGINT ? ExitCode::interrupted : ExitCode::terminated;
+    }
+    return std::nullopt;
+  }
+
+  // A tenant's own out_dir, where the configuration puts one outside of the experiment's.
+  void copy_elsewhere(const RunPlan& run, const fs::path& path) {
+    if (!options_.save) return;
+    for (const TenantPlan& tenant : run.tenants) {
+      if (tenant.out_dir.empty()) continue;
+      std::error_code error;
+      fs::create_directories(tenant.out_dir, error);
+      if (!error)
+        fs::copy(path / tenant.record.directory, tenant.out_dir,
+                 fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
+      if (error)
+        throw usage_error(tenant.out_dir, "cannot be written: " + error.message(), "Change the tenant's out_dir.");
+    }
+  }
+
+  void notice(const std::string& line) const {
+    if (events_.notice) events_.notice(line);
+  }
+
+  const SeriesOptions& options_;
+  const SeriesEvents& events_;
+  SignalWatch signals_;
+  Keeper keeper_;
+  RunContext context_;
+  bool ran_before_ = false;
+  std::vector<std::string> reasons_;  // of the experiment at hand
+};
+
+bool ends_series(const ExperimentOutcome& outcome, const SeriesOptions& options) {
+  if (outcome.code == ExitCode::interrupted || outcome.code == ExitCode::terminated) return true;
+  const bool failed = outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid;
+  return failed && !options.keep_going;
+}
+
+}  // namespace
+
+std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments,
+                                          const SeriesOptions& options, const SeriesEvents& events) {
+  Series series(options, events);
+  std::vector<ExperimentOutcome> outcomes;
+  for (const PlannedExperiment& experiment : experiments) {
+    outcomes.push_back(series.run(experiment));
+    if (ends_series(outcomes.back(), options)) break;
+  }
+  return outcomes;
+}
+
+ExitCode exit_code_of(const std::vector<ExperimentOutcome>& outcomes) {
+  const auto failed =
+      std::ranges::find_if(outcomes, [](const ExperimentOutcome& outcome) { return outcome.code != ExitCode::valid; });
+  return failed == outcomes.end() ? ExitCode::valid : failed->code;
+}
+
+}  // namespace cotenant

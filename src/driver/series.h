@@ -1,0 +1,62 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "driver/experiment.h"
+
+// Everything one `cotenant run` does: several experiments, each with baselines and repeats, into directories that
+// change only when a run is complete.
+namespace cotenant {
+
+struct SeriesOptions {
+  bool baselines = false;      // each distinct tenant alone, too
+  int repeats = 1;             // of the whole experiment, interleaved with its baselines
+  bool save = true;            // else results go to a temporary directory
+  bool skip_existing = false;  // experiments whose directory holds a complete run
+  bool keep_going = false;     // past experiments that fail
+  bool strict = false;
+  std::optional<double> sleep_s;     // between runs, instead of sleep_duration
+  std::optional<double> deadline_s;  // of each phase, instead of the computed ones
+  std::string executable = "/proc/self/exe";
+  std::string command;
+};
+
+// One experiment's end.
+struct ExperimentOutcome {
+  std::string name;
+  std::filesystem::path directory;  // where its files are; empty: there are none
+  ExitCode code = ExitCode::valid;
+  bool skipped = false;
+  std::string error;                 // of an Error: what() of it
+  std::vector<std::string> reasons;  // why its runs are not valid, "distilgpt2 alone: ..."
+};
+
+struct SeriesEvents {
+  std::function<void(const LiveRun&)> show;
+  std::function<void(const std::string& tenant, const std::string&)> log;
+  std::function<void(const std::string&)> notice;  // a line for people
+  // After each experiment, while its files are there (they go away without `save`).
+  std::function<void(const ExperimentOutcome&)> finished;
+};
+
+// An experiment that is ready to run, or the error that it has. All are planned before the first one starts.
+struct PlannedExperiment {
+  std::string name;
+  std::optional<ExperimentPlan> plan;
+  std::optional<Error> error;
+};
+
+// Runs them in order; the first failure ends the series unless keep_going, an interruption always does. Throws only
+// when nothing could be started.
+std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments,
+                                          const SeriesOptions& options, const SeriesEvents& events);
+
+// The first failure's, or valid.
+ExitCode exit_code_of(const std::vector<ExperimentOutcome>& outcomes);
+
+}  // namespace cotenant

@@ -1,0 +1,136 @@
+#include "driver/validity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/text.h"
+#include "results/window.h"
+#include "stats/describe.h"
+
+namespace cotenant {
+namespace {
+
+constexpr int64_t kSamplesForP99 = 368;  // the fewest whose largest is above p99 with 97.5%: 0.99^368 < 0.025
+constexpr double kForeignCores = 0.1;    // more than this is worth a warning
+constexpr double kSlowStart = 1.1;       // the median of the first tenth over that of the rest
+constexpr size_t kFewestForStart = 30;
+constexpr double kOverlapShare = 0.9;  // of the longest completion, under corun: fixed
+
+bool is_fixed(const ExperimentRecord& record) {
+  return record.settings.corun == "fixed";
+}
+
+std::string enough_iterations(const ExperimentRecord& record) {
+  return is_fixed(record) ? "raise num_iters" : "raise num_iters or min_duration_s";
+}
+
+void check_window(ExperimentRecord& record) {
+  auto& validity = record.validity;
+  if (!record.window) {
+    validity.reasons.push_back(
+        "there was no time in which all tenants were active: raise num_iters of those that end first, or use corun: "
+        "overlap");
+    return;
+  }
+  const double longest_s = record.device_summary.max_completion_s.value_or(0);
+  const double overlap_s = record.window->duration_s();
+  if (is_fixed(record) && record.tenants.size() > 1 && overlap_s < kOverlapShare * longest_s)
+    validity.warnings.push_back({fmt::format("the tenants overlapped for {} of {} only", format_duration_s(overlap_s),
+                                             format_duration_s(longest_s)),
+                                 "use corun: overlap, or raise num_iters of those that end first"});
+}
+
+void check_counts(ExperimentRecord& record) {
+  auto& validity = record.validity;
+  for (const TenantRecord& tenant : record.tenants) {
+    if (tenant.exit.events_dropped > 0)
+      validity.reasons.push_back(
+          fmt::format("{} requests of {} were not recorded, because they came faster than the driver "
+                      "reads: raise batch_size or seq_len",
+                      tenant.exit.events_dropped, tenant.name));
+    if (tenant.summary.failed > 0)
+      validity.reasons.push_back(
+          fmt::format("{} requests of {} failed: see status in its events.jsonl", tenant.summary.failed, tenant.name));
+    const int64_t inside = tenant.summary.latency.count;
+    if (record.window && inside == 0) {
+      validity.reasons.push_back(
+          fmt::format("no request of {} lies inside the window: {}", tenant.name, enough_iterations(record)));
+    } else if (record.window && inside < kSamplesForP99) {
+      validity.warnings.push_back(
+          {fmt::format("too few samples for p99 of {}: needs {}, has {}", tenant.name, kSamplesForP99, inside),
+           enough_iterations(record)});
+    }
+    if (tenant.summary.completed >= tenant.num_iters) continue;
+    const std::string what = fmt::format("{} finished {} of {} iterations before max_duration_s", tenant.name,
+                                         tenant.summary.completed, tenant.num_iters);
+    if (is_fixed(record))
+      validity.reasons.push_back(what + ": raise max_duration_s or lower num_iters");
+    else
+      validity.warnings.push_back({what, "raise max_duration_s or lower num_iters"});
+  }
+}
+
+// A level that settles late: the first tenth of the samples against the rest.
+void check_start(ExperimentRecord& record, const TenantRecord& tenant, std::span<const Iteration> iterations) {
+  const WindowedSamples samples = samples_inside(iterations, record.window);
+  const size_t count = samples.latency_ms.size();
+  if (count < kFewestForStart) return;
+  const auto median = [&](size_t from, size_t to) {
+    std::vector<double> part(samples.latency_ms.begin() + static_cast<ptrdiff_t>(from),
+                             samples.latency_ms.begin() + static_cast<ptrdiff_t>(to));
+    std::ranges::sort(part);
+    return percentile(part, 0.5);
+  };
+  const double ratio = median(0, count / 10) / median(count / 10, count);
+  if (ratio > kSlowStart)
+    record.validity.warnings.push_back(
+        {fmt::format("the first iterations of {} are {:.0f}% slower than the rest", tenant.name, (ratio - 1) * 100),
+         "raise warmup_s or num_warmup"});
+}
+
+void check_machine(ExperimentRecord& record) {
+  auto& warnings = record.validity.warnings;
+  if (record.foreign.busy_cores.value_or(0) > kForeignCores)
+    warnings.push_back(
+        {fmt::format("other programs kept {:.2f} cores busy during the window{}", *record.foreign.busy_cores,
+                     record.foreign.top_process.empty() ? "" : ", most of all " + record.foreign.top_process),
+         "end them, or run again when the machine is idle"});
+  if (!record.host.governor.empty() && record.host.governor != "performance")
+    warnings.push_back({fmt::format("the CPU's frequency governor is {}", record.host.governor),
+                        "cpupower frequency-set -g performance"});
+  if (record.build.build_type == "Debug")
+    warnings.push_back({"this is a debug build", "use a release build (cmake --preset release)"});
+}
+
+void check_deaths(ExperimentRecord& record) {
+  for (const TenantRecord& tenant : record.tenants)
+    if (tenant.exit.died)
+      record.validity.reasons.push_back(
+          fmt::format("{} died in phase {}: {}{}", tenant.name, tenant.exit.phase, tenant.exit.what,
+                      tenant.exit.last_error.empty() ? "" : ": " + tenant.exit.last_error));
+  if (!record.validity.interrupted_by.empty())
+    record.validity.reasons.push_back("interrupted by " + record.validity.interrupted_by);
+}
+
+}  // namespace
+
+void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& samples, bool strict) {
+  auto& validity = record.validity;
+  check_deaths(record);
+  validity.complete = validity.reasons.empty();
+  if (validity.complete) {
+    check_window(record);
+    check_counts(record);
+    for (size_t i = 0; i < samples.size(); ++i) check_start(record, record.tenants[i], samples[i]);
+  }
+  check_machine(record);
+  if (strict)
+    for (const WarningRecord& warning : validity.warnings)
+      validity.reasons.push_back(fmt::format("{} (strict): {}", warning.what, warning.remedy));
+  validity.valid = validity.reasons.empty();
+}
+
+}  // namespace cotenant

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+// What other programs did on this machine between two looks at /proc.
+namespace cotenant {
+
+struct ProcessTimes {
+  std::string name;
+  double cpu_s = 0;              // user and system, of all threads
+  unsigned long long start = 0;  // of the process, in clock ticks since boot: tells a reused pid
+};
+
+struct LoadSnapshot {
+  double at_s = 0;    // CLOCK_MONOTONIC
+  double busy_s = 0;  // of all CPUs together, since boot, stolen time included
+  std::map<pid_t, ProcessTimes> processes;
+};
+
+LoadSnapshot snapshot_load();
+
+struct ForeignLoad {
+  double busy_cores = 0;    // mean number of cores that were busy without us
+  std::string top_process;  // "cc1plus (pid 4711), 0.93 cores"; empty: none to be seen
+};
+
+// `ours`: the pids to leave out. None when no time has passed or /proc tells nothing.
+std::optional<ForeignLoad> foreign_load(const LoadSnapshot& before, const LoadSnapshot& after,
+                                        const std::set<pid_t>& ours);
+
+}  // namespace cotenant
