@@ -7,6 +7,7 @@
 namespace cotenant {
 
 void add_run(CLI::App& app, int& exit_code);
+void add_hidden(CLI::App& app, int& exit_code);  // worker and keeper, which `run` starts
 void add_infer(CLI::App& app, int& exit_code);
 void add_models(CLI::App& app, int& exit_code);
 void add_doctor(CLI::App& app, int& exit_code);
