@@ -101,6 +101,7 @@ def describe(all_samples):
             "variance_n": x.var(),
             "median": np.median(x),
             "percentiles": {str(q): np.percentile(x, q) for q in (0, 1, 25, 50, 75, 90, 95, 99, 100)},
+            "mean_interval": stats.ttest_1samp(x, 0).confidence_interval(0.95) if len(x) > 1 else None,
             "mad": stats.median_abs_deviation(x, scale="normal"),
             "ranks": stats.rankdata(x),
             "n_eff": effective_size(x),
@@ -184,7 +185,9 @@ def pair_results(a, b):
         result = {}
         if len(a) > 1 and len(b) > 1:
             result["student"] = list(stats.ttest_ind(a, b, equal_var=True))
-            result["welch"] = list(stats.ttest_ind(a, b, equal_var=False))
+            welch = stats.ttest_ind(a, b, equal_var=False)
+            result["welch"] = list(welch)
+            result["welch_interval"] = welch.confidence_interval(0.95)
         u = stats.mannwhitneyu(a, b, alternative="two-sided", method="auto")
         result["mann_whitney"] = list(u)
         result["cohens_d"] = np.float64(a.mean() - b.mean()) / np.sqrt((a.var() + b.var()) / 2)

@@ -10,6 +10,7 @@
 #include "analysis/load.h"
 #include "analysis/progress.h"
 #include "analysis/summary.h"
+#include "analysis/telemetry.h"
 #include "analysis/warnings.h"
 #include "base/error.h"
 #include "results/window.h"
@@ -239,9 +240,8 @@ void add_repeats(ExperimentAnalysis& analysis, const LoadedExperiment& experimen
   analysis.repeats.push_back(summarize_repeat("first", analysis, experiment, baselines));
   for (const auto& directory : directories) {
     const LoadedExperiment repeat = load_experiment(directory);
-    auto own = is_experiment(directory) && std::filesystem::exists(directory / "baselines", error)
-                   ? finder.find(repeat, analysis.warnings)
-                   : baselines;
+    const bool has_own = std::filesystem::exists(directory / "baselines", error);
+    auto own = has_own ? finder.find(repeat, analysis.warnings) : baselines;
     if (own.size() != analysis.tenants.size()) own = baselines;
     analysis.repeats.push_back(summarize_repeat(directory.filename().string(), analysis, repeat, own));
   }
@@ -264,9 +264,11 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
     analysis.tenants.push_back(analyze_tenant(tenant, experiment, request.metric));
   require_metric(analysis);
   analyze_device(analysis, experiment);
+  if (analysis.telemetry) set_telemetry(analysis.device, read_telemetry(*analysis.telemetry), analysis.window_s);
 
   BaselineFinder finder(request);
-  const auto baselines = finder.find(experiment, analysis.warnings);
+  const auto baselines = request.find_baselines ? finder.find(experiment, analysis.warnings)
+                                                : std::vector<std::optional<Baseline>>(experiment.tenants.size());
   for (size_t t = 0; t < baselines.size(); ++t)
     if (baselines[t])
       set_progress(analysis.tenants[t], experiment.tenants[t], *baselines[t], request.metric, request.seed);

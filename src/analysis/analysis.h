@@ -183,6 +183,7 @@ struct AnalysisRequest {
   std::filesystem::path directory;                // of the experiment; "<name>.incomplete" too
   std::optional<std::filesystem::path> baseline;  // --baseline
   bool force_baseline = false;
+  bool find_baselines = true;
   Metric metric = Metric::latency;
   uint64_t seed = 0;  // of the bootstrap
 };

@@ -87,8 +87,6 @@ Work work_of(const RunStart& start) {
 // `window`: what counts. nullopt: everything.
 LoadedTenant load_tenant(const fs::path& experiment, LoadedTenant tenant, const std::optional<WindowRecord>& window) {
   const fs::path file = experiment / tenant.directory / "events.jsonl";
-  if (!tenant.record)
-    if (const auto start = peek_run_start(file)) tenant.work = work_of(*start);
   tenant.events = read_events(file, [&](const Iteration& iteration) { append(tenant, iteration, window); });
   tenant.completion_s = first_to_last_s(tenant.samples);
   if (!tenant.completion_s) tenant.completion_s = tenant.events.elapsed_s;
@@ -164,7 +162,7 @@ bool is_experiment(const fs::path& directory) {
          (fs::exists(directory / "experiment.json", error) || !tenant_directories(directory).empty());
 }
 
-LoadedExperiment load_experiment(const fs::path& directory) {
+LoadedExperiment open_experiment(const fs::path& directory) {
   LoadedExperiment experiment;
   experiment.directory = directory;
   experiment.name = name_of_directory(directory);
@@ -187,11 +185,21 @@ LoadedExperiment load_experiment(const fs::path& directory) {
     for (const std::string& name : tenant_directories(directory)) {
       LoadedTenant& loaded = experiment.tenants.emplace_back();
       loaded.name = loaded.directory = name;
+      if (const auto start = peek_run_start(directory / name / "events.jsonl")) loaded.work = work_of(*start);
     }
   }
   if (experiment.tenants.empty()) refuse_without_events(directory);
-  load_tenants(experiment, experiment.fixed ? std::nullopt : experiment.window);
   return experiment;
+}
+
+LoadedExperiment load_experiment(const fs::path& directory) {
+  LoadedExperiment experiment = open_experiment(directory);
+  load_tenants(experiment, counting_window(experiment));
+  return experiment;
+}
+
+std::optional<WindowRecord> counting_window(const LoadedExperiment& experiment) {
+  return experiment.fixed ? std::nullopt : experiment.window;
 }
 
 std::vector<Work> peek_works(const fs::path& directory) {

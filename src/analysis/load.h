@@ -54,8 +54,15 @@ struct LoadedExperiment {
 // Whether there is anything to load: experiment.json, or a folder with events.jsonl.
 bool is_experiment(const std::filesystem::path& directory);
 
-// Throws usage_error for a directory without events, and as read_events does.
+// All but the samples and what follows from them. Throws usage_error for a directory without events, and as
+// record_from_json does.
+LoadedExperiment open_experiment(const std::filesystem::path& directory);
+
+// Throws as open_experiment and read_events do.
 LoadedExperiment load_experiment(const std::filesystem::path& directory);
+
+// What must lie inside the window to count; nullopt: everything counts.
+std::optional<WindowRecord> counting_window(const LoadedExperiment& experiment);
 
 // What a directory holds, without reading its samples. Empty when it is no experiment or cannot be read.
 std::vector<Work> peek_works(const std::filesystem::path& directory);

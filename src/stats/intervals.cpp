@@ -32,12 +32,31 @@ std::optional<OrderInterval> quantile_interval(size_t n, double q, double confid
   return OrderInterval{low, high - 1};
 }
 
+namespace {
+
+// Student's t at which (1 - confidence) / 2 remain above.
+double t_quantile(double degrees, double confidence) {
+  return quantile(complement(boost::math::students_t(degrees), (1 - confidence) / 2));
+}
+
+}  // namespace
+
 MeanInterval mean_interval(std::span<const double> values, double confidence) {
   if (values.size() < 2) throw internal_error("mean_interval", "fewer than two values");
   const auto n = static_cast<double>(values.size());
-  const double t = quantile(complement(boost::math::students_t(n - 1), (1 - confidence) / 2));
-  const double half = t * standard_deviation(values) / std::sqrt(n);
+  const double half = t_quantile(n - 1, confidence) * standard_deviation(values) / std::sqrt(n);
   return {mean(values) - half, mean(values) + half};
+}
+
+MeanInterval mean_difference_interval(std::span<const double> a, std::span<const double> b, double confidence) {
+  if (a.size() < 2 || b.size() < 2) throw internal_error("mean_difference_interval", "fewer than two values");
+  const auto na = static_cast<double>(a.size()), nb = static_cast<double>(b.size());
+  const double difference = mean(a) - mean(b);
+  const double of_a = std::pow(standard_deviation(a), 2) / na, of_b = std::pow(standard_deviation(b), 2) / nb;
+  if (!(of_a + of_b > 0)) return {difference, difference};
+  const double degrees = std::pow(of_a + of_b, 2) / (of_a * of_a / (na - 1) + of_b * of_b / (nb - 1));
+  const double half = t_quantile(degrees, confidence) * std::sqrt(of_a + of_b);
+  return {difference - half, difference + half};
 }
 
 }  // namespace cotenant

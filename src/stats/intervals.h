@@ -25,4 +25,7 @@ struct MeanInterval {
 // two values.
 MeanInterval mean_interval(std::span<const double> values, double confidence = 0.95);
 
+// Welch's interval of the difference of two means, a - b. At least two values each.
+MeanInterval mean_difference_interval(std::span<const double> a, std::span<const double> b, double confidence = 0.95);
+
 }  // namespace cotenant

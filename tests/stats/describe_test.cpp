@@ -161,6 +161,16 @@ TEST(Inequality, AgreesWithNumpy) {
   }
 }
 
+TEST(MeanInterval, AgreesWithScipy) {
+  for (const auto& c : fixture("describe")) {
+    if (c["mean_interval"].is_null() || c["name"] == "constant") continue;
+    const MeanInterval found = mean_interval(numbers(c["values"]));
+    expect_close(found.low, number(c["mean_interval"][0]), std::string(c["name"]) + " low");
+    expect_close(found.high, number(c["mean_interval"][1]), std::string(c["name"]) + " high");
+  }
+  EXPECT_EQ(mean_interval(std::vector<double>{2, 2, 2}).low, 2);
+}
+
 TEST(QuantileInterval, AgreesWithTheBinomialDistribution) {
   for (const auto& c : fixture("quantile_interval")) {
     const auto found = quantile_interval(c["n"], c["q"]);

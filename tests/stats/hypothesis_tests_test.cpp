@@ -5,6 +5,7 @@
 #include "stats/correction.h"
 #include "stats/describe.h"
 #include "stats/effect.h"
+#include "stats/intervals.h"
 
 namespace cotenant {
 namespace {
@@ -36,6 +37,11 @@ TEST(PairTests, AgreeWithScipy) {
     if (c.contains("student")) {
       expect_result(student_t(a, b), c["student"], name + " student");
       expect_result(welch_t(a, b), c["welch"], name + " welch");
+      const MeanInterval interval = mean_difference_interval(a, b);
+      if (interval.low < interval.high) {  // else both are constant
+        expect_close(interval.low, number(c["welch_interval"][0]), name + " low");
+        expect_close(interval.high, number(c["welch_interval"][1]), name + " high");
+      }
     }
     const TestResult u = mann_whitney(sorted_a, sorted_b);
     expect_result(u, c["mann_whitney"], name + " mann-whitney");

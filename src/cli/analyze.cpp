@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/experiment_path.h"
+#include "cli/metric_option.h"
+#include "report/json_output.h"
+#include "report/text.h"
+
+namespace cotenant {
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;
+  std::string metric = "latency";
+  std::string baseline, out;
+  bool force_baseline = false, json = false, csv = false, markdown = false, no_plots = false;
+};
+
+AnalysisRequest request_for(const std::string& path, const Options& options) {
+  AnalysisRequest request;
+  request.directory = experiment_directory(path);
+  if (!options.baseline.empty()) request.baseline = options.baseline;
+  request.force_baseline = options.force_baseline;
+  request.metric = metric_named(options.metric);
+  return request;
+}
+
+std::string text_of(const std::vector<ExperimentAnalysis>& experiments) {
+  const bool colour = colour_wanted();
+  std::string text;
+  if (experiments.size() > 1) text += comparison_text(experiments, colour) + "\n";
+  for (const ExperimentAnalysis& experiment : experiments)
+    text += experiment_table(experiment, colour) + "\n" + experiment_details(experiment, colour) + "\n";
+  text.pop_back();  // the last of the blank lines between them
+  return text;
+}
+
+void analyze(const Options& options) {
+  std::vector<ExperimentAnalysis> experiments;
+  for (const std::string& path : options.paths) experiments.push_back(analyze_experiment(request_for(path, options)));
+  if (options.json)
+    print_all(json_output(experiments));
+  else if (options.csv)
+    print_all(csv_output(experiments));
+  else if (options.markdown)
+    print_all(markdown_output(experiments));
+  else
+    print_all(text_of(experiments));
+}
+
+}  // namespace
+
+void add_analyze(CLI::App& app, int&) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("analyze", "Says what an experiment's files say: statistics, plots, a report");
+  command->add_option("path", options->paths, "Directories of experiments, or their configuration files")
+      ->required()
+      ->type_name("PATH");
+  add_metric_option(*command, options->metric);
+  command->add_option("--baseline", options->baseline, "The tenants alone: an experiment, or a directory of several")
+      ->type_name("DIR");
+  command->add_flag("--force-baseline", options->force_baseline, "Use a baseline of other work or of another machine");
+  auto* json = command->add_flag("--json", options->json, "One JSON object, or a list of them for several paths");
+  auto* csv = command->add_flag("--csv", options->csv, "A row per tenant");
+  auto* markdown = command->add_flag("--markdown", options->markdown, "Tables for a document");
+  json->excludes(csv)->excludes(markdown);
+  csv->excludes(markdown);
+  command->add_flag("--no-plots", options->no_plots, "Write no plots and no report.html");
+  command->add_option("--out", options->out, "Where plots and report.html go; default: plots/<experiment>")
+      ->type_name("DIR");
+  command->callback([options] { analyze(*options); });
+}
+
+}  // namespace cotenant

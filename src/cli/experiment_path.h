@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace cotenant {
+
+// The directory of an experiment, given as that directory or as a configuration file (whose out_dir it then is). Falls
+// back on "<directory>.incomplete", with a notice on stderr. Throws usage_error when there is neither.
+std::filesystem::path experiment_directory(const std::string& path);
+
+// Whether to colour what goes to stdout: a terminal, and no NO_COLOR.
+bool colour_wanted();
+
+// Write to stdout. Throw system_error when they cannot, for example on a full disk.
+void print(std::string_view text);
+void flush_output();
+void print_all(std::string_view text);  // both
+
+}  // namespace cotenant

@@ -1,0 +1,29 @@
+#include "cli/metric_option.h"
+
+#include <array>
+#include <vector>
+
+#include "base/error.h"
+
+namespace cotenant {
+namespace {
+
+constexpr std::array metrics{Metric::latency, Metric::gpu, Metric::ttft, Metric::tpot, Metric::itl};
+
+}  // namespace
+
+void add_metric_option(CLI::App& command, std::string& metric) {
+  std::vector<std::string> names;
+  for (const Metric each : metrics) names.emplace_back(to_string(each));
+  command.add_option("--metric", metric, "The column that statistics, tests and plots are about")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+}
+
+Metric metric_named(const std::string& name) {
+  for (const Metric each : metrics)
+    if (to_string(each) == name) return each;
+  throw usage_error("--metric", "unknown column " + name);
+}
+
+}  // namespace cotenant

@@ -1,0 +1,78 @@
+#include "report/compare_text.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "report/table.h"
+#include "report/text.h"
+
+namespace cotenant {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string percent(double share) {
+  return fmt::format("{:+.2f}%", 100 * share);
+}
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
+}  // namespace
+
+std::string comparison_table(const Comparison& comparison, bool colour) {
+  Table table({{"tenant", Align::left},
+               {"before ms"},
+               {"after ms"},
+               {"shift"},
+               {"95% interval", Align::left},
+               {"from", Align::left},
+               {"Cliff's delta"},
+               {"", Align::left}});
+  for (const TenantComparison& t : comparison.tenants)
+    table.add_row({t.name, format_ms(t.before_ms), format_ms(t.after_ms), percent(t.shift),
+                   t.interval ? fmt::format("[{}, {}]", percent(t.interval->low), percent(t.interval->high)) : "-",
+                   t.interval ? t.interval_from : "n too small", fmt::format("{:+.2f}", t.cliffs_delta),
+                   std::string(to_string(t.change))});
+  std::string out = fmt::format("{} of {} against {}\n\n", unit_title(comparison.metric), printable(comparison.after),
+                                printable(comparison.before));
+  out += table.text(colour, "  ") + "\n";
+  if (comparison.tokens_per_s_before && comparison.tokens_per_s_after)
+    out += fmt::format("device {} tokens/s before, {} after ({})\n", format_count(*comparison.tokens_per_s_before),
+                       format_count(*comparison.tokens_per_s_after),
+                       percent(*comparison.tokens_per_s_after / *comparison.tokens_per_s_before - 1));
+  out += fmt::format("medians; a shift below {:.3g}% is not worth naming\n", 100 * comparison.min_effect);
+  for (const std::string& warning : comparison.warnings) out += "warning: " + printable(warning) + "\n";
+  return out;
+}
+
+std::string comparison_json(const Comparison& comparison) {
+  Json tenants = Json::array();
+  for (const TenantComparison& t : comparison.tenants)
+    tenants.push_back({{"name", t.name},
+                       {"change", to_string(t.change)},
+                       {"before_ms", number(t.before_ms)},
+                       {"after_ms", number(t.after_ms)},
+                       {"shift", number(t.shift)},
+                       {"ci95", t.interval ? Json::array({number(t.interval->low), number(t.interval->high)}) : Json()},
+                       {"ci95_from", t.interval ? Json(t.interval_from) : Json()},
+                       {"cliffs_delta", number(t.cliffs_delta)},
+                       {"cohens_d", number(t.cohens_d)}});
+  const auto optional = [](const std::optional<double>& value) { return value ? number(*value) : Json(); };
+  const Json all = {{"before", comparison.before},
+                    {"after", comparison.after},
+                    {"metric", to_string(comparison.metric)},
+                    {"min_effect", comparison.min_effect},
+                    {"tenants", tenants},
+                    {"device",
+                     {{"tokens_per_s_before", optional(comparison.tokens_per_s_before)},
+                      {"tokens_per_s_after", optional(comparison.tokens_per_s_after)}}},
+                    {"warnings", comparison.warnings}};
+  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace cotenant

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+#include "analysis/compare.h"
+
+namespace cotenant {
+
+// A row per tenant, the device, warnings.
+std::string comparison_table(const Comparison& comparison, bool colour);
+
+std::string comparison_json(const Comparison& comparison);
+
+}  // namespace cotenant

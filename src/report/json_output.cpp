@@ -1,0 +1,210 @@
+#include "report/json_output.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace cotenant {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json number(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
+Json number(const std::optional<double>& value) {
+  return value ? number(*value) : Json();
+}
+
+Json interval(const std::optional<Interval>& value) {
+  return value ? Json::array({number(value->low), number(value->high)}) : Json();
+}
+
+template <class Enum>
+Json name(const std::optional<Enum>& value) {
+  return value ? Json(to_string(*value)) : Json();
+}
+
+Json summary(const std::optional<Summary>& s) {
+  if (!s) return nullptr;
+  if (s->count == 0) return {{"count", 0}};
+  return {{"count", s->count},
+          {"mean", number(s->mean)},
+          {"std", number(s->std)},
+          {"min", number(s->min)},
+          {"max", number(s->max)},
+          {"p25", number(s->p25)},
+          {"p50", number(s->p50)},
+          {"p75", number(s->p75)},
+          {"p90", number(s->p90)},
+          {"p95", number(s->p95)},
+          {"p99", number(s->p99)},
+          {"ci95_p50", interval(s->ci95_p50)},
+          {"ci95_p95", interval(s->ci95_p95)},
+          {"ci95_p99", interval(s->ci95_p99)},
+          {"n_eff", number(s->n_eff)},
+          {"outliers", s->outliers}};
+}
+
+Json baseline(const std::optional<BaselineUse>& use) {
+  if (!use) return nullptr;
+  return {{"experiment", use->experiment},
+          {"tenant", use->tenant},
+          {"directory", use->directory.string()},
+          {"why", use->why},
+          {"mismatches", use->mismatches},
+          {"rate_per_s", number(use->rate_per_s)},
+          {"tokens_per_s", number(use->tokens_per_s)},
+          {"sm_clock_mhz", number(use->sm_clock_mhz)}};
+}
+
+Json tenant(const TenantAnalysis& t) {
+  return {{"name", t.name},
+          {"model", t.model},
+          {"batch_size", t.batch_size},
+          {"seq_len", t.seq_len},
+          {"task", t.task},
+          {"engine", t.engine},
+          {"dtype", t.dtype},
+          {"died", t.died ? Json(*t.died) : Json()},
+          {"iterations", t.iterations},
+          {"outside_window", t.outside_window},
+          {"rejected", t.rejected},
+          {"failed", t.failed},
+          {"latency_ms", summary(t.latency_ms)},
+          {"overlap_latency_ms", summary(t.overlap_latency_ms)},
+          {"gpu_ms", summary(t.gpu_ms)},
+          {"host_ms", number(t.host_ms)},
+          {"queue_ms", summary(t.queue_ms)},
+          {"ttft_ms", summary(t.ttft_ms)},
+          {"tpot_ms", summary(t.tpot_ms)},
+          {"itl_ms", summary(t.itl_ms)},
+          {"clock", to_string(t.clock)},
+          {"tokens_per_s", number(t.tokens_per_s)},
+          {"total_tokens_per_s", number(t.total_tokens_per_s)},
+          {"requests_per_s", number(t.rate_per_s)},
+          {"wall_s", number(t.wall_s)},
+          {"completion_s", number(t.completion_s)},
+          {"baseline", baseline(t.baseline)},
+          {"progress", number(t.progress)},
+          {"progress_ci95", interval(t.progress_interval)},
+          {"slowdown_mean", number(t.slowdown_mean)},
+          {"slowdown_p50", number(t.slowdown_p50)},
+          {"slowdown_p50_ci95", interval(t.slowdown_p50_interval)},
+          {"slowdown_p95", number(t.slowdown_p95)},
+          {"slowdown_p99", number(t.slowdown_p99)},
+          {"ttft_slowdown_p50", number(t.ttft_slowdown_p50)},
+          {"tpot_slowdown_p50", number(t.tpot_slowdown_p50)},
+          {"relative_progress", number(t.relative_progress)},
+          {"relative_progress_ci95", interval(t.relative_progress_interval)},
+          {"verdict", name(t.verdict)},
+          {"study_verdict", name(t.study_verdict)},
+          {"settled_after", t.settled_after ? Json(*t.settled_after) : Json()}};
+}
+
+Json device(const DeviceAnalysis& d) {
+  return {{"name", d.name},
+          {"tokens_per_s", number(d.tokens_per_s)},
+          {"tokens_per_s_alone_in_turn", number(d.tokens_per_s_alone_in_turn)},
+          {"max_completion_s", number(d.max_completion_s)},
+          {"overlap_s", number(d.overlap_s)},
+          {"sm_clock_mhz", number(d.sm_clock_mhz)},
+          {"power_w", number(d.power_w)},
+          {"joules_per_token", number(d.joules_per_token)},
+          {"memory_used_bytes", number(d.memory_used_bytes)},
+          {"sm_percent", number(d.sm_percent)},
+          {"occupancy_percent", number(d.occupancy_percent)},
+          {"tensor_percent", number(d.tensor_percent)},
+          {"dram_percent", number(d.dram_percent)},
+          {"bound", d.bound.empty() ? Json() : Json(d.bound)},
+          {"bound_reason", d.bound_reason.empty() ? Json() : Json(d.bound_reason)}};
+}
+
+Json fairness(const std::optional<Fairness>& f) {
+  if (!f) return nullptr;
+  Json by_quantile = Json::object();
+  for (const auto& at : f->by_quantile)
+    by_quantile[at.name] = {{"cv", number(at.cv)}, {"max_min_ratio", number(at.max_min_ratio)}};
+  return {{"basis", f->basis},
+          {"cv", number(f->spread.cv)},
+          {"gini", number(f->spread.gini)},
+          {"max_min_ratio", number(f->spread.max_min_ratio)},
+          {"range", number(f->spread.range)},
+          {"max_deviation_percent", number(f->spread.max_deviation_percent)},
+          {"jain", number(f->spread.jain)},
+          {"by_quantile", by_quantile}};
+}
+
+Json significance(const ExperimentAnalysis& e) {
+  if (!e.significance) return nullptr;
+  const Significance& s = *e.significance;
+  Json pairs = Json::array();
+  for (const PairTest& pair : s.pairs)
+    pairs.push_back({{"a", e.tenants[pair.a].name},
+                     {"b", e.tenants[pair.b].name},
+                     {"t", number(pair.t)},
+                     {"t_p", number(pair.t_p)},
+                     {"cohens_d", number(pair.cohens_d)},
+                     {"u", number(pair.u)},
+                     {"u_p", number(pair.u_p)},
+                     {"rank_biserial", number(pair.rank_biserial)},
+                     {"cliffs_delta", number(pair.cliffs_delta)},
+                     {"hodges_lehmann_ms", number(pair.hodges_lehmann_ms)},
+                     {"p_holm", number(pair.p_holm)}});
+  return {{"assumes_independence", true},
+          {"levene", {{"statistic", number(s.levene.statistic)}, {"p", number(s.levene.p)}}},
+          {"omnibus",
+           {{"test", s.equal_variances ? "anova" : "kruskal"},
+            {"statistic", number(s.omnibus.statistic)},
+            {"p", number(s.omnibus.p)}}},
+          {"t_test", s.equal_variances ? "student" : "welch"},
+          {"pairs", pairs}};
+}
+
+Json repeats(const ExperimentAnalysis& e) {
+  Json list = Json::array();
+  for (const RepeatAnalysis& repeat : e.repeats) {
+    Json tenants = Json::array();
+    for (size_t t = 0; t < e.tenants.size(); ++t)
+      tenants.push_back({{"name", e.tenants[t].name},
+                         {"p50", number(repeat.p50_ms[t])},
+                         {"mean", number(repeat.mean_ms[t])},
+                         {"requests_per_s", number(repeat.rate_per_s[t])},
+                         {"progress", number(repeat.progress[t])}});
+    list.push_back({{"name", repeat.name}, {"tenants", tenants}});
+  }
+  return list;
+}
+
+Json experiment(const ExperimentAnalysis& e) {
+  Json tenants = Json::array();
+  for (const TenantAnalysis& t : e.tenants) tenants.push_back(tenant(t));
+  return {{"experiment", e.name},
+          {"directory", e.directory.string()},
+          {"valid", e.valid ? Json(*e.valid) : Json()},
+          {"reasons", e.reasons},
+          {"warnings", e.warnings},
+          {"metric", to_string(e.metric)},
+          {"sharing", e.sharing},
+          {"corun", e.corun},
+          {"started_at", e.started_at},
+          {"commit", e.commit},
+          {"tenants", tenants},
+          {"device", device(e.device)},
+          {"system", {{"stp", number(e.stp)}, {"stp_ci95", interval(e.stp_interval)}, {"antt", number(e.antt)}}},
+          {"fairness", fairness(e.fairness)},
+          {"progress_fairness", fairness(e.progress_fairness)},
+          {"significance", significance(e)},
+          {"repeats", repeats(e)}};
+}
+
+}  // namespace
+
+std::string json_output(std::span<const ExperimentAnalysis> experiments) {
+  Json all = Json::array();
+  for (const ExperimentAnalysis& e : experiments) all.push_back(experiment(e));
+  return (experiments.size() == 1 ? all[0] : all).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace cotenant

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cotenant {
+
+enum class Align : unsigned char { left, right };
+
+// A table of text for the terminal, as Markdown, or as CSV. Columns are as wide as their widest cell, counted in code
+// points.
+class Table {
+ public:
+  struct Column {
+    std::string title;
+    Align align = Align::right;
+  };
+
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // As many cells as there are columns.
+  void add_row(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+
+  // Two spaces between columns; a line under the titles. `bold` is for terminals.
+  std::string text(bool bold_titles, std::string_view indent = "") const;
+  std::string markdown() const;
+  std::string csv() const;  // RFC 4180, with a line of titles
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// A field of CSV: quoted where it must be.
+std::string csv_field(std::string_view text);
+
+// Without control characters, which could move the cursor or recolour what follows: each becomes '?'.
+std::string printable(std::string_view text);
+
+}  // namespace cotenant

@@ -1,0 +1,308 @@
+#include "report/text.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "report/answer.h"
+
+namespace cotenant {
+namespace {
+
+constexpr const char* unknown = "-";
+
+std::string painted(const std::string& text, const char* code, bool colour) {
+  return colour ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
+}
+constexpr const char* bold = "1";
+constexpr const char* red = "31";
+constexpr const char* yellow = "33";
+
+std::string ms_or_unknown(const std::optional<Summary>& summary, double Summary::*of) {
+  return summary && summary->count > 0 ? format_ms((*summary).*of) : unknown;
+}
+
+std::string times(const std::optional<double>& ratio) {
+  return ratio ? fmt::format("{:.2f}x", *ratio) : unknown;
+}
+
+std::string fixed(const std::optional<double>& value, int digits) {
+  return value ? fmt::format("{:.{}f}", *value, digits) : unknown;
+}
+
+std::string count_or_unknown(const std::optional<double>& value) {
+  return value ? format_count(*value) : unknown;
+}
+
+// A p value as one reads it: never 0.
+std::string p_text(double p) {
+  if (std::isnan(p)) return "undefined";
+  if (p < 1e-4) return p < 1e-300 ? "< 1e-300" : fmt::format("{:.0e}", p);
+  return fmt::format("{:.4f}", p);
+}
+
+std::string verdict_text(const TenantAnalysis& tenant) {
+  if (tenant.verdict) return std::string(to_string(*tenant.verdict));
+  return tenant.study_verdict ? fmt::format("{} (study's rule)", to_string(*tenant.study_verdict)) : unknown;
+}
+
+std::string work_text(const TenantAnalysis& tenant) {
+  return fmt::format("{}x{}", tenant.batch_size, tenant.seq_len);
+}
+
+bool any_generates(const ExperimentAnalysis& experiment) {
+  return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.ttft_ms.has_value(); });
+}
+
+bool any_baseline(const ExperimentAnalysis& experiment) {
+  return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.baseline.has_value(); });
+}
+
+// The chosen column; latency for the default.
+std::optional<Summary> metric_summary(const TenantAnalysis& tenant, Metric metric) {
+  switch (metric) {
+    case Metric::latency:
+      return tenant.latency_ms;
+    case Metric::gpu:
+      return tenant.gpu_ms;
+    case Metric::ttft:
+      return tenant.ttft_ms;
+    case Metric::tpot:
+      return tenant.tpot_ms;
+    case Metric::itl:
+      return tenant.itl_ms;
+  }
+  return std::nullopt;
+}
+
+Table tenant_table(const ExperimentAnalysis& experiment) {
+  const bool generates = any_generates(experiment), compared = any_baseline(experiment);
+  const std::string of = experiment.metric == Metric::latency ? "" : std::string(to_string(experiment.metric)) + " ";
+  std::vector<Table::Column> columns{{"tenant", Align::left}, {"model", Align::left}, {"batch"},
+                                     {of + "p50 ms"},         {of + "p95 ms"},        {of + "p99 ms"}};
+  if (generates) columns.insert(columns.end(), {{"TTFT ms"}, {"TPOT ms"}});
+  columns.push_back({"tokens/s"});
+  if (compared) columns.insert(columns.end(), {{"slowdown"}, {"progress"}, {"verdict", Align::left}});
+  Table table(columns);
+  for (const TenantAnalysis& t : experiment.tenants) {
+    const std::optional<Summary> metric = metric_summary(t, experiment.metric);
+    std::vector<std::string> row{t.name,
+                                 t.model,
+                                 work_text(t),
+                                 ms_or_unknown(metric, &Summary::p50),
+                                 ms_or_unknown(metric, &Summary::p95),
+                                 ms_or_unknown(metric, &Summary::p99)};
+    if (generates) {
+      row.push_back(ms_or_unknown(t.ttft_ms, &Summary::p50));
+      row.push_back(ms_or_unknown(t.tpot_ms, &Summary::p50));
+    }
+    row.push_back(count_or_unknown(t.tokens_per_s));
+    if (compared) {
+      row.push_back(times(t.slowdown_p50));
+      row.push_back(fixed(t.progress, 3));
+      row.push_back(verdict_text(t));
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+std::string device_line(const ExperimentAnalysis& experiment) {
+  const DeviceAnalysis& device = experiment.device;
+  std::vector<std::string> parts;
+  if (device.tokens_per_s) parts.push_back(fmt::format("device {} tokens/s", format_count(*device.tokens_per_s)));
+  if (device.tokens_per_s_alone_in_turn && experiment.tenants.size() > 1)
+    parts.push_back(fmt::format("one after another {}", format_count(*device.tokens_per_s_alone_in_turn)));
+  if (experiment.stp) parts.push_back(fmt::format("STP {:.3f}", *experiment.stp));
+  if (experiment.antt) parts.push_back(fmt::format("ANTT {:.3f}", *experiment.antt));
+  if (experiment.progress_fairness || experiment.fairness) {
+    const Fairness& f = experiment.progress_fairness ? *experiment.progress_fairness : *experiment.fairness;
+    parts.push_back(
+        fmt::format("Jain {:.4f} ({})", f.spread.jain, f.basis == "progress" ? "progress" : "mean latency"));
+  }
+  if (device.overlap_s) parts.push_back(fmt::format("overlap {}", format_duration_s(*device.overlap_s)));
+  if (device.joules_per_token) parts.push_back(fmt::format("{:.3g} J/token", *device.joules_per_token));
+  if (device.sm_clock_mhz) parts.push_back(fmt::format("SM clock {:.0f} MHz", *device.sm_clock_mhz));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::vector<std::string> validity_lines(const ExperimentAnalysis& experiment) {
+  if (!experiment.valid) return {};
+  if (*experiment.valid) return {"valid"};
+  std::vector<std::string> lines{"not valid"};
+  for (const std::string& reason : experiment.reasons) lines.push_back("  " + reason);
+  return lines;
+}
+
+std::vector<std::string> fairness_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  const auto add = [&](const std::optional<Fairness>& f) {
+    if (!f) return;
+    const Spread& s = f->spread;
+    lines.push_back(
+        fmt::format("fairness of {}: CV {:.4f}, Gini {:.4f}, max/min {:.4f}, largest deviation {:.2f}%, "
+                    "Jain {:.4f}",
+                    f->basis, s.cv, s.gini, s.max_min_ratio, s.max_deviation_percent, s.jain));
+    std::vector<std::string> at;
+    for (const auto& q : f->by_quantile) at.push_back(fmt::format("{} {:.4f}", q.name, q.max_min_ratio));
+    lines.push_back(fmt::format("  max/min at {}", fmt::join(at, ", ")));
+  };
+  add(experiment.fairness);
+  add(experiment.progress_fairness);
+  return lines;
+}
+
+std::vector<std::string> test_lines(const ExperimentAnalysis& experiment) {
+  if (!experiment.significance) return {};
+  const Significance& s = *experiment.significance;
+  std::vector<std::string> lines;
+  lines.push_back("tests (they assume independent samples, which these are not; no verdict rests on them):");
+  lines.push_back(fmt::format("  Levene W {:.4g}, p {}; {} {:.4g}, p {}", s.levene.statistic, p_text(s.levene.p),
+                              s.equal_variances ? "ANOVA F" : "Kruskal-Wallis H", s.omnibus.statistic,
+                              p_text(s.omnibus.p)));
+  const auto largest = std::ranges::max_element(s.pairs, {}, [](const PairTest& pair) {
+    return std::isnan(pair.rank_biserial) ? 0 : std::abs(pair.rank_biserial);
+  });
+  const auto significant = std::ranges::count_if(s.pairs, [](const PairTest& pair) { return pair.p_holm < 0.05; });
+  lines.push_back(fmt::format(
+      "  {} of {} pairs differ at 5% (Mann-Whitney, Holm); the most: {} and {}: {}, Cohen's d "
+      "{:.2f}, rank-biserial {:.2f}, p {}",
+      significant, s.pairs.size(), experiment.tenants[largest->a].name, experiment.tenants[largest->b].name,
+      largest->hodges_lehmann_ms ? fmt::format("{:+.3g} ms", *largest->hodges_lehmann_ms) : "shift not computed",
+      largest->cohens_d, largest->rank_biserial, p_text(largest->p_holm)));
+  return lines;
+}
+
+// Tenants of one baseline on one line.
+std::vector<std::string> baseline_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  std::vector<const BaselineUse*> told;
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    if (!tenant.baseline) continue;
+    const auto same = [&](const BaselineUse* use) {
+      return use->directory == tenant.baseline->directory && use->tenant == tenant.baseline->tenant;
+    };
+    if (std::ranges::any_of(told, same)) continue;
+    told.push_back(&*tenant.baseline);
+    std::vector<std::string> names;
+    for (const TenantAnalysis& other : experiment.tenants)
+      if (other.baseline && same(&*other.baseline)) names.push_back(other.name);
+    lines.push_back(fmt::format("baseline of {}: {} ({})", fmt::join(names, ", "), tenant.baseline->directory.string(),
+                                tenant.baseline->why));
+  }
+  return lines;
+}
+
+std::vector<std::string> sample_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  for (const TenantAnalysis& t : experiment.tenants) {
+    const std::optional<Summary> s = metric_summary(t, experiment.metric);
+    if (!s || s->count == 0) continue;
+    std::string line =
+        fmt::format("{}: n {}, worth {:.0f} independent; mean {}, deviation {}, range {} to {} ms", t.name, s->count,
+                    s->n_eff, format_ms(s->mean), format_ms(s->std), format_ms(s->min), format_ms(s->max));
+    if (s->ci95_p50)
+      line += fmt::format("; p50 95% [{}, {}]", format_ms(s->ci95_p50->low), format_ms(s->ci95_p50->high));
+    line += s->ci95_p95 ? fmt::format("; p95 [{}, {}]", format_ms(s->ci95_p95->low), format_ms(s->ci95_p95->high))
+                        : "; p95: n too small for an interval";
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string title_of(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> about;
+  if (!experiment.device.name.empty()) about.push_back(experiment.device.name);
+  if (experiment.device.name.empty() && !experiment.cpu.empty()) about.push_back(experiment.cpu);
+  if (!experiment.sharing.empty()) about.push_back(experiment.sharing);
+  if (!experiment.started_at.empty()) about.push_back(experiment.started_at);
+  return about.empty() ? experiment.name : fmt::format("{} ({})", experiment.name, fmt::join(about, ", "));
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string out;
+  for (const std::string& line : lines) out += printable(line) + "\n";
+  return out;
+}
+
+Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
+  Table table({{"experiment", Align::left},
+               {"sharing", Align::left},
+               {"tenants"},
+               {"tokens/s"},
+               {"one after another"},
+               {"STP"},
+               {"ANTT"},
+               {"worst slowdown"},
+               {"Jain"},
+               {"J/token"},
+               {"memory"},
+               {"valid", Align::left}});
+  for (const ExperimentAnalysis& e : experiments) {
+    const auto worst = worst_slowdown(e);
+    const std::optional<Fairness>& fairness = e.progress_fairness ? e.progress_fairness : e.fairness;
+    table.add_row(
+        {e.name, e.sharing.empty() ? unknown : e.sharing, std::to_string(e.tenants.size()),
+         count_or_unknown(e.device.tokens_per_s), count_or_unknown(e.device.tokens_per_s_alone_in_turn),
+         fixed(e.stp, 3), fixed(e.antt, 3),
+         worst ? fmt::format("{:.2f}x {}", worst->slowdown, e.tenants[worst->tenant].name) : unknown,
+         fairness ? fmt::format("{:.4f}", fairness->spread.jain) : unknown,
+         e.device.joules_per_token ? fmt::format("{:.3g}", *e.device.joules_per_token) : unknown,
+         e.device.memory_used_bytes ? format_bytes(static_cast<uint64_t>(*e.device.memory_used_bytes)) : unknown,
+         e.valid ? (*e.valid ? "yes" : "no") : unknown});
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string format_ms(double ms) {
+  if (!std::isfinite(ms)) return unknown;
+  const int digits = std::abs(ms) < 10 ? 3 : std::abs(ms) < 100 ? 2 : 1;
+  return fmt::format("{:.{}f}", ms, digits);
+}
+
+std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) {
+  std::string out = painted(printable(title_of(experiment)), bold, colour) + "\n";
+  out += printable(answer(experiment)) + "\n\n";
+  out += tenant_table(experiment).text(colour, "  ") + "\n";
+  out += device_line(experiment) + "\n";
+  const bool bad = experiment.valid && !*experiment.valid;
+  for (const std::string& line : validity_lines(experiment))
+    out += painted(printable(line), bad ? red : "32", colour) + "\n";
+  return out + "files: " + printable(experiment.directory.string()) + "\n";
+}
+
+std::string experiment_details(const ExperimentAnalysis& experiment, bool colour) {
+  std::string out = joined(sample_lines(experiment)) + joined(fairness_lines(experiment)) +
+                    joined(test_lines(experiment)) + joined(baseline_lines(experiment));
+  if (!experiment.repeats.empty()) out += fmt::format("repeats: {} runs\n", experiment.repeats.size());
+  for (const std::string& warning : experiment.warnings)
+    out += painted("warning:", yellow, colour) + " " + printable(warning) + "\n";
+  return out;
+}
+
+std::string comparison_text(std::span<const ExperimentAnalysis> experiments, bool colour) {
+  return painted(printable(answer(experiments)), bold, colour) + "\n\n" +
+         comparison_table(experiments).text(colour, "  ");
+}
+
+std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
+  std::string out;
+  if (experiments.size() > 1)
+    out +=
+        "## Comparison\n\n" + printable(answer(experiments)) + "\n\n" + comparison_table(experiments).markdown() + "\n";
+  for (const ExperimentAnalysis& e : experiments) {
+    out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n";
+    for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), fairness_lines(e),
+                              test_lines(e), baseline_lines(e), e.warnings})
+      for (const std::string& line : lines) out += "- " + printable(line) + "\n";
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace cotenant
