@@ -5,6 +5,7 @@
 #include "device_data.h"
 #include "engine/native/cuda/attention_decode.h"
 #include "engine/native/cuda/attention_prefill.h"
+#include "engine/native/cuda/attention_prefill_paths.h"
 
 namespace cotenant {
 namespace {
@@ -51,12 +52,20 @@ int64_t first_seen(int64_t query, const Attention& a) {
   return a.window > 0 ? std::max<int64_t>(0, query - a.window + 1) : 0;
 }
 
-void check_prefill(Random& random, Dtype dtype, int64_t rows, int64_t length, const Attention& a) {
+using Kernel = void (*)(cudaStream_t, Dtype, const PrefillArguments&);
+
+// Of one of the kernels, or of the one that is chosen for the shape.
+void check_prefill(Random& random, Dtype dtype, int64_t rows, int64_t length, const Attention& a,
+                   Kernel kernel = nullptr) {
   SCOPED_TRACE(text(dtype, rows, length, a));
   // Scores of some deviation, so that the softmax is neither flat nor a single key.
   const std::vector<float> qkv = random.normal(dtype, static_cast<size_t>(rows * length * a.qkv_width()), 1.5f);
   const DeviceArray device_qkv(dtype, qkv), device_y(dtype, static_cast<size_t>(rows * length * a.width()));
-  launch_attention_prefill(nullptr, dtype, device_y.data(), device_qkv.data(), rows, length, a);
+  if (kernel) {
+    kernel(nullptr, dtype, make_prefill_arguments(device_y.data(), device_qkv.data(), rows, length, a));
+  } else {
+    launch_attention_prefill(nullptr, dtype, device_y.data(), device_qkv.data(), rows, length, a);
+  }
   const std::vector<float> y = device_y.read();
   for (const float value : y) ASSERT_TRUE(std::isfinite(value));
 
@@ -117,6 +126,22 @@ TEST_F(AttentionPrefillTest, LongSequences) {
       for (const int64_t length : {2048, 2000})
         for (const bool causal : {true, false})
           check_prefill(random, dtype, 1, length, make_attention(4, 1, head_dim, causal));
+}
+
+// Each kernel with shapes that another one may be chosen for.
+TEST_F(AttentionPrefillTest, EveryKernel) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16})
+    for (const int64_t head_dim : {64, 128})
+      for (const int64_t length : {1, 64, 100, 129, 300, 513})
+        for (const auto& [causal, window] : {std::pair<bool, int64_t>{true, 0}, {false, 0}, {true, 1}, {true, 130}}) {
+          const Attention a = make_attention(6, 2, head_dim, causal, window);
+          check_prefill(random, dtype, 2, length, a, launch_attention_prefill_plain);
+          check_prefill(random, dtype, 2, length, a, launch_attention_prefill_mma);
+          if (attention_prefill_hopper_supported(dtype, make_prefill_arguments(nullptr, nullptr, 2, length, a)))
+            check_prefill(random, dtype, 2, length, a, launch_attention_prefill_hopper);
+        }
 }
 
 void check_decode(Random& random, Dtype dtype, int64_t rows, int64_t capacity, const Attention& a) {

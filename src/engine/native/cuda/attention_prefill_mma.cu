@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
       highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
       // A row that has seen nothing yet keeps zeros.
       const float shift = highest == -INFINITY ? 0.f : highest * a.scale_log2;
-      const float keep = exp2f(maximum[r] * a.scale_log2 - shift);
+      const float keep = exp2_fast(maximum[r] * a.scale_log2 - shift);
       maximum[r] = highest;
       sum[r] *= keep;
 #pragma unroll
@@ -138,7 +138,7 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
       for (int j = 0; j < tile / 8; ++j) {
 #pragma unroll
         for (int e = 2 * r; e < 2 * r + 2; ++e) {
-          scores[j][e] = exp2f(scores[j][e] * a.scale_log2 - shift);
+          scores[j][e] = exp2_fast(scores[j][e] * a.scale_log2 - shift);
           sum[r] += scores[j][e];
         }
       }

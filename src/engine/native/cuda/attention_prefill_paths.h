@@ -32,11 +32,19 @@ struct PrefillArguments {
 #endif
 };
 
+PrefillArguments make_prefill_arguments(void* y, const void* qkv, int64_t rows, int64_t length,
+                                        const Attention& attention);
+
 // Any dtype, any head_dim up to 128; slow.
 void launch_attention_prefill_plain(cudaStream_t stream, Dtype dtype, const PrefillArguments& arguments);
 
 // f16 and bf16, head_dim 32, 64, 80, 96 or 128: the tensor cores as they are from compute capability 8.0 on.
 bool attention_prefill_mma_supported(Dtype dtype, int64_t head_dim);
 void launch_attention_prefill_mma(cudaStream_t stream, Dtype dtype, const PrefillArguments& arguments);
+
+// f16 and bf16, head_dim 64 or 128, on compute capability 9.x only: warpgroup products and the tensor memory
+// accelerator.
+bool attention_prefill_hopper_supported(Dtype dtype, const PrefillArguments& arguments);
+void launch_attention_prefill_hopper(cudaStream_t stream, Dtype dtype, const PrefillArguments& arguments);
 
 }  // namespace cotenant

@@ -74,6 +74,13 @@ __device__ inline void multiply_add(float (&d)[4], uint32_t a0, uint32_t a1, uin
   }
 }
 
+// 2 to the x in one instruction; 0 for x below -126 and for minus infinity.
+__device__ inline float exp2_fast(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // Two floats, rounded and packed; `low` has the lower address.
 template <typename T>
 __device__ inline uint32_t pack_pair(float low, float high) {

@@ -1,0 +1,223 @@
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "engine/native/cuda/activation.cuh"
+#include "engine/native/cuda/hopper/tensor_map.h"
+#include "engine/native/cuda/hopper/wgmma.cuh"
+#include "engine/native/cuda/hopper/wide_product.cuh"
+#include "engine/native/cuda/launch.h"
+#include "engine/native/cuda/pack.cuh"
+#include "engine/native/cuda/product_hopper.h"
+#include "engine/native/cuda/tensor_core.cuh"
+
+// A block computes 128 rows x `tile` columns of y. One thread has the tensor memory accelerator fetch x and W in steps
+// of 64 of their common dimension, several steps ahead; two warpgroups multiply, 64 rows each. Two blocks one above the
+// other are a cluster: they need the same part of W, each fetches half of it for both.
+namespace cotenant {
+namespace {
+
+constexpr int block_rows = 128;
+constexpr int step = 64;        // of the common dimension: 128 bytes, the most that the swizzle allows
+constexpr int row_bytes = 128;  // of a step
+constexpr int unit_bytes = 8 * row_bytes;
+constexpr int group_threads = 128;  // of a warpgroup
+constexpr int consumers = 2;
+constexpr int threads = (1 + consumers) * group_threads;
+constexpr int cluster = 2;
+constexpr int consumer_barrier = 1;  // 0 is __syncthreads
+
+template <int tile>
+struct Shared {
+  static constexpr int x_bytes = block_rows * row_bytes;
+  static constexpr int w_bytes = tile * row_bytes;
+  static constexpr int stages = 200 * 1024 / (x_bytes + w_bytes);
+  static_assert(stages * x_bytes >= block_rows * tile * 2, "the result is put together where x was");
+  alignas(1024) unsigned char x[stages][x_bytes];
+  alignas(1024) unsigned char w[stages][w_bytes];
+  uint64_t full[stages], empty[stages];
+  float bias[tile];
+};
+
+struct Arguments {
+  void* y;
+  const void* bias;
+  int rows, columns, steps;
+  Activation activation;
+};
+
+template <int tile>
+__device__ void fetch_x(Shared<tile>& s, const CUtensorMap* map, int stage, int i) {
+  copy_box(shared_address(s.x[stage]), map, i * step, blockIdx.x * block_rows, shared_address(&s.full[stage]));
+}
+
+// This block's half of W, for both blocks.
+template <int tile>
+__device__ void fetch_w(Shared<tile>& s, const CUtensorMap* map, int stage, int i) {
+  constexpr int half = tile / cluster;
+  const int row = static_cast<int>(rank_in_cluster()) * half;
+  arrive_expecting(shared_address(&s.full[stage]), Shared<tile>::x_bytes + Shared<tile>::w_bytes);
+  copy_box_to_cluster(shared_address(s.w[stage]) + row * row_bytes, map, i * step, blockIdx.y * tile + row,
+                      shared_address(&s.full[stage]), (1 << cluster) - 1);
+}
+
+template <int tile>
+__device__ void produce(Shared<tile>& s, const CUtensorMap* x_map, const CUtensorMap* w_map, int steps) {
+  constexpr int stages = Shared<tile>::stages;
+  const int ahead = min(stages, steps);
+  for (int i = 0; i < ahead; ++i) fetch_w(s, w_map, i, i);  // weights: no kernel of a pass writes them
+  wait_for_predecessor();
+  for (int i = 0; i < ahead; ++i) fetch_x(s, x_map, i, i);
+  for (int i = stages; i < steps; ++i) {
+    const int stage = i % stages;
+    wait_barrier(shared_address(&s.empty[stage]), (i / stages - 1) % 2);
+    fetch_w(s, w_map, stage, i);
+    fetch_x(s, x_map, stage, i);
+  }
+}
+
+// sums[4 i + 2 r + e]: row 16 warp + lane / 4 + 8 r of the warpgroup's, column 8 i + 2 (lane % 4) + e.
+template <typename T, int tile>
+__device__ void multiply(Shared<tile>& s, float (&sums)[tile / 2], int steps, int group) {
+  constexpr int stages = Shared<tile>::stages;
+  const auto release = [&](int i) {
+    if (threadIdx.x % 32 < cluster) arrive_at(shared_address(&s.empty[i % stages]), threadIdx.x % 32);
+  };
+  for (int i = 0; i < steps; ++i) {
+    const int stage = i % stages;
+    wait_barrier(shared_address(&s.full[stage]), i / stages % 2);
+    const uint64_t x = describe(shared_address(s.x[stage]) + group * 64 * row_bytes, unit_bytes);
+    const uint64_t w = describe(shared_address(s.w[stage]), unit_bytes);
+    fence_products();
+#pragma unroll
+    for (int k = 0; k < step / 16; ++k) multiply_tile<T>(sums, x + k * 2, w + k * 2, i > 0 || k > 0);
+    commit_products();
+    wait_products<1>();
+    if (i > 0) release(i - 1);
+  }
+  wait_products<0>();
+  settle(sums);
+}
+
+// Puts a warp's 16 rows together in shared memory and writes them out, whole rows at a time.
+template <typename T, int tile, Activation activation>
+__device__ void write_rows(unsigned char* staging, const float (&sums)[tile / 2], const float* bias, const Arguments& a,
+                           int first_row) {
+  constexpr int bytes = tile * 2, pieces = tile / 8;  // of a row; pieces are 16 bytes
+  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+#pragma unroll
+  for (int i = 0; i < pieces; ++i) {
+    const float2 b = *reinterpret_cast<const float2*>(bias + 8 * i + 2 * t);
+#pragma unroll
+    for (int r = 0; r < 2; ++r)
+      *reinterpret_cast<uint32_t*>(staging + (g + 8 * r) * bytes + (i ^ g) * 16 + 4 * t) = pack_pair<T>(
+          activate<activation>(sums[4 * i + 2 * r] + b.x), activate<activation>(sums[4 * i + 2 * r + 1] + b.y));
+  }
+  __syncwarp();
+  T* const y = static_cast<T*>(a.y);
+  const int first_column = blockIdx.y * tile;
+  for (int i = lane; i < 16 * pieces; i += 32) {
+    const int row = i / pieces, piece = i % pieces, column = first_column + piece * 8;
+    if (first_row + row < a.rows && column < a.columns)
+      *reinterpret_cast<uint4*>(y + static_cast<int64_t>(first_row + row) * a.columns + column) =
+          *reinterpret_cast<const uint4*>(staging + row * bytes + (piece ^ (row % 8)) * 16);
+  }
+}
+
+template <typename T, int tile>
+__device__ void consume(Shared<tile>& s, const Arguments& a) {
+  const int group = threadIdx.x / group_threads - 1, warp = threadIdx.x / 32 % 4;
+  float sums[tile / 2];
+  multiply<T, tile>(s, sums, a.steps, group);
+  wait_for_predecessor();  // long past; y may be what an earlier kernel read
+  // The stages are no longer needed once both warpgroups are through: their place holds the result.
+  asm volatile("bar.sync %0, %1;" ::"n"(consumer_barrier), "n"(consumers * group_threads) : "memory");
+  const int row = group * 64 + warp * 16;
+  unsigned char* const staging = s.x[0] + row * tile * 2;
+  const int first_row = blockIdx.x * block_rows + row;
+  switch (a.activation) {
+    case Activation::gelu_tanh:
+      return write_rows<T, tile, Activation::gelu_tanh>(staging, sums, s.bias, a, first_row);
+    case Activation::gelu_erf:
+      return write_rows<T, tile, Activation::gelu_erf>(staging, sums, s.bias, a, first_row);
+    case Activation::silu:
+      return write_rows<T, tile, Activation::silu>(staging, sums, s.bias, a, first_row);
+    case Activation::relu:
+      return write_rows<T, tile, Activation::relu>(staging, sums, s.bias, a, first_row);
+    case Activation::none:
+      return write_rows<T, tile, Activation::none>(staging, sums, s.bias, a, first_row);
+  }
+}
+
+template <typename T, int tile>
+__global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
+    product_kernel(const __grid_constant__ CUtensorMap x_map, const __grid_constant__ CUtensorMap w_map,
+                   const Arguments a) {
+  extern __shared__ __align__(1024) unsigned char shared_bytes[];
+  auto& s = *reinterpret_cast<Shared<tile>*>(shared_bytes);
+  let_successor_start();
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < Shared<tile>::stages; ++i) {
+      init_barrier(shared_address(&s.full[i]), 1);
+      init_barrier(shared_address(&s.empty[i]), cluster * consumers * 4);  // one arrival a warp of either block
+    }
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+  }
+  for (int i = threadIdx.x; i < tile; i += threads) {
+    const int column = blockIdx.y * tile + i;
+    s.bias[i] = a.bias && column < a.columns ? to_float(static_cast<const T*>(a.bias)[column]) : 0.0f;
+  }
+  synchronise_cluster();
+  if (threadIdx.x < group_threads) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    if (threadIdx.x == 0) produce<tile>(s, &x_map, &w_map, a.steps);
+    __syncwarp();
+  } else {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+    consume<T, tile>(s, a);
+  }
+  synchronise_cluster();  // the other block may still arrive at barriers here
+}
+
+template <typename T, int tile>
+void launch_kernel(cudaStream_t stream, const HopperProduct& p) {
+  constexpr int shared_bytes = sizeof(Shared<tile>);
+  const auto kernel = product_kernel<T, tile>;
+  COTENANT_CUDA("linear", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+  const auto tiles = [](int64_t size, int of) { return static_cast<unsigned>((size + of - 1) / of); };
+  const dim3 grid(tiles(p.rows, cluster * block_rows) * cluster, tiles(p.columns, tile));
+  const Arguments arguments{
+      p.y,         p.bias, static_cast<int>(p.rows), static_cast<int>(p.columns), static_cast<int>(tiles(p.in, step)),
+      p.activation};
+  launch("linear", stream, kernel, grid, dim3(threads), size_t{shared_bytes},
+         make_matrix_map(p.dtype, p.x, p.rows, p.in, block_rows),
+         make_matrix_map(p.dtype, p.w, p.columns, p.in, tile / cluster), arguments);
+}
+
+}  // namespace
+
+bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t columns) {
+  if ((dtype != Dtype::f16 && dtype != Dtype::bf16) || rows < 1 || in % 8 != 0 || columns % 8 != 0) return false;
+  int device = 0, major = 0;
+  COTENANT_CUDA("linear", cudaGetDevice(&device));
+  COTENANT_CUDA("linear", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  return major == 9;
+}
+
+std::span<const int> hopper_tiles() {
+  static constexpr std::array tiles{128, 192, 256};
+  return tiles;
+}
+
+void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, int tile_columns) {
+  with_type(product.dtype, [&]<typename T>(T) {
+    if constexpr (sizeof(T) == 2) {
+      if (tile_columns == 128) return launch_kernel<T, 128>(stream, product);
+      if (tile_columns == 192) return launch_kernel<T, 192>(stream, product);
+      if (tile_columns == 256) return launch_kernel<T, 256>(stream, product);
+    }
+    throw internal_error("linear", "no Hopper kernel for this dtype and tile");
+  });
+}
+
+}  // namespace cotenant

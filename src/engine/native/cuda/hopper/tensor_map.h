@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "base/dtype.h"
+
+namespace cotenant {
+
+// How the tensor memory accelerator reads a dense matrix [rows, columns] of f16 or bf16, in boxes of box_rows x 64
+// columns, swizzled as wgmma.cuh says; rows are a multiple of 16 bytes. Throws when the driver is too old.
+CUtensorMap make_matrix_map(Dtype dtype, const void* data, int64_t rows, int64_t columns, int box_rows);
+
+}  // namespace cotenant

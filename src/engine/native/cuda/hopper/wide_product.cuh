@@ -1,0 +1,147 @@
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <cstdint>
+#include <type_traits>
+
+// Products of a warpgroup with wide results, and what a cluster of two blocks adds to copies and barriers. Operands lie
+// as wgmma.cuh says.
+namespace cotenant {
+
+// d [64 x n] = a b^T, or += when accumulate; a [64 x 16], b [n x 16], both along rows; n is 2 * the registers of d.
+#define COTENANT_INOUT_8(d, i)                                                                                \
+  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), \
+      "+f"(d[i + 7])
+#define COTENANT_INOUT_32(d, i) \
+  COTENANT_INOUT_8(d, i), COTENANT_INOUT_8(d, i + 8), COTENANT_INOUT_8(d, i + 16), COTENANT_INOUT_8(d, i + 24)
+#define COTENANT_INOUT_64(d) COTENANT_INOUT_32(d, 0), COTENANT_INOUT_32(d, 32)
+#define COTENANT_INOUT_96(d) COTENANT_INOUT_64(d), COTENANT_INOUT_32(d, 64)
+#define COTENANT_INOUT_128(d) COTENANT_INOUT_96(d), COTENANT_INOUT_32(d, 96)
+
+#define COTENANT_ALL_64                                                                                  \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
+  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
+  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
+  "%62, %63"
+#define COTENANT_PRODUCT(type)                                                          \
+  asm volatile(                                                                         \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                      \
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" COTENANT_ALL_64 \
+      "}, %64, %65, p, 1, 1, 0, 0;\n}"                                                  \
+      : COTENANT_INOUT_64(d)                                                            \
+      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
+
+template <typename T>
+__device__ inline void multiply_tile(float (&d)[64], uint64_t a, uint64_t b, bool accumulate) {
+  if constexpr (std::is_same_v<T, __half>) {
+    COTENANT_PRODUCT("f16");
+  } else {
+    COTENANT_PRODUCT("bf16");
+  }
+}
+#undef COTENANT_PRODUCT
+#undef COTENANT_ALL_64
+
+#define COTENANT_ALL_96                                                                                  \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
+  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
+  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
+  "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, " \
+  "%82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
+#define COTENANT_PRODUCT(type)                                                          \
+  asm volatile(                                                                         \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"                                      \
+      "wgmma.mma_async.sync.aligned.m64n192k16.f32." type "." type " {" COTENANT_ALL_96 \
+      "}, %96, %97, p, 1, 1, 0, 0;\n}"                                                  \
+      : COTENANT_INOUT_96(d)                                                            \
+      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
+
+template <typename T>
+__device__ inline void multiply_tile(float (&d)[96], uint64_t a, uint64_t b, bool accumulate) {
+  if constexpr (std::is_same_v<T, __half>) {
+    COTENANT_PRODUCT("f16");
+  } else {
+    COTENANT_PRODUCT("bf16");
+  }
+}
+#undef COTENANT_PRODUCT
+#undef COTENANT_ALL_96
+
+#define COTENANT_ALL_128                                                                                 \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
+  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
+  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
+  "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, " \
+  "%82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, "     \
+  "%101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, "     \
+  "%117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+#define COTENANT_PRODUCT(type)                                                           \
+  asm volatile(                                                                          \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"                                      \
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " {" COTENANT_ALL_128 \
+      "}, %128, %129, p, 1, 1, 0, 0;\n}"                                                 \
+      : COTENANT_INOUT_128(d)                                                            \
+      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
+
+template <typename T>
+__device__ inline void multiply_tile(float (&d)[128], uint64_t a, uint64_t b, bool accumulate) {
+  if constexpr (std::is_same_v<T, __half>) {
+    COTENANT_PRODUCT("f16");
+  } else {
+    COTENANT_PRODUCT("bf16");
+  }
+}
+#undef COTENANT_PRODUCT
+#undef COTENANT_ALL_128
+
+#undef COTENANT_INOUT_8
+#undef COTENANT_INOUT_32
+#undef COTENANT_INOUT_64
+#undef COTENANT_INOUT_96
+#undef COTENANT_INOUT_128
+
+// ---- clusters ----
+
+__device__ inline uint32_t rank_in_cluster() {
+  uint32_t rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+
+// All threads of all blocks of the cluster.
+__device__ inline void synchronise_cluster() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+// Arrives at a barrier of the cluster's block `rank`, given by its address in this block.
+__device__ inline void arrive_at(uint32_t barrier, uint32_t rank) {
+  asm volatile(
+      "{\n.reg .b32 there;\n"
+      "mapa.shared::cluster.u32 there, %0, %1;\n"
+      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n}" ::"r"(barrier),
+      "r"(rank)
+      : "memory");
+}
+
+// Copies the map's box at column x, row y to this block's shared memory; what is outside of the matrix becomes zeros.
+__device__ inline void copy_box(uint32_t shared, const CUtensorMap* map, int x, int y, uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];" ::"r"(
+          shared),
+      "l"(map), "r"(x), "r"(y), "r"(barrier)
+      : "memory");
+}
+
+// The same, to the same place in every block of the cluster that `mask` names, with its barrier at the same place.
+__device__ inline void copy_box_to_cluster(uint32_t shared, const CUtensorMap* map, int x, int y, uint32_t barrier,
+                                           uint16_t mask) {
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%2, "
+      "%3}], [%4], %5;" ::"r"(shared),
+      "l"(map), "r"(x), "r"(y), "r"(barrier), "h"(mask)
+      : "memory");
+}
+
+}  // namespace cotenant
