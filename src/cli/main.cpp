@@ -15,7 +15,12 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   add_run(app, exit_code);
   add_infer(app, exit_code);
+  add_analyze(app, exit_code);
+  add_compare(app, exit_code);
+  add_export(app, exit_code);
   add_models(app, exit_code);
+  add_schema(app, exit_code);
+  add_doctor(app, exit_code);
   add_hidden(app, exit_code);
   try {
     app.parse(argc, argv);

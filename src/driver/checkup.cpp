@@ -52,6 +52,14 @@ Findings machine_findings(const Machine& machine) {
   return out;
 }
 
+// The first line of an error, and the rest: what to do about it.
+std::pair<std::string, std::string> split_lines(const std::string& text) {
+  const size_t end = text.find('\n');
+  if (end == std::string::npos) return {text, ""};
+  const size_t rest = text.find_first_not_of(" \n", end);
+  return {text.substr(0, end), rest == std::string::npos ? "" : text.substr(rest)};
+}
+
 std::string cuda_version(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
@@ -69,9 +77,10 @@ Findings device_findings(const Machine& machine, const CudaStatus& cuda) {
     out.push_back(
         {"devices", "cpu", State::missing, "built without oneDNN", "apt-get install libdnnl-dev, and build again."});
   }
-  if (cuda.devices.empty())
-    out.push_back({"devices", "cuda", State::missing, cuda.problem.empty() ? "no CUDA device" : cuda.problem,
-                   "Only needed to measure NVIDIA GPUs."});
+  if (cuda.devices.empty()) {
+    const auto [problem, remedy] = split_lines(cuda.problem.empty() ? "no CUDA device" : cuda.problem);
+    out.push_back({"devices", "cuda", State::missing, problem, remedy});
+  }
   for (size_t i = 0; i < cuda.devices.size(); ++i) {
     const CudaDevice& device = cuda.devices[i];
     out.push_back({"devices", fmt::format("cuda:{}", i), cuda.problem.empty() ? State::good : State::limited,
