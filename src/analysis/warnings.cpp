@@ -100,6 +100,13 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
                                          : "tenants do different work and have no baseline: no fairness can be given.");
   if (!analysis.significance)
     warnings.push_back("n too small for tests: every tenant needs at least 2 samples: raise num_iters.");
+  const auto &overlap_s = analysis.device.overlap_s, &longest_s = analysis.device.max_completion_s;
+  const bool own_lengths = analysis.study_form || analysis.corun == "fixed";
+  if (own_lengths && overlap_s && longest_s && *overlap_s < 0.8 * *longest_s)
+    warnings.push_back(
+        fmt::format("all tenants ran together for {:.0f}% of the longest one's time only: what came after "
+                    "had less company: use corun: overlap.",
+                    100 * *overlap_s / *longest_s));
   const bool events_only =
       std::ranges::any_of(analysis.tenants, [](const auto& t) { return t.clock == Clock::cuda_event; });
   if (events_only && analysis.metric == Metric::latency)

@@ -44,9 +44,14 @@ std::string p_text(double p) {
   return fmt::format("{:.4f}", p);
 }
 
-std::string verdict_text(const TenantAnalysis& tenant) {
-  if (tenant.verdict) return std::string(to_string(*tenant.verdict));
-  return tenant.study_verdict ? fmt::format("{} (study's rule)", to_string(*tenant.study_verdict)) : unknown;
+// Where there is no verdict of our own, the study's.
+bool has_verdicts(const ExperimentAnalysis& experiment) {
+  return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.verdict.has_value(); });
+}
+
+std::string verdict_text(const TenantAnalysis& tenant, bool own) {
+  const std::optional<Verdict>& verdict = own ? tenant.verdict : tenant.study_verdict;
+  return verdict ? std::string(to_string(*verdict)) : unknown;
 }
 
 std::string work_text(const TenantAnalysis& tenant) {
@@ -80,12 +85,14 @@ std::optional<Summary> metric_summary(const TenantAnalysis& tenant, Metric metri
 
 Table tenant_table(const ExperimentAnalysis& experiment) {
   const bool generates = any_generates(experiment), compared = any_baseline(experiment);
+  const bool own = has_verdicts(experiment);
   const std::string of = experiment.metric == Metric::latency ? "" : std::string(to_string(experiment.metric)) + " ";
   std::vector<Table::Column> columns{{"tenant", Align::left}, {"model", Align::left}, {"batch"},
                                      {of + "p50 ms"},         {of + "p95 ms"},        {of + "p99 ms"}};
   if (generates) columns.insert(columns.end(), {{"TTFT ms"}, {"TPOT ms"}});
   columns.push_back({"tokens/s"});
-  if (compared) columns.insert(columns.end(), {{"slowdown"}, {"progress"}, {"verdict", Align::left}});
+  if (compared)
+    columns.insert(columns.end(), {{"slowdown"}, {"progress"}, {own ? "verdict" : "study's verdict", Align::left}});
   Table table(columns);
   for (const TenantAnalysis& t : experiment.tenants) {
     const std::optional<Summary> metric = metric_summary(t, experiment.metric);
@@ -103,7 +110,7 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
     if (compared) {
       row.push_back(times(t.slowdown_p50));
       row.push_back(fixed(t.progress, 3));
-      row.push_back(verdict_text(t));
+      row.push_back(verdict_text(t, own));
     }
     table.add_row(std::move(row));
   }
@@ -123,7 +130,8 @@ std::string device_line(const ExperimentAnalysis& experiment) {
     parts.push_back(
         fmt::format("Jain {:.4f} ({})", f.spread.jain, f.basis == "progress" ? "progress" : "mean latency"));
   }
-  if (device.overlap_s) parts.push_back(fmt::format("overlap {}", format_duration_s(*device.overlap_s)));
+  if (device.overlap_s && experiment.tenants.size() > 1)
+    parts.push_back(fmt::format("overlap {}", format_duration_s(*device.overlap_s)));
   if (device.joules_per_token) parts.push_back(fmt::format("{:.3g} J/token", *device.joules_per_token));
   if (device.sm_clock_mhz) parts.push_back(fmt::format("SM clock {:.0f} MHz", *device.sm_clock_mhz));
   return fmt::format("{}", fmt::join(parts, ", "));
@@ -196,21 +204,29 @@ std::vector<std::string> baseline_lines(const ExperimentAnalysis& experiment) {
   return lines;
 }
 
-std::vector<std::string> sample_lines(const ExperimentAnalysis& experiment) {
-  std::vector<std::string> lines;
+std::string interval_text(const std::optional<Interval>& interval) {
+  return interval ? fmt::format("{} - {}", format_ms(interval->low), format_ms(interval->high)) : "n too small";
+}
+
+Table sample_table(const ExperimentAnalysis& experiment) {
+  Table table({{"tenant", Align::left},
+               {"n"},
+               {"n eff."},
+               {"mean ms"},
+               {"std"},
+               {"min"},
+               {"max"},
+               {"p50, 95% interval"},
+               {"p95, 95% interval"},
+               {"outliers"}});
   for (const TenantAnalysis& t : experiment.tenants) {
     const std::optional<Summary> s = metric_summary(t, experiment.metric);
     if (!s || s->count == 0) continue;
-    std::string line =
-        fmt::format("{}: n {}, worth {:.0f} independent; mean {}, deviation {}, range {} to {} ms", t.name, s->count,
-                    s->n_eff, format_ms(s->mean), format_ms(s->std), format_ms(s->min), format_ms(s->max));
-    if (s->ci95_p50)
-      line += fmt::format("; p50 95% [{}, {}]", format_ms(s->ci95_p50->low), format_ms(s->ci95_p50->high));
-    line += s->ci95_p95 ? fmt::format("; p95 [{}, {}]", format_ms(s->ci95_p95->low), format_ms(s->ci95_p95->high))
-                        : "; p95: n too small for an interval";
-    lines.push_back(std::move(line));
+    table.add_row({t.name, std::to_string(s->count), fmt::format("{:.0f}", s->n_eff), format_ms(s->mean),
+                   format_ms(s->std), format_ms(s->min), format_ms(s->max), interval_text(s->ci95_p50),
+                   interval_text(s->ci95_p95), std::to_string(s->outliers)});
   }
-  return lines;
+  return table;
 }
 
 std::string title_of(const ExperimentAnalysis& experiment) {
@@ -277,8 +293,9 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
 }
 
 std::string experiment_details(const ExperimentAnalysis& experiment, bool colour) {
-  std::string out = joined(sample_lines(experiment)) + joined(fairness_lines(experiment)) +
-                    joined(test_lines(experiment)) + joined(baseline_lines(experiment));
+  const Table samples = sample_table(experiment);
+  std::string out = samples.empty() ? "" : samples.text(colour, "  ") + "\n";
+  out += joined(fairness_lines(experiment)) + joined(test_lines(experiment)) + joined(baseline_lines(experiment));
   if (!experiment.repeats.empty()) out += fmt::format("repeats: {} runs\n", experiment.repeats.size());
   for (const std::string& warning : experiment.warnings)
     out += painted("warning:", yellow, colour) + " " + printable(warning) + "\n";
@@ -296,7 +313,8 @@ std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
     out +=
         "## Comparison\n\n" + printable(answer(experiments)) + "\n\n" + comparison_table(experiments).markdown() + "\n";
   for (const ExperimentAnalysis& e : experiments) {
-    out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n";
+    out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n" +
+           sample_table(e).markdown() + "\n";
     for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), fairness_lines(e),
                               test_lines(e), baseline_lines(e), e.warnings})
       for (const std::string& line : lines) out += "- " + printable(line) + "\n";
