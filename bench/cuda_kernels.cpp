@@ -15,6 +15,7 @@
 
 #include "engine/native/cuda/attention_decode.h"
 #include "engine/native/cuda/attention_prefill.h"
+#include "engine/native/cuda/attention_prefill_paths.h"
 #include "engine/native/cuda/check.h"
 #include "engine/native/cuda/gemv.h"
 
@@ -152,7 +153,7 @@ void bench_plans(Pool& pool) {
     for (const int64_t rows : {1, 4, 8, 16}) {
       std::vector<std::pair<double, std::string>> results;
       for (const GemvPlan& plan : gemv_plans()) {
-        if (gemv_shared_bytes(plan, rows) > 220 * 1024) continue;
+        if (gemv_shared_bytes(plan, make_gemv(pool, shape, rows)) > 220 * 1024) continue;
         results.emplace_back(time_gemv(pool, shape, rows, &plan),
                              fmt::format("{}x{}x{}", plan.tiles, plan.warps, plan.stages));
       }
@@ -184,17 +185,24 @@ void bench_prefill(Pool& pool) {
       {"Mistral-7B", 8, 2048, make_attention(32, 8, 128, true)},
       {"roberta-large", 8, 512, make_attention(16, 16, 64, false)},
   };
-  fmt::print("{:<16}{:>5}{:>8}{:>10}{:>10}\n", "attention", "rows", "length", "us", "TFLOP/s");
+  fmt::print("{:<16}{:>5}{:>8}{:>10}{:>10}{:>10}\n", "attention", "rows", "length", "kernel", "us", "TFLOP/s");
   for (const AttentionShape& s : shapes) {
     const int64_t tokens = s.rows * s.length;
     void* y = pool.hot(0);
     const void* qkv = pool.hot(hot_bytes / 2);
-    const double us = time_us(20, [&](cudaStream_t stream) {
-      launch_attention_prefill(stream, Dtype::f16, y, qkv, s.rows, s.length, s.attention);
-    });
     const double flop =
         4.0 * static_cast<double>(tokens * s.length * s.attention.width()) * (s.attention.causal ? 0.5 : 1);
-    fmt::print("{:<16}{:>5}{:>8}{:>10.2f}{:>10.1f}\n", s.name, s.rows, s.length, us, flop / us / 1e6);
+    const auto report = [&](const char* kernel, const std::function<void(cudaStream_t)>& work) {
+      const double us = time_us(20, work);
+      fmt::print("{:<16}{:>5}{:>8}{:>10}{:>10.2f}{:>10.1f}\n", s.name, s.rows, s.length, kernel, us, flop / us / 1e6);
+    };
+    const PrefillArguments arguments = make_prefill_arguments(y, qkv, s.rows, s.length, s.attention);
+    report("chosen", [&](cudaStream_t stream) {
+      launch_attention_prefill(stream, Dtype::f16, y, qkv, s.rows, s.length, s.attention);
+    });
+    report("mma", [&](cudaStream_t stream) { launch_attention_prefill_mma(stream, Dtype::f16, arguments); });
+    if (attention_prefill_hopper_supported(Dtype::f16, arguments))
+      report("hopper", [&](cudaStream_t stream) { launch_attention_prefill_hopper(stream, Dtype::f16, arguments); });
   }
 }
 

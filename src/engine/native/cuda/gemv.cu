@@ -81,11 +81,9 @@ __device__ Activations load_activations(const Arguments<T>& a, int row, int inpu
   return {{v.x, v.y, v.z, v.w}};
 }
 
+// x' = (x - mean) * rstd * scale + shift, of eight activations.
 template <typename T>
-__device__ void normalize(const Arguments<T>& a, Activations& v, RowStatistics s, int input) {
-  if (input >= a.in) return;
-  const uint4 scale = __ldg(reinterpret_cast<const uint4*>(a.scale + input));
-  const uint4 shift = a.shift ? __ldg(reinterpret_cast<const uint4*>(a.shift + input)) : uint4{};
+__device__ void normalize(Activations& v, RowStatistics s, const uint4& scale, const uint4& shift) {
   const uint32_t scales[4] = {scale.x, scale.y, scale.z, scale.w};
   const uint32_t shifts[4] = {shift.x, shift.y, shift.z, shift.w};
 #pragma unroll
@@ -117,14 +115,14 @@ __device__ void finish(const Arguments<T>& a, const unsigned char* sums, int war
     const int row = i / outputs_of_block, column = i % outputs_of_block;
     const int output = blockIdx.x * outputs_of_block + column;
     if (output >= outputs) continue;
-    float value = total(column / 8, row, column % 8);
+    const auto bias = [&](int at) { return a.bias ? static_cast<float>(a.bias[at]) : 0.f; };
+    float value = total(column / 8, row, column % 8) + bias(output);
     T* y = a.y + static_cast<int64_t>(row) * stride + output;
     if (a.gated) {
-      const float gate = static_cast<float>(static_cast<T>(value));
-      const float up = static_cast<float>(static_cast<T>(total(tiles / 2 + column / 8, row, column % 8)));
-      value = activate(a.activation, gate) * up;
+      const float up = total(tiles / 2 + column / 8, row, column % 8) + bias(outputs + output);
+      value =
+          activate(a.activation, static_cast<float>(static_cast<T>(value))) * static_cast<float>(static_cast<T>(up));
     } else {
-      if (a.bias) value += static_cast<float>(a.bias[output]);
       value = a.accumulate ? value + read_uncached(y) : activate(a.activation, value);
     }
     *y = static_cast<T>(value);
@@ -132,31 +130,40 @@ __device__ void finish(const Arguments<T>& a, const unsigned char* sums, int war
 }
 
 // How a warp's part of shared memory is laid out: for each stage of the ring the weights, a slot of 16 bytes a lane for
-// each tile and half of a step, and the activations, 64 bytes a row for each half. Its sums take the place in the end.
+// each tile and half of a step; the activations, 64 bytes a row for each half; and with a norm its scale and shift, 64
+// bytes each for each half. The warp's sums take the place of the ring in the end.
 template <int tiles, bool over_8_rows>
 struct Ring {
   static constexpr int halves = 2;  // of a step: inputs 0..31 and 32..63
   static constexpr int slot_bytes = 32 * lane_bytes;
+  static constexpr int row_bytes = 4 * lane_bytes;
   static constexpr int operand_rows = over_8_rows ? 16 : 8;
-  static constexpr int sums = tiles * operand_rows * 8;  // floats
+  static constexpr int sums_bytes = tiles * operand_rows * 8 * static_cast<int>(sizeof(float));
 
-  __host__ __device__ static int row_bytes() { return 4 * lane_bytes; }
-  __host__ __device__ static int stage_bytes(int rows) { return halves * (tiles * slot_bytes + rows * row_bytes()); }
-  __host__ __device__ static int warp_bytes(int stages, int rows) {
-    const int ring_bytes = stages * stage_bytes(rows), sums_bytes = sums * static_cast<int>(sizeof(float));
+  int rows;
+  bool normed;
+
+  __host__ __device__ int stage_bytes() const {
+    return halves * (tiles * slot_bytes + (rows + (normed ? 2 : 0)) * row_bytes);
+  }
+  __host__ __device__ int warp_bytes(int stages) const {
+    const int ring_bytes = stages * stage_bytes();
     return ring_bytes > sums_bytes ? ring_bytes : sums_bytes;
   }
-  __device__ static int weights(int tile, int half, int lane) {
+  __device__ int weights(int tile, int half, int lane) const {
     return (tile * halves + half) * slot_bytes + lane * lane_bytes;
   }
-  __device__ static int activations(int rows, int row, int half, int t) {
-    return halves * tiles * slot_bytes + (half * rows + row) * row_bytes() + t * lane_bytes;
+  __device__ int activations(int row, int half, int t) const {
+    return halves * tiles * slot_bytes + (half * rows + row) * row_bytes + t * lane_bytes;
   }
+  __device__ int scale(int half, int t) const { return activations(2 * half, 2, t); }  // behind both halves' rows
+  __device__ int shift(int half, int t) const { return activations(2 * half + 1, 2, t); }
 };
 
 template <typename T, int tiles, int stages, bool over_8_rows>
 __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a) {
   using R = Ring<tiles, over_8_rows>;
+  const R layout{a.rows, a.normalize};
   constexpr int row_blocks = over_8_rows ? 2 : 1;
   extern __shared__ __align__(128) unsigned char shared[];
   __shared__ RowStatistics statistics[gemv_max_rows];
@@ -171,7 +178,7 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
   const int steps = (all_steps - warp + warps - 1) / warps;  // of this warp: warp, warp + warps, ...
   const auto input_of = [&](int step, int half) { return (warp + step * warps) * step_inputs + 32 * half + 8 * t; };
 
-  const int warp_bytes = R::warp_bytes(stages, a.rows), stage_bytes = R::stage_bytes(a.rows);
+  const int warp_bytes = layout.warp_bytes(stages), stage_bytes = layout.stage_bytes();
   unsigned char* const ring = shared + warp * warp_bytes;
   const auto request_weights = [&](int step, int stage) {
     if (step >= steps) return;
@@ -181,8 +188,13 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
       const bool inside = input < a.in;
 #pragma unroll
       for (int m = 0; m < tiles; ++m)
-        copy_async(shared_address(ring + stage * stage_bytes + R::weights(m, h, lane)),
+        copy_async(shared_address(ring + stage * stage_bytes + layout.weights(m, h, lane)),
                    weights[m] + (inside ? input : 0), inside);
+      // Scale and shift, once for all rows.
+      const T* const vector = g == 0 ? a.scale : a.shift;
+      if (a.normalize && g < 2 && vector)
+        copy_async(shared_address(ring + stage * stage_bytes + (g == 0 ? layout.scale(h, t) : layout.shift(h, t))),
+                   vector + (inside ? input : 0), inside);
     }
   };
   const auto request_activations = [&](int step, int stage) {
@@ -195,7 +207,7 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
       for (int b = 0; b < row_blocks; ++b) {
         const int row = g + 8 * b;
         if (row < a.rows)
-          copy_async(shared_address(ring + stage * stage_bytes + R::activations(a.rows, row, h, t)),
+          copy_async(shared_address(ring + stage * stage_bytes + layout.activations(row, h, t)),
                      a.x + static_cast<int64_t>(row) * a.in + (inside ? input : 0), inside);
       }
     }
@@ -223,7 +235,7 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
 #pragma unroll
       for (int b = 0; b < row_blocks; ++b)
         if (g + 8 * b < a.rows)
-          *reinterpret_cast<Activations*>(ring + s * stage_bytes + R::activations(a.rows, g + 8 * b, h, t)) =
+          *reinterpret_cast<Activations*>(ring + s * stage_bytes + layout.activations(g + 8 * b, h, t)) =
               first[s][h][b];
   if (a.normalize) row_statistics(statistics, a.x, a.rows, a.in, a.centered, a.eps);
 
@@ -231,6 +243,7 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
   int stage = 0;
   for (int step = 0; step < steps; ++step) {
     wait_copies<stages - 1>();
+    if (a.normalize) __syncwarp();  // scale and shift were copied by other lanes
     const unsigned char* const now = ring + stage * stage_bytes;
 #pragma unroll
     for (int h = 0; h < R::halves; ++h) {
@@ -239,16 +252,21 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
       for (int b = 0; b < row_blocks; ++b) {
         const int row = g + 8 * b;
         if (row >= a.rows) continue;
-        x[b] = *reinterpret_cast<const Activations*>(now + R::activations(a.rows, row, h, t));
-        if (a.normalize) normalize(a, x[b], statistics[row], input_of(step, h));
+        x[b] = *reinterpret_cast<const Activations*>(now + layout.activations(row, h, t));
+        if (a.normalize) {
+          const auto scale = *reinterpret_cast<const uint4*>(now + layout.scale(h, t));
+          const auto shift = a.shift ? *reinterpret_cast<const uint4*>(now + layout.shift(h, t)) : uint4{};
+          normalize<T>(x[b], statistics[row], scale, shift);
+        }
       }
 #pragma unroll
       for (int m = 0; m < tiles; ++m) {
-        const uint4 w = *reinterpret_cast<const uint4*>(now + R::weights(m, h, lane));
+        const uint4 w = *reinterpret_cast<const uint4*>(now + layout.weights(m, h, lane));
         multiply_add<T>(sums[m], x[0].pairs[0], x[1].pairs[0], x[0].pairs[1], x[1].pairs[1], w.x, w.y);
         multiply_add<T>(sums[m], x[0].pairs[2], x[1].pairs[2], x[0].pairs[3], x[1].pairs[3], w.z, w.w);
       }
     }
+    if (a.normalize) __syncwarp();
     request_weights(step + stages, stage);
     request_activations(step + stages, stage);
     commit_copies();  // empty groups keep the count
@@ -269,7 +287,7 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
 template <typename T, int tiles, int stages, bool over_8_rows>
 void launch_kernel(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   const auto kernel = gemv_kernel<T, tiles, stages, over_8_rows>;
-  const int shared_bytes = static_cast<int>(gemv_shared_bytes(plan, gemv.rows));
+  const int shared_bytes = static_cast<int>(gemv_shared_bytes(plan, gemv));
   COTENANT_CUDA("product of few rows",
                 cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const int64_t outputs = gemv.gated ? gemv.out / 2 : gemv.out;
@@ -289,8 +307,9 @@ void launch_rows(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
 }
 
 template <int tiles>
-int bytes_of_warp(int stages, int rows) {
-  return rows <= 8 ? Ring<tiles, false>::warp_bytes(stages, rows) : Ring<tiles, true>::warp_bytes(stages, rows);
+int bytes_of_warp(int stages, int rows, bool normed) {
+  return rows <= 8 ? Ring<tiles, false>{rows, normed}.warp_bytes(stages)
+                   : Ring<tiles, true>{rows, normed}.warp_bytes(stages);
 }
 
 size_t most_shared_bytes() {
@@ -316,28 +335,34 @@ std::span<const GemvPlan> gemv_plans() {
   return plans;
 }
 
-size_t gemv_shared_bytes(const GemvPlan& plan, int64_t rows) {
-  const int bytes = plan.tiles == 4 ? bytes_of_warp<4>(plan.stages, static_cast<int>(rows))
-                                    : bytes_of_warp<2>(plan.stages, static_cast<int>(rows));
+size_t gemv_shared_bytes(const GemvPlan& plan, const Gemv& gemv) {
+  const auto rows = static_cast<int>(gemv.rows);
+  const bool normed = static_cast<bool>(gemv.norm.scale);
+  const int bytes =
+      plan.tiles == 4 ? bytes_of_warp<4>(plan.stages, rows, normed) : bytes_of_warp<2>(plan.stages, rows, normed);
   return static_cast<size_t>(plan.warps * bytes);
 }
 
 // Measured on an H100. Where there are few blocks, more warps each keep more loads under way; with several rows the
-// activations take room in the ring, and wide blocks read them less often.
+// activations take room in the ring, and wide blocks read them less often. Of short rows (small models), the copies of
+// a large matrix must not wait for warps without work.
 GemvPlan gemv_default_plan(const Gemv& gemv, size_t shared_bytes) {
-  const int64_t blocks = (gemv.out + 15) / 16;
-  GemvPlan plan{.tiles = 2, .warps = 8, .stages = 2};
-  if (gemv.rows <= 4) {
-    plan =
-        blocks <= 264 ? GemvPlan{.tiles = 2, .warps = 16, .stages = 3} : GemvPlan{.tiles = 2, .warps = 8, .stages = 4};
-  } else if (blocks <= 264) {
-    plan = {.tiles = gemv.in >= 8192 ? 4 : 2, .warps = 16, .stages = 2};
-  } else {
-    plan = {.tiles = 2, .warps = 8, .stages = 3};
-  }
-  constexpr size_t static_bytes = 4096;
-  const GemvPlan smallest{.tiles = 2, .warps = 8, .stages = 2};
-  return gemv_shared_bytes(plan, gemv.rows) + static_bytes <= shared_bytes ? plan : smallest;
+  const int64_t blocks = (gemv.out + 15) / 16, rows = gemv.rows;
+  const bool few = blocks <= 264, many = blocks > 500, narrow = gemv.in < 2048;
+  const auto choose = [&]() -> GemvPlan {
+    if (rows > 8) return {.tiles = 4, .warps = few ? 16 : 8, .stages = 2};
+    if (narrow && many) return {.tiles = rows > 4 ? 4 : 2, .warps = 8, .stages = 2};
+    if (narrow) return {.tiles = 2, .warps = 16, .stages = 2};
+    if (blocks <= 66) return {.tiles = 2, .warps = 16, .stages = 3};
+    if (rows == 1 && few) return {.tiles = 2, .warps = 16, .stages = gemv.in >= 8192 ? 3 : 2};
+    if (rows == 1) return {.tiles = 2, .warps = 8, .stages = 4};
+    if (few) return {.tiles = gemv.in >= 4096 ? 4 : 2, .warps = 16, .stages = 2};
+    if (many) return {.tiles = 2, .warps = 8, .stages = 3};
+    return {.tiles = rows > 4 ? 4 : 2, .warps = 8, .stages = rows > 4 ? 2 : 3};
+  };
+  constexpr size_t static_bytes = 1024;
+  const GemvPlan plan = choose(), smallest{.tiles = 2, .warps = 8, .stages = 2};
+  return gemv_shared_bytes(plan, gemv) + static_bytes <= shared_bytes ? plan : smallest;
 }
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv) {

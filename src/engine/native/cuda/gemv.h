@@ -24,7 +24,7 @@ struct Gemv {
   Dtype dtype = Dtype::f16;
   void* y = nullptr;           // [rows, padded_out]; gated: [rows, out / 2]
   const void* w = nullptr;     // [padded_out, in], at a multiple of 16 bytes
-  const void* bias = nullptr;  // [out] or longer, or none; not with gated
+  const void* bias = nullptr;  // [out] or longer, or none
   const void* x = nullptr;     // [rows, in], at a multiple of 16 bytes; not y
   int64_t rows = 0, in = 0;
   int64_t out = 0;         // columns with a meaning
@@ -49,8 +49,8 @@ struct GemvPlan {
   int stages = 2;  // steps of 64 inputs of a warp that are under way: 2, 3 or 4; 2 with 4 tiles
 };
 
-std::span<const GemvPlan> gemv_plans();  // all of them, for tuning
-size_t gemv_shared_bytes(const GemvPlan& plan, int64_t rows);
+std::span<const GemvPlan> gemv_plans();                             // all of them, for tuning
+size_t gemv_shared_bytes(const GemvPlan& plan, const Gemv& gemv);   // of a block
 GemvPlan gemv_default_plan(const Gemv& gemv, size_t shared_bytes);  // with at most so much shared memory a block
 void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan);
 

@@ -1,7 +1,6 @@
-#include <cudaTypedefs.h>
-
 #include "base/error.h"
 #include "engine/native/cuda/attention_prefill_paths.h"
+#include "engine/native/cuda/hopper/tensor_map.h"
 #include "engine/native/cuda/hopper/wgmma.cuh"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/tensor_core.cuh"
@@ -254,45 +253,14 @@ __global__ void __launch_bounds__(threads, 1)
   }
 }
 
-// The driver's function, without linking to the driver.
-PFN_cuTensorMapEncodeTiled_v12000 encode_tiled() {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult result{};
-#if CUDART_VERSION >= 12050
-  COTENANT_CUDA("attention", cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000,
-                                                              cudaEnableDefault, &result));
-#else
-  COTENANT_CUDA("attention", cudaGetDriverEntryPoint("cuTensorMapEncodeTiled", &function, cudaEnableDefault, &result));
-#endif
-  if (result != cudaDriverEntryPointSuccess)
-    throw usage_error("attention", "the driver has no cuTensorMapEncodeTiled", "Update the NVIDIA driver.");
-  return reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(function);
-}
-
-// qkv as [rows, length, width], in boxes of 128 tokens x 64 columns.
-CUtensorMap make_map(Dtype dtype, const PrefillArguments& a) {
-  const auto width = static_cast<cuuint64_t>((a.heads + 2 * a.kv_heads) * a.head_dim);
-  const auto length = static_cast<cuuint64_t>(a.length);
-  const cuuint64_t sizes[3] = {width, length, static_cast<cuuint64_t>(a.rows)};
-  const cuuint64_t strides[2] = {width * 2, length * width * 2};  // bytes, of all but the first
-  const cuuint32_t box[3] = {64, tile, 1}, steps[3] = {1, 1, 1};
-  CUtensorMap map;
-  COTENANT_DRIVER(
-      "attention",
-      encode_tiled()(&map, dtype == Dtype::f16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 3,
-                     const_cast<void*>(a.qkv), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                     CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-                     CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
-  return map;
-}
-
 template <typename T, int head_dim>
 void launch_kernel(cudaStream_t stream, Dtype dtype, const PrefillArguments& a) {
   const auto kernel = attention_hopper_kernel<T, head_dim>;
   constexpr int shared_bytes = sizeof(Shared<head_dim>);
   COTENANT_CUDA("attention", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const dim3 grid(static_cast<unsigned>(a.rows * a.heads), static_cast<unsigned>((a.length + tile - 1) / tile));
-  launch("attention", stream, kernel, grid, dim3(threads), size_t{shared_bytes}, make_map(dtype, a), a);
+  launch("attention", stream, kernel, grid, dim3(threads), size_t{shared_bytes},
+         make_matrices_map(dtype, a.qkv, a.rows, a.length, (a.heads + 2 * a.kv_heads) * head_dim, tile), a);
 }
 
 }  // namespace

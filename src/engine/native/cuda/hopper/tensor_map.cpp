@@ -3,6 +3,8 @@
 #include <cudaTypedefs.h>
 #include <cuda_runtime.h>
 
+#include <span>
+
 #include "base/error.h"
 #include "engine/native/cuda/check.h"
 
@@ -24,20 +26,33 @@ PFN_cuTensorMapEncodeTiled_v12000 encode_tiled() {
   return reinterpret_cast<PFN_cuTensorMapEncodeTiled_v12000>(function);
 }
 
-}  // namespace
-
-CUtensorMap make_matrix_map(Dtype dtype, const void* data, int64_t rows, int64_t columns, int box_rows) {
-  const cuuint64_t sizes[2] = {static_cast<cuuint64_t>(columns), static_cast<cuuint64_t>(rows)};
-  const cuuint64_t strides[1] = {static_cast<cuuint64_t>(columns) * 2};  // bytes
-  const cuuint32_t box[2] = {64, static_cast<cuuint32_t>(box_rows)}, steps[2] = {1, 1};
+// The first size is the innermost; strides are those of dense data.
+CUtensorMap make_map(Dtype dtype, const void* data, std::span<const cuuint64_t> sizes, int box_rows) {
+  cuuint64_t strides[2] = {};  // bytes, of all dimensions but the innermost
+  cuuint32_t box[3] = {64, static_cast<cuuint32_t>(box_rows), 1}, steps[3] = {1, 1, 1};
+  for (size_t i = 0; i + 1 < sizes.size(); ++i) strides[i] = (i == 0 ? 2 : strides[i - 1]) * sizes[i];
   CUtensorMap map;
   COTENANT_DRIVER(
       "tensor map",
-      encode_tiled()(&map, dtype == Dtype::f16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2,
-                     const_cast<void*>(data), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE,
-                     CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+      encode_tiled()(&map, dtype == Dtype::f16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+                     static_cast<cuuint32_t>(sizes.size()), const_cast<void*>(data), sizes.data(), strides, box, steps,
+                     CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
   return map;
+}
+
+}  // namespace
+
+CUtensorMap make_matrix_map(Dtype dtype, const void* data, int64_t rows, int64_t columns, int box_rows) {
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(columns), static_cast<cuuint64_t>(rows)};
+  return make_map(dtype, data, sizes, box_rows);
+}
+
+CUtensorMap make_matrices_map(Dtype dtype, const void* data, int64_t count, int64_t rows, int64_t columns,
+                              int box_rows) {
+  const cuuint64_t sizes[] = {static_cast<cuuint64_t>(columns), static_cast<cuuint64_t>(rows),
+                              static_cast<cuuint64_t>(count)};
+  return make_map(dtype, data, sizes, box_rows);
 }
 
 }  // namespace cotenant

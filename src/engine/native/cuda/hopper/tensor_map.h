@@ -12,4 +12,8 @@ namespace cotenant {
 // columns, swizzled as wgmma.cuh says; rows are a multiple of 16 bytes. Throws when the driver is too old.
 CUtensorMap make_matrix_map(Dtype dtype, const void* data, int64_t rows, int64_t columns, int box_rows);
 
+// The same of `count` matrices [count, rows, columns]: what a box has beyond the rows of its matrix becomes zeros.
+CUtensorMap make_matrices_map(Dtype dtype, const void* data, int64_t count, int64_t rows, int64_t columns,
+                              int box_rows);
+
 }  // namespace cotenant
