@@ -76,7 +76,7 @@ void read_field(std::string_view key, dom::element value, Iteration& event) {
 
 void read_field(std::string_view key, dom::element value, RunStart& event) {
   if (key == "timestamp") {
-    event.timestamp = number(value);
+    event.timestamp = optional_number(value).value_or(0);
   } else if (key == "model_name") {
     event.model_name = text(value);
   } else if (key == "tag") {
@@ -99,7 +99,7 @@ void read_field(std::string_view key, dom::element value, RunStart& event) {
 // Without samples the percentiles are null: they stay 0.
 void read_field(std::string_view key, dom::element value, RunEnd& event) {
   if (key == "timestamp") {
-    event.timestamp = number(value);
+    event.timestamp = optional_number(value).value_or(0);
   } else if (key == "avg_ms") {
     event.avg_ms = optional_number(value).value_or(0);
   } else if (key == "p50_ms") {
@@ -185,7 +185,7 @@ void EventParser::State::read_field(EventType type, dom::element value, EventPar
       break;
     case EventType::time_elapsed:
       if (key != "sec") break;
-      event.elapsed_s = number(value);
+      event.elapsed_s = optional_number(value);  // null: nothing ran
       has_seconds = true;
       break;
     default:

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,7 @@ class EventParser {
   RunStart start;
   Iteration iteration;
   RunEnd end;
-  double elapsed_s = 0;
+  std::optional<double> elapsed_s;
   std::string problem;
 
  private:
