@@ -110,7 +110,7 @@ constexpr ProductShape product_shapes[] = {
     {"Mistral-7B head", 4096, 32000},
 };
 
-Gemv make_gemv(Pool& pool, const ProductShape& shape, int64_t rows) {
+Gemv make_gemv(Pool& pool, const ProductShape& shape, int64_t rows, bool normed = false) {
   return {.dtype = Dtype::f16,
           .y = pool.hot(0),
           .w = pool.next(static_cast<size_t>(shape.in * shape.out) * 2),
@@ -120,14 +120,18 @@ Gemv make_gemv(Pool& pool, const ProductShape& shape, int64_t rows) {
           .out = shape.out,
           .padded_out = shape.out,
           .activation = shape.gated ? Activation::silu : Activation::none,
-          .gated = shape.gated};
+          .gated = shape.gated,
+          .norm = {.kind = NormKind::rms,
+                   .eps = 1e-5f,
+                   .scale = normed ? Tensor{pool.hot(hot_bytes / 4), Dtype::f16, {shape.in, 1, 1, 1}} : Tensor{},
+                   .shift = {}}};
 }
 
-double time_gemv(Pool& pool, const ProductShape& shape, int64_t rows, const GemvPlan* plan) {
+double time_gemv(Pool& pool, const ProductShape& shape, int64_t rows, const GemvPlan* plan, bool normed = false) {
   const auto bytes = static_cast<double>(shape.in * shape.out) * 2;
   const int launches = std::clamp(static_cast<int>(1e9 / bytes), 8, 100);
   return time_us(launches, [&](cudaStream_t stream) {
-    const Gemv gemv = make_gemv(pool, shape, rows);
+    const Gemv gemv = make_gemv(pool, shape, rows, normed);
     if (plan) {
       launch_gemv(stream, gemv, *plan);
     } else {
@@ -137,12 +141,13 @@ double time_gemv(Pool& pool, const ProductShape& shape, int64_t rows, const Gemv
 }
 
 void bench_gemv(Pool& pool) {
-  fmt::print("{:<24}{:>5}{:>10}{:>10}\n", "product", "rows", "us", "GB/s");
+  fmt::print("{:<24}{:>5}{:>10}{:>10}{:>14}\n", "product", "rows", "us", "GB/s", "us with norm");
   for (const ProductShape& shape : product_shapes) {
     const auto bytes = static_cast<double>(shape.in * shape.out) * 2;
     for (const int64_t rows : {1, 8, 16}) {
       const double us = time_gemv(pool, shape, rows, nullptr);
-      fmt::print("{:<24}{:>5}{:>10.2f}{:>10.0f}\n", shape.name, rows, us, bytes / us / 1000);
+      fmt::print("{:<24}{:>5}{:>10.2f}{:>10.0f}{:>14.2f}\n", shape.name, rows, us, bytes / us / 1000,
+                 time_gemv(pool, shape, rows, nullptr, true));
     }
   }
 }

@@ -18,7 +18,7 @@ constexpr int warps = threads / 32;
 constexpr int most_heads = 8;     // of a block
 constexpr int step_of_warp = 16;  // positions
 constexpr int plain_head_dims = 128;
-constexpr int64_t step_of_block = warps * step_of_warp;
+constexpr int step_of_block = warps * step_of_warp;
 // Putting parts together takes about 3 us on an H100, more than two steps do.
 constexpr int64_t least_part = 2 * step_of_block;
 constexpr int64_t blocks_wanted = 132;
@@ -105,30 +105,18 @@ __device__ Task make_task(const Arguments<T>& a) {
   return task;
 }
 
-// The positions are only known once the kernels before have ended.
 template <typename T>
-__device__ void set_positions(Task& task, const Arguments<T>& a) {
-  const int position = __ldcg(a.positions + task.row);
+__device__ int load_position(const Arguments<T>& a, const Task& task) {
+  return __ldcg(a.positions + task.row);
+}
+
+template <typename T>
+__device__ void set_positions(Task& task, const Arguments<T>& a, int position) {
   const int first = a.window > 0 ? max(0, position - a.window + 1) : 0;
   task.first_part = first / a.part;
   task.parts = position / a.part - task.first_part + 1;
   task.begin = max(first, task.part * a.part);
   task.end = min(position + 1, (task.part + 1) * a.part);
-}
-
-// Asks for the part's keys and values, so that they are in L2 by the time the kernel before has ended. The position may
-// just be changing: a wrong one costs a useless request and nothing else.
-template <typename T>
-__device__ void prefetch_part(const Arguments<T>& a, const Task& task) {
-#if __CUDA_ARCH__ >= 900
-  if (threadIdx.x >= 2) return;
-  const int position = *const_cast<const volatile int32_t*>(a.positions + task.row);
-  const int begin = task.part * a.part, end = min(min(begin + a.part, a.capacity), position + 1);
-  const int bytes = (end - begin) * a.head_dim * static_cast<int>(sizeof(T)) / 16 * 16;
-  if (bytes <= 0) return;
-  const T* from = (threadIdx.x == 0 ? a.k : a.v) + task.cache_start + static_cast<int64_t>(begin) * a.head_dim;
-  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
-#endif
 }
 
 // exp2(x - maximum); 0 where nothing was seen yet (both minus infinity).
@@ -221,45 +209,83 @@ __device__ uint4 load_eight(const T* from, bool inside) {
   return inside ? __ldcg(reinterpret_cast<const uint4*>(from)) : uint4{};
 }
 
+// The keys and values of one step of a warp.
+template <int chunks>
+struct Tiles {
+  uint4 k[2][chunks], v[2][chunks];  // [i]: position base + 8 i + g
+};
+
+// Those of positions least..end-1 among base..base+15; `tiles` keeps what it has of others.
+template <int chunks, typename T>
+__device__ void load_tiles(Tiles<chunks>& tiles, const Arguments<T>& a, const Task& task, int base, int least, int g,
+                           int t) {
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int position = base + 8 * i + g;
+    if (position < least || position >= task.end) continue;
+    const int64_t offset = task.cache_start + static_cast<int64_t>(position) * a.head_dim + 8 * t;
+#pragma unroll
+    for (int c = 0; c < chunks; ++c) {
+      const bool inside = c * 32 + 8 * t < a.head_dim;
+      tiles.k[i][c] = load_eight(a.k + offset + c * 32, inside);
+      tiles.v[i][c] = load_eight(a.v + offset + c * 32, inside);
+    }
+  }
+}
+
+// Asks for keys and values from `begin` on, so that they are in L2 when their turn comes.
+template <typename T>
+__device__ void prefetch(const Arguments<T>& a, const Task& task, int begin) {
+#if __CUDA_ARCH__ >= 900
+  const int bytes = (task.end - begin) * a.head_dim * static_cast<int>(sizeof(T));
+  if (threadIdx.x >= 2 || bytes <= 0) return;
+  const T* from = (threadIdx.x == 0 ? a.k : a.v) + task.cache_start + static_cast<int64_t>(begin) * a.head_dim;
+  asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+#endif
+}
+
 // On the tensor cores, with lane = 4 g + t. Scores: A holds a query head in each of its rows, B a key in each of its
 // columns; lanes take 8 consecutive dimensions (16 bytes) where the layout has two pairs apart from each other, A and B
 // alike, which leaves the sum the same. Values: D = V^T P^T, so that heads are the 8 columns. P^T comes out of the
 // scores as operand B as it is; V^T as operand A is a transposition of what lanes have read (movmatrix), which puts
 // into row g of matrix j the dimension 8 (g / 2) + 2 j + g % 2 of its 32.
+//
+// All but the newest key and value were there before this pass, and so, in most programs, was the position: a warp
+// fetches its first tiles while the kernels before are still running. If the position turns out to be another, it
+// fetches them again.
 template <typename T, int chunks>  // of 32 dimensions
 __global__ void __launch_bounds__(threads) attention_decode_kernel(const Arguments<T> a) {
   extern __shared__ __align__(16) float shared[];
   let_successor_start();
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
   Task task = make_task(a);
-  prefetch_part(a, task);
+  const int early_position = min(max(load_position(a, task), 0), a.capacity - 1);
+  set_positions(task, a, early_position);
+  Tiles<chunks> tiles{};
+  load_tiles(tiles, a, task, task.begin + warp * step_of_warp, 0, g, t);
+  prefetch(a, task, task.begin + step_of_block);
   wait_for_predecessor();
 
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
   uint4 q[chunks];
 #pragma unroll
   for (int c = 0; c < chunks; ++c)
     q[c] = load_eight(
         a.q + static_cast<int64_t>(task.row) * a.qkv_width + (task.first_head + g) * a.head_dim + c * 32 + 8 * t,
         g < task.heads && c * 32 + 8 * t < a.head_dim);
-  set_positions(task, a);
+  // The newest key and value again, which have just been written.
+  load_tiles(tiles, a, task, task.begin + warp * step_of_warp, early_position, g, t);
+  if (const int position = load_position(a, task); position != early_position) {
+    set_positions(task, a, position);
+    tiles = {};
+    load_tiles(tiles, a, task, task.begin + warp * step_of_warp, 0, g, t);
+  }
   if (task.empty()) return;
 
   float maximum = -INFINITY, sum = 0;  // of head g; the sum is this lane's share
   float output[chunks][2][4] = {};     // [..][jj][2 r + e]: matrix 2 jj + r, head 2 t + e
-  for (int base = task.begin + warp * step_of_warp; base < task.end; base += warps * step_of_warp) {
-    uint4 k[2][chunks], v[2][chunks];
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int position = base + 8 * i + g;
-      const int64_t offset = task.cache_start + static_cast<int64_t>(position) * a.head_dim + 8 * t;
-#pragma unroll
-      for (int c = 0; c < chunks; ++c) {
-        const bool inside = position < task.end && c * 32 + 8 * t < a.head_dim;
-        k[i][c] = load_eight(a.k + offset + c * 32, inside);
-        v[i][c] = load_eight(a.v + offset + c * 32, inside);
-      }
-    }
-
+  for (int base = task.begin + warp * step_of_warp; base < task.end; base += step_of_block) {
+    const auto& k = tiles.k;
+    const auto& v = tiles.v;
     float scores[2][4] = {};  // [i][e]: head g, position base + 8 i + 2 t + e
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
@@ -303,6 +329,8 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
                         transpose(second[2 * jj]), transpose(second[2 * jj + 1]), p[0], p[1]);
       }
     }
+    tiles = {};
+    load_tiles(tiles, a, task, base + step_of_block, 0, g, t);
   }
 
   sum += __shfl_xor_sync(~0u, sum, 1);
@@ -334,7 +362,7 @@ __global__ void __launch_bounds__(threads) attention_decode_plain_kernel(const A
   let_successor_start();
   wait_for_predecessor();
   Task task = make_task(a);
-  set_positions(task, a);
+  set_positions(task, a, load_position(a, task));
   if (task.empty()) return;
 
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
