@@ -2,7 +2,7 @@
 // how near they come to what the device can do. Each measurement is one graph of launches, as in a decode step, on
 // weights that rotate through more memory than L2 holds.
 //
-//   cuda_kernels [gemv|plans|prefill|decode]...    default: all but plans, which times every way to cut a product
+//   bench_cuda_kernels [gemv|plans|prefill|decode]...    default: all but plans, which times every way to cut a product
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 
