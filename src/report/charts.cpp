@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "stats/describe.h"
@@ -51,24 +52,30 @@ Reach reach(std::span<const std::vector<double>> sorted, bool logarithmic) {
   return {std::max(found.low - margin, 0.0), found.high + margin};
 }
 
-// Bins for all tenants over `reach`, on the scale that is drawn.
-std::vector<double> edges_for(std::span<const std::vector<double>> scaled, Reach reach) {
-  std::vector<std::vector<double>> inside;
-  for (const auto& values : scaled) {
-    auto& kept = inside.emplace_back();
-    std::copy_if(values.begin(), values.end(), std::back_inserter(kept),
-                 [&](double v) { return v >= reach.low && v <= reach.high; });
-  }
-  inside.push_back({reach.low, reach.high});  // so that the edges reach from end to end
-  return common_edges(std::vector<std::span<const double>>(inside.begin(), inside.end()), 80);
-}
-
 std::vector<double> linear_grid(double low, double high, size_t points) {
   std::vector<double> grid(points);
   for (size_t i = 0; i < points; ++i) {
     grid[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(points - 1);
   }
   return grid;
+}
+
+// Bins for all tenants over `reach`, on the scale that is drawn: as wide as the tenant with the narrowest distribution
+// needs, because tenants that are far apart would make one tall bin each of a width that suits all of them together.
+std::vector<double> edges_for(std::span<const std::vector<double>> scaled, Reach reach) {
+  constexpr double fewest = 8, most = 90;
+  const double span = reach.high - reach.low;
+  double width = span / fewest;
+  for (const auto& values : scaled) {
+    std::vector<double> inside;
+    std::copy_if(values.begin(), values.end(), std::back_inserter(inside),
+                 [&](double v) { return v >= reach.low && v <= reach.high; });
+    if (inside.size() < 2 || inside.front() == inside.back()) continue;
+    const auto own = common_edges(std::array{std::span<const double>(inside)}, static_cast<size_t>(most));
+    width = std::min(width, own[1] - own[0]);
+  }
+  const double bins = std::clamp(std::ceil(span / width), fewest, most);
+  return linear_grid(reach.low, reach.high, static_cast<size_t>(bins) + 1);
 }
 
 std::vector<double> as_density(std::span<const size_t> counts, std::span<const double> edges, size_t samples) {
@@ -217,6 +224,39 @@ std::vector<size_t> thin(std::span<const double> values, size_t most) {
     if (least != greatest) kept.push_back(std::max(least, greatest));
   }
   return kept;
+}
+
+const Summary* summary_of_metric(const TenantAnalysis& tenant, Metric metric) {
+  const auto pick = [](const std::optional<Summary>& summary) { return summary ? &*summary : nullptr; };
+  switch (metric) {
+    case Metric::latency:
+      return &tenant.latency_ms;
+    case Metric::gpu:
+      return pick(tenant.gpu_ms);
+    case Metric::ttft:
+      return pick(tenant.ttft_ms);
+    case Metric::tpot:
+      return pick(tenant.tpot_ms);
+    case Metric::itl:
+      return pick(tenant.itl_ms);
+  }
+  return nullptr;
+}
+
+std::string metric_name(Metric metric) {
+  switch (metric) {
+    case Metric::latency:
+      return "latency";
+    case Metric::gpu:
+      return "GPU time";
+    case Metric::ttft:
+      return "time to first token";
+    case Metric::tpot:
+      return "time per output token";
+    case Metric::itl:
+      return "inter-token latency";
+  }
+  return "";
 }
 
 std::string work_of(const TenantAnalysis& tenant) {

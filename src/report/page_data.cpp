@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
-
 #include "base/text.h"
 #include "base/version.h"
 #include "report/answer.h"
@@ -83,26 +81,9 @@ Json verdict_of(const std::optional<Verdict>& verdict) {
   return verdict ? Json(std::string(to_string(*verdict))) : Json();
 }
 
-const Summary* metric_summary(const TenantAnalysis& tenant, Metric metric) {
-  const auto pick = [](const std::optional<Summary>& summary) { return summary ? &*summary : nullptr; };
-  switch (metric) {
-    case Metric::latency:
-      return &tenant.latency_ms;
-    case Metric::gpu:
-      return pick(tenant.gpu_ms);
-    case Metric::ttft:
-      return pick(tenant.ttft_ms);
-    case Metric::tpot:
-      return pick(tenant.tpot_ms);
-    case Metric::itl:
-      return pick(tenant.itl_ms);
-  }
-  return nullptr;
-}
-
 Json tenant_data(const TenantAnalysis& tenant, Metric metric) {
   static const Summary none{};
-  const Summary* found = metric_summary(tenant, metric);
+  const Summary* found = summary_of_metric(tenant, metric);
   const bool known = found && found->count > 0;
   const Summary& s = known ? *found : none;
   const auto figure = [&](double value) { return known ? to_page(value) : Json(); };
@@ -297,12 +278,7 @@ Json items_of(auto&& named) {
 }
 
 Json metric_data(Metric metric) {
-  static const std::map<Metric, const char*> names = {{Metric::latency, "latency"},
-                                                      {Metric::gpu, "GPU time"},
-                                                      {Metric::ttft, "time to first token"},
-                                                      {Metric::tpot, "time per output token"},
-                                                      {Metric::itl, "inter-token latency"}};
-  return {{"name", names.at(metric)}, {"title", std::string(unit_title(metric))}};
+  return {{"name", metric_name(metric)}, {"title", std::string(unit_title(metric))}};
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ function number(value, digits = 3) {
   if (size >= 1e6) return `${number(value / 1e6, 3)}M`;
   if (size >= 1000) return value.toLocaleString("en-US", { maximumFractionDigits: 0 });
   if (size !== 0 && size < 1e-4) return value.toExponential(1);
-  return String(Number(value.toPrecision(size >= 100 ? digits + 1 : digits)));
+  if (Number.isInteger(value)) return String(value);
+  return value.toPrecision(size >= 100 ? digits + 1 : digits);
 }
 
 function tick(value, step) {
@@ -55,7 +56,7 @@ function logScale(low, high) {
   for (let p = Math.floor(a); p <= b; ++p) {
     for (const m of steps) {
       const v = m * 10 ** p;
-      if (v >= low * 0.999 && v <= high * 1.001) ticks.push([v, number(v)]);
+      if (v >= low * 0.999 && v <= high * 1.001) ticks.push([v, String(Number(v.toPrecision(3)))]);
     }
   }
   return { low, high, ticks, to: (v) => (Math.log10(v) - a) / (b - a), from: (f) => 10 ** (a + f * (b - a)) };

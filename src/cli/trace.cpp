@@ -1,0 +1,39 @@
+#include "report/trace.h"
+
+#include <memory>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/experiment_path.h"
+#include "results/output_file.h"
+
+namespace cotenant {
+namespace {
+
+struct Options {
+  std::string path, output;
+};
+
+void trace(const Options& options) {
+  const auto directory = experiment_directory(options.path);
+  if (options.output.empty() || options.output == "-") {
+    write_trace(directory, print);
+    flush_output();
+    return;
+  }
+  OutputFile file(options.output);
+  write_trace(directory, [&](std::string_view text) { file.write(text); });
+  file.close();
+}
+
+}  // namespace
+
+void add_trace(CLI::App& app, int&) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("trace", "Writes an experiment as a timeline for ui.perfetto.dev");
+  command->add_option("path", options->path, "Directory of an experiment, or its configuration file")->required();
+  command->add_option("-o,--output", options->output, "A file; default: standard output")->type_name("FILE");
+  command->callback([options] { trace(*options); });
+}
+
+}  // namespace cotenant

@@ -1,0 +1,121 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/compare_chart.h"
+#include "report/plot_parts.h"
+#include "report/plots.h"
+
+namespace cotenant {
+namespace {
+
+using Field = std::optional<double> ExperimentFigures::*;
+
+// One panel of horizontal bars, one per experiment; nothing when no experiment has the figure.
+void panel(PictureWriter& picture, std::span<const ExperimentFigures> figures, const std::string& title,
+           const std::string& unit, Field field, double scale = 1) {
+  double top = 0;
+  for (const auto& each : figures) top = std::max(top, (each.*field).value_or(0) * scale);
+  if (!(top > 0)) return;
+  picture.add("set title " + gnuplot_text(title) + "\nset xlabel " + gnuplot_text(unit));
+  picture.add(fmt::format("set xrange [0:{}]\nset yrange [{}:0.6]\nset grid xtics noytics", gnuplot_number(top * 1.06),
+                          0.4 - static_cast<double>(figures.size())));
+  std::vector<std::string> parts, tics;
+  for (size_t i = 0; i < figures.size(); ++i) {
+    const double y = -static_cast<double>(i);
+    tics.push_back(fmt::format("{} {}", tic_text(figures[i].name, 26), y));
+    const auto value = figures[i].*field;
+    if (!value) continue;
+    parts.push_back(fmt::format("{} using 1:2:(0):1:($2-0.36):($2+0.36) with boxxyerror linetype {} notitle",
+                                picture.data({{*value * scale, y}}), i + 1));
+  }
+  picture.add(fmt::format("set ytics scale 0 ({})", fmt::join(tics, ", ")));
+  picture.plot(parts);
+}
+
+bool any(std::span<const ExperimentFigures> figures, Field field) {
+  return std::any_of(figures.begin(), figures.end(), [&](const auto& each) { return (each.*field).value_or(0) > 0; });
+}
+
+Picture side_by_side(std::span<const ExperimentFigures> figures, Metric metric) {
+  struct Panel {
+    std::string title, unit;
+    Field field;
+    double scale;
+  };
+  std::vector<Panel> panels = {{"Device throughput", "thousand tokens/s", &ExperimentFigures::tokens_per_s, 1e-3},
+                               {"Median " + metric_name(metric) + ", mean of the tenants",
+                                std::string(unit_title(metric)), &ExperimentFigures::median_ms, 1},
+                               {"Work done (STP)", "devices' worth of work", &ExperimentFigures::stp, 1},
+                               {"Worst slowdown", "latency shared / alone", &ExperimentFigures::worst_slowdown, 1},
+                               {"Energy", "mJ/token", &ExperimentFigures::joules_per_token, 1e3},
+                               {"Fairness", "Jain's index", &ExperimentFigures::jain, 1}};
+  std::erase_if(panels, [&](const Panel& each) { return !any(figures, each.field); });
+  const int rows = std::max(1, static_cast<int>(panels.size() + 1) / 2);
+  PictureWriter picture("comparison", 2000, rows * (240 + 44 * static_cast<int>(figures.size())) + 60);
+  picture.add(fmt::format("set multiplot layout {},{} title 'Experiments side by side' font 'DejaVu Sans,24'", rows,
+                          panels.size() > 1 ? 2 : 1));
+  picture.add("unset key\nunset lmargin\nset border 1");
+  for (const Panel& each : panels) panel(picture, figures, each.title, each.unit, each.field, each.scale);
+  picture.add("unset multiplot");
+  return picture.take();
+}
+
+std::optional<Picture> work_against_slowdown(std::span<const ExperimentFigures> figures) {
+  PictureWriter picture("work_slowdown", 1400, 800);
+  picture.add("set title 'Work done against the worst slowdown (better: up and left)'");
+  picture.add("set xlabel 'worst slowdown, latency shared / alone'\nset ylabel 'STP (devices'' worth of work)'");
+  picture.add("set offsets graph 0.08, graph 0.08, graph 0.08, graph 0.08");
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < figures.size(); ++i) {
+    if (!figures[i].stp || !figures[i].worst_slowdown) continue;
+    parts.push_back(fmt::format("{} with points linetype {} pointsize 2.4 title {}",
+                                picture.data({{*figures[i].worst_slowdown, *figures[i].stp}}), i + 1,
+                                gnuplot_text(figures[i].name, 22)));
+  }
+  if (parts.empty()) return std::nullopt;
+  picture.plot(parts);
+  return picture.take();
+}
+
+std::optional<Picture> scaling(std::span<const ScalingLine> lines, Metric metric) {
+  if (lines.empty()) return std::nullopt;
+  PictureWriter picture("scaling", 1800, 1300);
+  picture.add("set multiplot layout 2,1 title 'Against the number of tenants' font 'DejaVu Sans,24'");
+  double most = 1;
+  for (const ScalingLine& line : lines) most = std::max(most, line.tenants.back());
+  picture.add("set xlabel 'tenants'\nset yrange [0:*]\nset key outside right top");
+  picture.add(fmt::format("set xtics {}\nset xrange [0.5:{}]", most > 12 ? "autofreq" : "1", most + 0.5));
+  const auto draw_lines = [&](auto values, double scale) {
+    std::vector<std::string> parts;
+    for (size_t i = 0; i < lines.size(); ++i) {
+      Curve curve{lines[i].tenants, lines[i].*values};
+      for (double& y : curve.y) y *= scale;
+      parts.push_back(fmt::format("{} with linespoints linetype {} pointsize 1.6 title {}", picture.curve_data(curve),
+                                  i + 1, gnuplot_text(lines[i].name, 30)));
+    }
+    picture.plot(parts);
+  };
+  picture.add("set ylabel 'thousand tokens/s, all tenants'");
+  draw_lines(&ScalingLine::tokens_per_s, 1e-3);
+  picture.add("set ylabel " + gnuplot_text("median " + std::string(unit_title(metric))));
+  draw_lines(&ScalingLine::median_ms, 1);
+  picture.add("unset multiplot");
+  return picture.take();
+}
+
+}  // namespace
+
+std::vector<Picture> comparison_pictures(std::span<const ExperimentAnalysis> experiments) {
+  const auto figures = figures_of(experiments);
+  const Metric metric = experiments.empty() ? Metric::latency : experiments.front().metric;
+  std::vector<Picture> pictures = {side_by_side(figures, metric)};
+  for (auto& picture : {work_against_slowdown(figures), scaling(scaling_lines(experiments), metric)}) {
+    if (picture) pictures.push_back(*picture);
+  }
+  return pictures;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,185 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/plot_parts.h"
+#include "report/plots.h"
+
+namespace cotenant {
+namespace {
+
+// Names under an axis: slanted, upright where they stand too close for that.
+const char* rotation(size_t tenants) {
+  return tenants > 5 ? "rotate by 90 right" : "rotate by -25";
+}
+
+// A panel with one bar per tenant, in the tenant's colour.
+void tenant_bars(PictureWriter& picture, const ExperimentAnalysis& experiment, const std::string& title,
+                 const std::string& unit, const std::vector<Bar>& bars) {
+  picture.add("set title " + gnuplot_text(title));
+  picture.add("set ylabel " + gnuplot_text(unit));
+  std::vector<std::string> parts, tics;
+  std::vector<std::vector<double>> whiskers;
+  double top = 0;
+  for (size_t i = 0; i < bars.size(); ++i) {
+    const double x = static_cast<double>(i);
+    tics.push_back(fmt::format("{} {}", tic_text(experiment.tenants[i].name, 16), i));
+    if (!std::isfinite(bars[i].value)) continue;
+    top = std::max({top, bars[i].value, std::isfinite(bars[i].high) ? bars[i].high : 0});
+    parts.push_back(
+        fmt::format("{} using 1:2:(0.75) with boxes linetype {} notitle", picture.data({{x, bars[i].value}}), i + 1));
+    if (std::isfinite(bars[i].low)) whiskers.push_back({x, bars[i].low, bars[i].high});
+  }
+  if (!whiskers.empty()) {
+    parts.push_back(whiskers_part(picture, whiskers));
+  }
+  picture.add(fmt::format("set xtics {} scale 0 ({})", rotation(bars.size()), fmt::join(tics, ", ")));
+  picture.add(fmt::format("set xrange [-0.7:{}]\nset yrange [0:{}]\nset grid noxtics ytics",
+                          static_cast<double>(bars.size()) - 0.3, gnuplot_number(top > 0 ? top * 1.1 : 1)));
+  picture.plot(parts);
+}
+
+// A panel of lines of text: two columns.
+void text_panel(PictureWriter& picture, const std::string& title,
+                const std::vector<std::pair<std::string, std::string>>& lines) {
+  picture.add("set title " + gnuplot_text(title));
+  picture.add(
+      "unset border\nunset xtics\nunset ytics\nunset grid\nunset xlabel\nunset ylabel\nset xrange [0:1]\nset yrange "
+      "[0:1]");
+  int label = 0;
+  for (const auto& [name, value] : lines) {
+    const double y = 0.94 - 0.105 * (label / 2);
+    picture.add(fmt::format("set label {} {} at graph 0,{} left", ++label, gnuplot_text(name, 40), y));
+    picture.add(fmt::format("set label {} {} at graph 1,{} right", ++label, gnuplot_text(value, 30), y));
+  }
+  picture.plot({});
+  picture.add("unset label\nset border 3\nset tics nomirror out textcolor rgb '#3c434a'\nset grid");
+}
+
+void boxes_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
+  picture.add("set title 'Boxes'\nunset ylabel\nset xlabel " + gnuplot_text(unit_title(experiment.metric)));
+  picture.add("set xtics norotate autofreq scale 0.6\nset grid xtics noytics");
+  const auto boxes = box_chart(experiment);
+  double low = INFINITY, high = 0;
+  for (const Box& box : boxes) {
+    if (!(box.high > 0)) continue;
+    low = std::min({low, box.low, box.outliers.empty() ? box.low : box.outliers.front()});
+    high = std::max({high, box.high, box.outliers.empty() ? box.high : box.outliers.back()});
+  }
+  const bool logarithmic = wants_log_axis(experiment);
+  if (low < high) set_range(picture, 'x', low * 0.97, high * 1.03, logarithmic);
+  picture.plot(horizontal_boxes(picture, boxes, names_of(experiment), 16));
+  picture.add("unset logscale\nset xtics autofreq\nset ytics autofreq scale 0.6\nunset xlabel");
+}
+
+// White for 1, dark blue for 1e-6 and less.
+uint32_t shade_of(double p) {
+  const double strength = std::clamp(-std::log10(std::max(p, 1e-12)) / 6, 0.0, 1.0);
+  const auto mix = [&](int white, int blue) {
+    return static_cast<uint32_t>(white + (blue - white) * (0.06 + 0.94 * strength));
+  };
+  return mix(0xff, 0x00) << 16 | mix(0xff, 0x72) << 8 | mix(0xff, 0xb2);
+}
+
+void heat_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
+  picture.add("set title 'p of pairs (Mann-Whitney, Holm)'\nunset ylabel\nset grid noxtics noytics");
+  const size_t n = experiment.tenants.size();
+  std::string cells = "$cells << EOD\n", labels = "$labels << EOD\n";
+  for (const PairTest& pair : experiment.significance->pairs) {
+    if (!std::isfinite(pair.p_holm)) continue;
+    for (const auto& [row, column] : {std::pair{pair.a, pair.b}, std::pair{pair.b, pair.a}}) {
+      const double x = static_cast<double>(column), y = -static_cast<double>(row);
+      cells += fmt::format("{} {} {}\n", x, y, shade_of(pair.p_holm));
+      const std::string text = pair.p_holm < 0.001 ? "<.001" : fmt::format("{:.3f}", pair.p_holm);
+      labels += fmt::format("{} {} {} {}\n", x, y, text, pair.p_holm < 1e-3 ? 0xffffff : 0x16191d);
+    }
+  }
+  picture.add(cells + "EOD\n" + labels + "EOD");
+  std::vector<std::string> columns, rows;
+  for (size_t i = 0; i < n; ++i) {
+    columns.push_back(fmt::format("{} {}", tic_text(experiment.tenants[i].name, 16), i));
+    rows.push_back(fmt::format("{} {}", tic_text(experiment.tenants[i].name, 16), -static_cast<double>(i)));
+  }
+  picture.add(fmt::format("set xtics {} scale 0 ({})\nset ytics scale 0 ({})", rotation(n), fmt::join(columns, ", "),
+                          fmt::join(rows, ", ")));
+  picture.add(fmt::format("set xrange [-0.5:{0}]\nset yrange [-{0}:0.5]", static_cast<double>(n) - 0.5));
+  std::vector<std::string> parts = {
+      "$cells using 1:2:($1-0.48):($1+0.48):($2-0.48):($2+0.48):3 with boxxyerror "
+      "linecolor rgb variable notitle"};
+  if (n <= 6) parts.push_back("$labels using 1:2:3:4 with labels font 'DejaVu Sans,16' textcolor rgb variable notitle");
+  picture.plot(parts);
+}
+
+std::vector<std::pair<std::string, std::string>> fairness_lines(const Fairness& fairness) {
+  const Spread& s = fairness.spread;
+  std::vector<std::pair<std::string, std::string>> lines = {
+      {"Jain's index (1: all equal)", fmt::format("{:.4f}", s.jain)},
+      {"coefficient of variation", fmt::format("{:.4f}", s.cv)},
+      {"Gini", fmt::format("{:.4f}", s.gini)},
+      {"max / min", fmt::format("{:.3f}", s.max_min_ratio)},
+      {"range", fmt::format("{:.4g}", s.range)},
+      {"largest deviation", fmt::format("{:.2f}%", s.max_deviation_percent)}};
+  for (const auto& q : fairness.by_quantile) {
+    if (lines.size() < 9) lines.emplace_back("variation at " + q.name, fmt::format("{:.4f}", q.cv));
+  }
+  return lines;
+}
+
+std::string p_text(double p) {
+  if (!std::isfinite(p)) return "not defined";
+  return p < 1e-4 ? "p < 0.0001" : fmt::format("p = {:.4f}", p);
+}
+
+void test_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
+  const Significance& tests = *experiment.significance;
+  size_t different = 0, large = 0;
+  for (const PairTest& pair : tests.pairs) {
+    different += pair.p_holm < 0.05;
+    large += std::abs(pair.rank_biserial) >= 0.5;
+  }
+  text_panel(picture, "Tests (assume independent samples)",
+             {{"Levene: equal variances?", p_text(tests.levene.p)},
+              {tests.equal_variances ? "ANOVA: equal means?" : "Kruskal-Wallis: alike?", p_text(tests.omnibus.p)},
+              {"pairs with p < 0.05", fmt::format("{} of {}", different, tests.pairs.size())},
+              {"pairs with |rank-biserial| >= 0.5", fmt::format("{} of {}", large, tests.pairs.size())}});
+}
+
+}  // namespace
+
+std::optional<Picture> fairness_picture(const ExperimentAnalysis& experiment) {
+  if (experiment.tenants.size() < 2) return std::nullopt;
+  PictureWriter picture("fairness", 2000, 1240);
+  picture.add(fmt::format("set multiplot layout 2,3 title {} font 'DejaVu Sans,24'",
+                          gnuplot_text(experiment.name + ": fairness among tenants", 90)));
+  picture.add("unset key\nunset lmargin");
+  std::vector<Bar> means, variability;
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    const Summary* s = summary_of_metric(tenant, experiment.metric);
+    const bool known = s && s->count > 0 && s->mean > 0;
+    means.push_back(known ? Bar{s->mean, std::max(s->mean - s->std, 0.0), s->mean + s->std} : Bar{NAN, NAN, NAN});
+    variability.push_back(Bar{known ? s->std / s->mean : NAN, NAN, NAN});
+  }
+  tenant_bars(picture, experiment, "Mean and standard deviation", std::string(unit_title(experiment.metric)), means);
+  boxes_panel(picture, experiment);
+  tenant_bars(picture, experiment, "Variability", "deviation / mean", variability);
+  if (experiment.fairness) {
+    const bool progress = experiment.fairness->basis == "progress";
+    text_panel(picture, progress ? "Fairness of progress" : "Fairness of mean latency",
+               fairness_lines(*experiment.fairness));
+  } else {
+    text_panel(picture, "Fairness", {{"different work and no baseline:", ""}, {"measure with --baselines", ""}});
+  }
+  if (experiment.significance) {
+    heat_panel(picture, experiment);
+    picture.add("set xtics norotate autofreq\nset ytics autofreq");
+    test_panel(picture, experiment);
+  } else {
+    text_panel(picture, "Tests", {{"only for tenants of the same work", ""}});
+  }
+  picture.add("unset multiplot");
+  return picture.take();
+}
+
+}  // namespace cotenant

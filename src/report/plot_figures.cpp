@@ -1,0 +1,105 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "report/plot_parts.h"
+#include "report/plots.h"
+#include "report/telemetry_chart.h"
+
+namespace cotenant {
+namespace {
+
+Bar bar_of(double value, const std::optional<Interval>& interval = std::nullopt) {
+  return {value, interval ? interval->low : NAN, interval ? interval->high : NAN};
+}
+
+// The statistics of the chosen metric; all NaN for a tenant that lacks it.
+std::vector<Bar> metric_bars(const TenantAnalysis& tenant, Metric metric) {
+  const Summary* found = summary_of_metric(tenant, metric);
+  if (!found || found->count == 0) return std::vector<Bar>(4, bar_of(NAN));
+  return {bar_of(found->mean), bar_of(found->p50, found->ci95_p50), bar_of(found->p95, found->ci95_p95),
+          bar_of(found->p99, found->ci95_p99)};
+}
+
+const std::vector<std::string> measures = {"mean", "median", "p95", "p99"};
+
+}  // namespace
+
+Picture latency_picture(const ExperimentAnalysis& experiment) {
+  PictureWriter picture("latency", 1400, 800);
+  picture.add(title_command(experiment, metric_name(experiment.metric) + " (whiskers: 95% interval)"));
+  picture.add("set ylabel " + gnuplot_text(unit_title(experiment.metric)));
+  std::vector<std::vector<Bar>> bars;
+  for (const TenantAnalysis& tenant : experiment.tenants) bars.push_back(metric_bars(tenant, experiment.metric));
+  picture.plot(grouped_bars(picture, measures, names_of(experiment), bars));
+  return picture.take();
+}
+
+std::optional<Picture> slowdown_picture(const ExperimentAnalysis& experiment) {
+  std::vector<std::vector<Bar>> bars;
+  bool any = false;
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    any = any || tenant.slowdown_p50;
+    bars.push_back({bar_of(tenant.slowdown_mean.value_or(NAN)),
+                    bar_of(tenant.slowdown_p50.value_or(NAN), tenant.slowdown_p50_interval),
+                    bar_of(tenant.slowdown_p95.value_or(NAN)), bar_of(tenant.slowdown_p99.value_or(NAN))});
+  }
+  if (!any) return std::nullopt;
+  PictureWriter picture("slowdown", 1400, 800);
+  picture.add(title_command(experiment, "slowdown, latency shared / alone"));
+  picture.add("set ylabel 'slowdown (1: as fast as alone)'");
+  auto parts = grouped_bars(picture, measures, names_of(experiment), bars);
+  parts.push_back("1 with lines linecolor rgb '#16191d' dashtype 2 linewidth 1.5 notitle");
+  picture.plot(parts);
+  return picture.take();
+}
+
+std::optional<Picture> throughput_picture(const ExperimentAnalysis& experiment) {
+  std::vector<std::vector<Bar>> bars;
+  bool any = false;
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    any = any || tenant.tokens_per_s;
+    bars.push_back({bar_of(tenant.tokens_per_s.value_or(NAN) / 1000)});
+  }
+  if (!any) return std::nullopt;
+  PictureWriter picture("throughput", 1400, 800);
+  picture.add(title_command(experiment, "throughput"));
+  picture.add("set ylabel 'thousand tokens/s'");
+  picture.plot(grouped_bars(picture, std::vector<std::string>{"in the window"}, names_of(experiment), bars));
+  return picture.take();
+}
+
+std::optional<Picture> telemetry_picture(const ExperimentAnalysis& experiment) {
+  const auto panels = telemetry_panels(experiment);
+  if (panels.empty()) return std::nullopt;
+  const int rows = static_cast<int>(panels.size() + 1) / 2;
+  PictureWriter picture("telemetry", 2000, 420 * rows + 80);
+  picture.add(fmt::format("set multiplot layout {},{} title {} font 'DejaVu Sans,24'", rows, panels.size() > 1 ? 2 : 1,
+                          gnuplot_text(experiment.name + ": device over time", 90)));
+  picture.add("set xlabel 'time since the start (s)'\nset key inside bottom right horizontal\nset yrange [0:*]");
+  for (const TelemetryPanel& panel : panels) {
+    picture.add("set title " + gnuplot_text(panel.title));
+    picture.add("set ylabel " + gnuplot_text(panel.unit));
+    std::vector<std::string> parts;
+    for (size_t i = 0; i < panel.curves.size(); ++i) {
+      parts.push_back(fmt::format("{} with lines linetype {} title {}", picture.curve_data(panel.curves[i]), i + 1,
+                                  gnuplot_text(panel.names[i], 18)));
+    }
+    picture.plot(parts);
+  }
+  picture.add("unset multiplot");
+  return picture.take();
+}
+
+std::vector<Picture> experiment_pictures(const ExperimentAnalysis& experiment) {
+  std::vector<Picture> pictures = {distribution_picture(experiment), ecdf_picture(experiment),
+                                   boxes_picture(experiment), latency_picture(experiment)};
+  for (auto& picture : {timeline_picture(experiment), slowdown_picture(experiment), throughput_picture(experiment),
+                        telemetry_picture(experiment), fairness_picture(experiment)}) {
+    if (picture) pictures.push_back(*picture);
+  }
+  return pictures;
+}
+
+}  // namespace cotenant

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/analysis.h"
+#include "report/charts.h"
+#include "report/gnuplot.h"
+
+// Pieces that several pictures share.
+namespace cotenant {
+
+// One bar of a group; low and high of its whisker are NaN without one.
+struct Bar {
+  double value = 0, low = 0, high = 0;
+};
+
+// A group of bars at each position 0, 1, ..., one per series: `bars[series][group]`. NaN values are left out. Returns
+// the parts of the plot command, and sets tics, ranges and the data.
+std::vector<std::string> grouped_bars(PictureWriter& picture, std::span<const std::string> groups,
+                                      std::span<const std::string> series, const std::vector<std::vector<Bar>>& bars);
+
+// Vertical whiskers; rows of x, low, high.
+std::string whiskers_part(PictureWriter& picture, const std::vector<std::vector<double>>& rows);
+
+// Boxes, one above the other, the first at the top; names, cut at `most` code points, at the left.
+std::vector<std::string> horizontal_boxes(PictureWriter& picture, std::span<const Box> boxes,
+                                          std::span<const std::string> names, size_t most = 24);
+
+// "set xrange [..]" and, on a logarithmic axis, its tics. `axis`: "x" or "y".
+void set_range(PictureWriter& picture, char axis, double low, double high, bool logarithmic);
+
+std::vector<std::string> names_of(const ExperimentAnalysis& experiment);
+
+// "synthetic: distribution of latency"
+std::string title_command(const ExperimentAnalysis& experiment, const std::string& what);
+
+}  // namespace cotenant
