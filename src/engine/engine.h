@@ -46,7 +46,7 @@ class Engine {
   virtual MemoryNeed memory_needed() const = 0;  // known before load
   virtual void load() = 0;                       // weights to where they are used
   virtual void prepare() {}                      // tunes kernels; the device is otherwise idle
-  virtual void warm() = 0;  // records all programs and runs each once; nothing is allocated afterwards
+  virtual void warm() = 0;  // records all programs, and runs each once if that matters; nothing is allocated afterwards
 
   // Takes a request; false: full, try again after step.
   virtual bool submit(const Request& request) = 0;

@@ -67,16 +67,13 @@ void NativeEngine::prepare() {
 
 void NativeEngine::warm() {
   record_all(*ops_, *transformer_, generates(), forward_, prefill_, decode_);
-  if (forward_) {
-    forward_->launch();
-    forward_->wait();
-    return;
-  }
-  for (Program* program : {prefill_.get(), decode_.get()}) {
+  if (!ops_->first_run_is_slow()) return;
+  for (Program* program : {forward_.get(), prefill_.get(), decode_.get()}) {
+    if (!program) continue;
     program->launch();
     program->wait();
   }
-  passes_ = *static_cast<const uint32_t*>(transformer_->ring().count.data);
+  if (generates()) passes_ = *static_cast<const uint32_t*>(transformer_->ring().count.data);
 }
 
 bool NativeEngine::submit(const Request& request) {

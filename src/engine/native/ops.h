@@ -140,6 +140,8 @@ class Ops {
   virtual void tune(const std::function<void()>& pass) = 0;
   // `name` ("forward", "decode", ...) is what a profiler and the error of a fault call the program.
   virtual std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string& name) = 0;
+  // Whether a program's first run costs more than the later ones (a GPU loads its kernels then).
+  virtual bool first_run_is_slow() const { return true; }
 
   // ---- operations; only inside tune and record ----
   // y[t, :] = tokens[ids[t]] + positions[positions[t] + offset] + type

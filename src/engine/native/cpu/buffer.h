@@ -5,8 +5,8 @@
 
 namespace cotenant {
 
-// Zeroed memory at a fixed address, aligned to a cache line; all of its pages are resident from the start, so that no
-// pass pays for a page fault. Big ones ask for huge pages.
+// Zeroed memory at a fixed address, aligned to a cache line. Big buffers are mappings of their own that ask for huge
+// pages; the system hands such pages out when they are first written, see touch().
 class Buffer {
  public:
   Buffer() = default;
@@ -22,6 +22,9 @@ class Buffer {
 
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
+
+  // Makes every page of a buffer still all zeros resident, on all threads, so that no pass pays for a page fault.
+  void touch() const;
 
   // What a buffer of so many bytes takes.
   static constexpr size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }

@@ -34,7 +34,9 @@ class CpuOps : public Ops {
 
   Tensor allocate(Dtype dtype, Shape shape) override {
     const Tensor tensor = place(dtype, shape, need_.activation_bytes);
-    if (tensor.data) activations_.push_back(tensor);
+    if (!tensor.data) return tensor;
+    buffers_.back().touch();
+    activations_.push_back(tensor);
     return tensor;
   }
 
@@ -95,6 +97,7 @@ class CpuOps : public Ops {
   }
 
   void tune(const std::function<void()>&) override {}  // oneDNN chooses by itself
+  bool first_run_is_slow() const override { return false; }
 
   std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string&) override {
     auto program = std::make_unique<CpuProgram>(queue_, options_.threads);

@@ -32,7 +32,10 @@ class CpuProgram : public Program {
   CpuProgram(CpuQueue& queue, int threads) : queue_(queue), threads_(threads) {}
 
   void add(Step step) { steps_.push_back(std::move(step)); }
-  void set_workspace(size_t bytes) { workspace_ = Buffer(bytes); }
+  void set_workspace(size_t bytes) {
+    workspace_ = Buffer(bytes);
+    workspace_.touch();
+  }
   void run() const;
 
   void launch() override { queue_.push(this); }
