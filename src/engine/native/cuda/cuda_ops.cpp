@@ -263,10 +263,11 @@ bool CudaOps::launches(const char* operation) const {
 const Plan& CudaOps::plan_for(const ProductKey& key) {
   const auto found = plans_.find(key);
   if (found != plans_.end()) return found->second;
-  // Not tuned: our own kernel, which comes last, where there is one, else the library's favourite.
+  // Not tuned: our own kernel where there is one, else the library's favourite.
   const std::vector<Plan> candidates = products_->candidates(key);
-  const bool own = candidates.back().method == Plan::Method::gemv;
-  return plans_[key] = own ? candidates.back() : candidates.front();
+  const auto own = std::find_if(candidates.begin(), candidates.end(),
+                                [](const Plan& plan) { return plan.method == Plan::Method::gemv; });
+  return plans_[key] = own == candidates.end() ? candidates.front() : *own;
 }
 
 // ---- operations ----
@@ -289,25 +290,29 @@ void CudaOps::linear(const Tensor& y, const Weight& weight, const Tensor& x, Act
 }
 
 void CudaOps::norm_linear(const Tensor& y, const Weight& weight, const Tensor& x, const NormLinear& how) {
-  const int64_t columns = how.gated ? how.wide.shape[1] : y.shape[1];
-  if (!gemv_supported(dtype(), x.shape[0], weight.in, columns)) return Ops::norm_linear(y, weight, x, how);
   const auto* packed = static_cast<const Packed*>(weight.pack);
-  product({.dtype = dtype(),
-           .rows = x.shape[0],
-           .in = weight.in,
-           .columns = columns,
-           .activation = how.activation,
-           .bias = packed->bias != nullptr,
-           .normed = true,
-           .gated = how.gated},
-          {.y = y.data,
-           .w = packed->w,
-           .bias = packed->bias,
-           .x = x.data,
-           .out = weight.out,
-           .norm = how.norm,
-           .normed = how.normed.data,
-           .wide = how.wide.data});
+  ProductKey key{.dtype = dtype(),
+                 .rows = x.shape[0],
+                 .in = weight.in,
+                 .columns = how.gated ? how.wide.shape[1] : y.shape[1],
+                 .activation = how.activation,
+                 .bias = packed->bias != nullptr,
+                 .gated = how.gated};
+  ProductOperands operands{.y = y.data,
+                           .w = packed->w,
+                           .bias = packed->bias,
+                           .x = x.data,
+                           .out = weight.out,
+                           .norm = how.norm,
+                           .normed = how.normed.data,
+                           .wide = how.wide.data};
+  // With few rows the norm may be part of the product; with many it is a kernel of its own in any case.
+  key.normed = gemv_supported(key.dtype, key.rows, key.in, key.columns);
+  if (!key.normed) {
+    norm(how.normed, x, how.norm);
+    operands.x = how.normed.data;
+  }
+  product(key, operands);
 }
 
 void CudaOps::embed(const Tensor& y, const Embedding& table, const Tensor& ids, const Tensor& positions) {

@@ -18,6 +18,7 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
+constexpr Plan::Method last_method = Plan::Method::hopper;
 constexpr size_t algorithm_words = sizeof(cublasLtMatmulAlgo_t::data) / sizeof(uint64_t);
 
 fs::path cache_directory() {
@@ -46,6 +47,7 @@ json to_json(const ProductKey& key, const Plan& plan) {
           {"gated", key.gated},
           {"method", static_cast<int>(plan.method)},
           {"algorithm", words},
+          {"tile_columns", plan.tile_columns},
           {"time_us", plan.time_us}};
 }
 
@@ -58,7 +60,7 @@ std::pair<ProductKey, Plan> from_json(const json& entry) {
   key.columns = entry.at("columns");
   const int activation = entry.at("activation"), method = entry.at("method");
   if (activation < 0 || activation > static_cast<int>(Activation::relu) || method < 0 ||
-      method > static_cast<int>(Plan::Method::gemv) || key.dtype == Dtype::i32)
+      method > static_cast<int>(last_method) || key.dtype == Dtype::i32)
     throw std::out_of_range("no such activation, method or dtype");
   key.activation = static_cast<Activation>(activation);
   key.bias = entry.at("bias");
@@ -68,6 +70,7 @@ std::pair<ProductKey, Plan> from_json(const json& entry) {
   Plan plan;
   plan.method = static_cast<Plan::Method>(method);
   plan.time_us = entry.at("time_us");
+  plan.tile_columns = entry.at("tile_columns");
   for (size_t i = 0; i < algorithm_words; ++i) plan.algorithm.data[i] = entry.at("algorithm").at(i);
   return {key, plan};
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/error.h"
@@ -9,6 +10,7 @@
 #include "engine/native/cuda/elementwise.h"
 #include "engine/native/cuda/gemv.h"
 #include "engine/native/cuda/norm.h"
+#include "engine/native/cuda/product_hopper.h"
 
 namespace cotenant {
 namespace {
@@ -68,6 +70,11 @@ struct Description {
   }
 };
 
+bool hopper_runs(const ProductKey& key) {
+  return !key.accumulate && !key.normed &&
+         hopper_product_supported(key.dtype, key.rows, key.in, key.columns, key.gated);
+}
+
 bool library_has_activation(Activation activation) {
   return activation == Activation::gelu_tanh || activation == Activation::relu;
 }
@@ -83,6 +90,22 @@ std::string to_string(const ProductKey& key) {
   return fmt::format("{} x {} -> {} {}{}{}{}{}{}", key.rows, key.in, key.columns, to_string(key.dtype),
                      key.normed ? ", norm" : "", key.bias ? ", bias" : "", names[static_cast<size_t>(key.activation)],
                      key.gated ? ", gate" : "", key.accumulate ? ", sum" : "");
+}
+
+std::string_view to_string(Plan::Method method) {
+  switch (method) {
+    case Plan::Method::library:
+      return "cuBLASLt";
+    case Plan::Method::library_epilogue:
+      return "cuBLASLt with epilogue";
+    case Plan::Method::gemv:
+      return "gemv";
+    case Plan::Method::gemv_after_norm:
+      return "gemv after norm";
+    case Plan::Method::hopper:
+      return "the Hopper kernel";
+  }
+  return "?";
 }
 
 Products::Products(cudaStream_t stream, void* workspace, size_t workspace_bytes)
@@ -109,7 +132,7 @@ void Products::add_library_candidates(const ProductKey& key, Plan::Method method
   COTENANT_CUBLAS(operation, status);
   for (int i = 0; i < count; ++i)
     if (found[static_cast<size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
-      plans.push_back({.method = method, .algorithm = found[static_cast<size_t>(i)].algo, .time_us = 0});
+      plans.push_back({.method = method, .algorithm = found[static_cast<size_t>(i)].algo});
 }
 
 std::vector<Plan> Products::candidates(const ProductKey& key) const {
@@ -117,15 +140,24 @@ std::vector<Plan> Products::candidates(const ProductKey& key) const {
   if (library_has_activation(key.activation) && !key.gated)
     add_library_candidates(key, Plan::Method::library_epilogue, plans);
   add_library_candidates(key, Plan::Method::library, plans);
-  if (gemv_supported(key.dtype, key.rows, key.in, key.columns)) plans.push_back({.method = Plan::Method::gemv});
+  if (gemv_supported(key.dtype, key.rows, key.in, key.columns)) {
+    plans.push_back({.method = Plan::Method::gemv});
+    if (key.normed) plans.push_back({.method = Plan::Method::gemv_after_norm});
+  }
+  if (hopper_runs(key))
+    for (const int tile : hopper_tiles()) plans.push_back({.method = Plan::Method::hopper, .tile_columns = tile});
   if (plans.empty()) throw usage_error(operation, fmt::format("no kernel computes {} on this device", to_string(key)));
   return plans;
 }
 
 bool Products::runs(const ProductKey& key, const Plan& plan) const {
   if (plan.method == Plan::Method::gemv) return gemv_supported(key.dtype, key.rows, key.in, key.columns);
+  if (plan.method == Plan::Method::gemv_after_norm)
+    return key.normed && gemv_supported(key.dtype, key.rows, key.in, key.columns);
   if (plan.method == Plan::Method::library_epilogue && (!library_has_activation(key.activation) || key.gated))
     return false;
+  if (plan.method == Plan::Method::hopper)
+    return hopper_runs(key) && std::ranges::count(hopper_tiles(), plan.tile_columns) == 1;
   const Description description(key, plan.method, workspace_);
   cublasLtMatmulHeuristicResult_t result{};
   return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
@@ -145,24 +177,44 @@ void Products::run_library(const ProductKey& key, const Plan& plan, const Produc
                      description.y.get(), &plan.algorithm, workspace_, workspace_bytes_, stream_));
 }
 
+void Products::run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
+  launch_hopper_product(stream_,
+                        {.dtype = key.dtype,
+                         .y = operands.y,
+                         .w = operands.w,
+                         .bias = key.bias ? operands.bias : nullptr,
+                         .x = operands.x,
+                         .rows = key.rows,
+                         .in = key.in,
+                         .columns = key.columns,
+                         .activation = key.activation,
+                         .gated = key.gated},
+                        plan.tile_columns);
+}
+
+void Products::run_gemv(const ProductKey& key, const ProductOperands& operands, bool with_norm) const {
+  launch_gemv(stream_, {.dtype = key.dtype,
+                        .y = operands.y,
+                        .w = operands.w,
+                        .bias = key.bias ? operands.bias : nullptr,
+                        .x = key.normed && !with_norm ? operands.normed : operands.x,
+                        .rows = key.rows,
+                        .in = key.in,
+                        .out = operands.out,
+                        .padded_out = key.columns,
+                        .activation = key.activation,
+                        .accumulate = key.accumulate,
+                        .gated = key.gated,
+                        .norm = with_norm ? operands.norm : Norm{}});
+}
+
 void Products::run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
-  if (plan.method == Plan::Method::gemv)
-    return launch_gemv(stream_, {.dtype = key.dtype,
-                                 .y = operands.y,
-                                 .w = operands.w,
-                                 .bias = operands.bias,
-                                 .x = operands.x,
-                                 .rows = key.rows,
-                                 .in = key.in,
-                                 .out = operands.out,
-                                 .padded_out = key.columns,
-                                 .activation = key.activation,
-                                 .accumulate = key.accumulate,
-                                 .gated = key.gated,
-                                 .norm = key.normed ? operands.norm : Norm{}});
+  if (plan.method == Plan::Method::hopper) return run_hopper(key, plan, operands);
+  if (plan.method == Plan::Method::gemv) return run_gemv(key, operands, key.normed);
   if (key.normed)
     launch_norm(stream_, matrix(operands.normed, key.dtype, key.rows, key.in),
                 matrix(operands.x, key.dtype, key.rows, key.in), operands.norm);
+  if (plan.method == Plan::Method::gemv_after_norm) return run_gemv(key, operands, false);
   run_library(key, plan, operands);
   if (key.gated)
     return launch_gate(stream_, matrix(operands.y, key.dtype, key.rows, key.columns / 2),

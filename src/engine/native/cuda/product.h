@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/native/cuda/handles.h"
@@ -47,11 +48,16 @@ struct Plan {
   enum class Method : uint8_t {
     library,           // a cuBLASLt algorithm; norm, activation and gate by kernels of their own
     library_epilogue,  // the same with the activation in its epilogue
-    gemv               // our own kernel, with all of it
+    gemv,              // our own kernel for few rows, with all of it
+    gemv_after_norm,   // the same, the norm by a kernel before it, while the weights are already on their way
+    hopper             // our own kernel for many rows
   } method = Method::library;
-  cublasLtMatmulAlgo_t algorithm{};
-  float time_us = 0;  // when it was chosen; 0: not timed
+  cublasLtMatmulAlgo_t algorithm{};  // of the library
+  int tile_columns = 0;              // of hopper
+  float time_us = 0;                 // when it was chosen; 0: not timed
 };
+
+std::string_view to_string(Plan::Method method);
 
 // cuBLASLt with one workspace, for one stream.
 class Products {
@@ -65,6 +71,8 @@ class Products {
   void run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
 
  private:
+  void run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+  void run_gemv(const ProductKey& key, const ProductOperands& operands, bool with_norm) const;
   void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
   void add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const;
 

@@ -18,6 +18,11 @@ namespace {
 
 constexpr int rounds = 3;
 
+std::string describe(const Plan& plan) {
+  return plan.method == Plan::Method::hopper ? fmt::format("{}, {} columns", to_string(plan.method), plan.tile_columns)
+                                             : std::string(to_string(plan.method));
+}
+
 struct Candidate {
   Plan plan;
   TimedGraph graph;
@@ -86,12 +91,9 @@ Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* s
   std::sort(candidates.begin(), candidates.end(),
             [](const Candidate& a, const Candidate& b) { return a.plan.time_us < b.plan.time_us; });
   for (const Candidate& candidate : candidates)
-    if (right(key, candidate.plan, operands, scratch)) {
-      spdlog::debug("tune {}: {:.2f} us by {}, slowest of {} {:.2f} us", to_string(key), candidate.plan.time_us,
-                    candidate.plan.method == Plan::Method::gemv ? "gemv" : "cuBLASLt", candidates.size(),
-                    candidates.back().plan.time_us);
-      return candidate.plan;
-    }
+    spdlog::debug("tune {}: {:.2f} us by {}", to_string(key), candidate.plan.time_us, describe(candidate.plan));
+  for (const Candidate& candidate : candidates)
+    if (right(key, candidate.plan, operands, scratch)) return candidate.plan;
   throw internal_error("tune", fmt::format("none of {} ways computes {} right", candidates.size(), to_string(key)));
 }
 

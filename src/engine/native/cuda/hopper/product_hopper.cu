@@ -13,7 +13,8 @@
 
 // A block computes 128 rows x `tile` columns of y. One thread has the tensor memory accelerator fetch x and W in steps
 // of 64 of their common dimension, several steps ahead; two warpgroups multiply, 64 rows each. Two blocks one above the
-// other are a cluster: they need the same part of W, each fetches half of it for both.
+// other are a cluster: they need the same part of W, each fetches half of it for both. In a gated product one half are
+// gates and the other the ups that belong to them, so that a thread has both of each pair in its registers.
 namespace cotenant {
 namespace {
 
@@ -42,9 +43,23 @@ struct Shared {
 struct Arguments {
   void* y;
   const void* bias;
-  int rows, columns, steps;
+  int rows, columns, steps;  // columns: of y
   Activation activation;
+  bool gated;
 };
+
+// The first column of y that is this block's.
+template <int tile>
+__device__ int first_column(const Arguments& a) {
+  return static_cast<int>(blockIdx.y) * (a.gated ? tile / 2 : tile);
+}
+
+// The row of W at row `i` of this block's tile of it. A gated tile has gates in its first half and ups in the other.
+template <int tile>
+__device__ int weight_row(const Arguments& a, int i) {
+  const int up = a.gated && i >= tile / 2;
+  return first_column<tile>(a) + i + up * (a.columns - tile / 2);
+}
 
 template <int tile>
 __device__ void fetch_x(Shared<tile>& s, const CUtensorMap* map, int stage, int i) {
@@ -53,25 +68,25 @@ __device__ void fetch_x(Shared<tile>& s, const CUtensorMap* map, int stage, int 
 
 // This block's half of W, for both blocks.
 template <int tile>
-__device__ void fetch_w(Shared<tile>& s, const CUtensorMap* map, int stage, int i) {
+__device__ void fetch_w(Shared<tile>& s, const CUtensorMap* map, const Arguments& a, int stage, int i) {
   constexpr int half = tile / cluster;
   const int row = static_cast<int>(rank_in_cluster()) * half;
   arrive_expecting(shared_address(&s.full[stage]), Shared<tile>::x_bytes + Shared<tile>::w_bytes);
-  copy_box_to_cluster(shared_address(s.w[stage]) + row * row_bytes, map, i * step, blockIdx.y * tile + row,
+  copy_box_to_cluster(shared_address(s.w[stage]) + row * row_bytes, map, i * step, weight_row<tile>(a, row),
                       shared_address(&s.full[stage]), (1 << cluster) - 1);
 }
 
 template <int tile>
-__device__ void produce(Shared<tile>& s, const CUtensorMap* x_map, const CUtensorMap* w_map, int steps) {
+__device__ void produce(Shared<tile>& s, const CUtensorMap* x_map, const CUtensorMap* w_map, const Arguments& a) {
   constexpr int stages = Shared<tile>::stages;
-  const int ahead = min(stages, steps);
-  for (int i = 0; i < ahead; ++i) fetch_w(s, w_map, i, i);  // weights: no kernel of a pass writes them
+  const int ahead = min(stages, a.steps);
+  for (int i = 0; i < ahead; ++i) fetch_w(s, w_map, a, i, i);  // weights: no kernel of a pass writes them
   wait_for_predecessor();
   for (int i = 0; i < ahead; ++i) fetch_x(s, x_map, i, i);
-  for (int i = stages; i < steps; ++i) {
+  for (int i = stages; i < a.steps; ++i) {
     const int stage = i % stages;
     wait_barrier(shared_address(&s.empty[stage]), (i / stages - 1) % 2);
-    fetch_w(s, w_map, stage, i);
+    fetch_w(s, w_map, a, stage, i);
     fetch_x(s, x_map, stage, i);
   }
 }
@@ -99,28 +114,41 @@ __device__ void multiply(Shared<tile>& s, float (&sums)[tile / 2], int steps, in
   settle(sums);
 }
 
-// Puts a warp's 16 rows together in shared memory and writes them out, whole rows at a time.
-template <typename T, int tile, Activation activation>
-__device__ void write_rows(unsigned char* staging, const float (&sums)[tile / 2], const float* bias, const Arguments& a,
-                           int first_row) {
-  constexpr int bytes = tile * 2, pieces = tile / 8;  // of a row; pieces are 16 bytes
+// Puts a warp's 16 rows of `columns` results together in shared memory and writes them out, whole rows at a time.
+// values(c, i): the value at row lane / 4 + 8 (i / 2), column 8 c + 2 (lane % 4) + i % 2.
+template <typename T, int columns, typename Values>
+__device__ void write_rows(unsigned char* staging, const Arguments& a, int first_row, int first_column, Values values) {
+  constexpr int bytes = columns * 2, pieces = columns / 8;  // of a row; pieces are 16 bytes
   const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
 #pragma unroll
-  for (int i = 0; i < pieces; ++i) {
-    const float2 b = *reinterpret_cast<const float2*>(bias + 8 * i + 2 * t);
+  for (int c = 0; c < pieces; ++c) {
 #pragma unroll
     for (int r = 0; r < 2; ++r)
-      *reinterpret_cast<uint32_t*>(staging + (g + 8 * r) * bytes + (i ^ g) * 16 + 4 * t) = pack_pair<T>(
-          activate<activation>(sums[4 * i + 2 * r] + b.x), activate<activation>(sums[4 * i + 2 * r + 1] + b.y));
+      *reinterpret_cast<uint32_t*>(staging + (g + 8 * r) * bytes + (c ^ (pieces % 8 == 0 ? g : g % 4)) * 16 + 4 * t) =
+          pack_pair<T>(values(c, 2 * r), values(c, 2 * r + 1));
   }
   __syncwarp();
   T* const y = static_cast<T*>(a.y);
-  const int first_column = blockIdx.y * tile;
   for (int i = lane; i < 16 * pieces; i += 32) {
     const int row = i / pieces, piece = i % pieces, column = first_column + piece * 8;
     if (first_row + row < a.rows && column < a.columns)
       *reinterpret_cast<uint4*>(y + static_cast<int64_t>(first_row + row) * a.columns + column) =
-          *reinterpret_cast<const uint4*>(staging + row * bytes + (piece ^ (row % 8)) * 16);
+          *reinterpret_cast<const uint4*>(staging + row * bytes + (piece ^ (pieces % 8 == 0 ? row % 8 : row % 4)) * 16);
+  }
+}
+
+template <typename T, int tile, Activation activation>
+__device__ void write_result(unsigned char* staging, const float (&sums)[tile / 2], const float* bias,
+                             const Arguments& a, int first_row) {
+  const int column = first_column<tile>(a);
+  const auto biased = [&](int c, int i) { return sums[4 * c + i] + bias[8 * c + 2 * (threadIdx.x % 4) + i % 2]; };
+  if (a.gated) {
+    constexpr int ups = tile / 16;  // pieces before the ups
+    write_rows<T, tile / 2>(staging, a, first_row, column,
+                            [&](int c, int i) { return activate<activation>(biased(c, i)) * biased(c + ups, i); });
+  } else {
+    write_rows<T, tile>(staging, a, first_row, column,
+                        [&](int c, int i) { return activate<activation>(biased(c, i)); });
   }
 }
 
@@ -137,15 +165,15 @@ __device__ void consume(Shared<tile>& s, const Arguments& a) {
   const int first_row = blockIdx.x * block_rows + row;
   switch (a.activation) {
     case Activation::gelu_tanh:
-      return write_rows<T, tile, Activation::gelu_tanh>(staging, sums, s.bias, a, first_row);
+      return write_result<T, tile, Activation::gelu_tanh>(staging, sums, s.bias, a, first_row);
     case Activation::gelu_erf:
-      return write_rows<T, tile, Activation::gelu_erf>(staging, sums, s.bias, a, first_row);
+      return write_result<T, tile, Activation::gelu_erf>(staging, sums, s.bias, a, first_row);
     case Activation::silu:
-      return write_rows<T, tile, Activation::silu>(staging, sums, s.bias, a, first_row);
+      return write_result<T, tile, Activation::silu>(staging, sums, s.bias, a, first_row);
     case Activation::relu:
-      return write_rows<T, tile, Activation::relu>(staging, sums, s.bias, a, first_row);
+      return write_result<T, tile, Activation::relu>(staging, sums, s.bias, a, first_row);
     case Activation::none:
-      return write_rows<T, tile, Activation::none>(staging, sums, s.bias, a, first_row);
+      return write_result<T, tile, Activation::none>(staging, sums, s.bias, a, first_row);
   }
 }
 
@@ -164,13 +192,13 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   }
   for (int i = threadIdx.x; i < tile; i += threads) {
-    const int column = blockIdx.y * tile + i;
-    s.bias[i] = a.bias && column < a.columns ? to_float(static_cast<const T*>(a.bias)[column]) : 0.0f;
+    const bool inside = first_column<tile>(a) + i % (a.gated ? tile / 2 : tile) < a.columns;
+    s.bias[i] = a.bias && inside ? to_float(static_cast<const T*>(a.bias)[weight_row<tile>(a, i)]) : 0.0f;
   }
   synchronise_cluster();
   if (threadIdx.x < group_threads) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
-    if (threadIdx.x == 0) produce<tile>(s, &x_map, &w_map, a.steps);
+    if (threadIdx.x == 0) produce<tile>(s, &x_map, &w_map, a);
     __syncwarp();
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
@@ -186,9 +214,13 @@ void launch_kernel(cudaStream_t stream, const HopperProduct& p) {
   COTENANT_CUDA("linear", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const auto tiles = [](int64_t size, int of) { return static_cast<unsigned>((size + of - 1) / of); };
   const dim3 grid(tiles(p.rows, cluster * block_rows) * cluster, tiles(p.columns, tile));
-  const Arguments arguments{
-      p.y,         p.bias, static_cast<int>(p.rows), static_cast<int>(p.columns), static_cast<int>(tiles(p.in, step)),
-      p.activation};
+  const Arguments arguments{p.y,
+                            p.bias,
+                            static_cast<int>(p.rows),
+                            static_cast<int>(p.gated ? p.columns / 2 : p.columns),
+                            static_cast<int>(tiles(p.in, step)),
+                            p.activation,
+                            p.gated};
   launch("linear", stream, kernel, grid, dim3(threads), size_t{shared_bytes},
          make_matrix_map(p.dtype, p.x, p.rows, p.in, block_rows),
          make_matrix_map(p.dtype, p.w, p.columns, p.in, tile / cluster), arguments);
@@ -196,8 +228,9 @@ void launch_kernel(cudaStream_t stream, const HopperProduct& p) {
 
 }  // namespace
 
-bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t columns) {
-  if ((dtype != Dtype::f16 && dtype != Dtype::bf16) || rows < 1 || in % 8 != 0 || columns % 8 != 0) return false;
+bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t columns, bool gated) {
+  if ((dtype != Dtype::f16 && dtype != Dtype::bf16) || rows < 1) return false;
+  if (in % 8 != 0 || columns % (gated ? 16 : 8) != 0) return false;
   int device = 0, major = 0;
   COTENANT_CUDA("linear", cudaGetDevice(&device));
   COTENANT_CUDA("linear", cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));

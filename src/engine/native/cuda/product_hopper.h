@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <span>
+
+#include "base/dtype.h"
+#include "model/spec.h"
+
+// Products of many rows on Hopper's tensor cores, for what the library cannot do: an exact GELU in the epilogue, and
+// fetching weights while the kernel before is still finishing. With one wave of blocks, as in small models, that is
+// worth more than the library's better use of a long queue of blocks; a tuner has to choose.
+namespace cotenant {
+
+// y = activation(x W^T + bias). `gated`: the rows of W are gates, then ups, and y = activation(gate) * up.
+struct HopperProduct {
+  Dtype dtype = Dtype::f16;
+  void* y = nullptr;           // [rows, columns]; gated: [rows, columns / 2]
+  const void* w = nullptr;     // [columns, in]
+  const void* bias = nullptr;  // [columns], or none
+  const void* x = nullptr;     // [rows, in]
+  int64_t rows = 0, in = 0, columns = 0;
+  Activation activation = Activation::none;
+  bool gated = false;
+};
+
+// f16 and bf16; `in` and the columns of y multiples of 8; compute capability 9.x.
+bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t columns, bool gated);
+
+// How many columns a block may take.
+std::span<const int> hopper_tiles();
+
+void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, int tile_columns);
+
+}  // namespace cotenant
