@@ -71,10 +71,6 @@ std::string_view to_string(Verdict verdict) {
 
 namespace {
 
-std::optional<Summary> summary_of(const Samples& samples, Metric metric) {
-  return summarize_column(counted(samples, metric));
-}
-
 // Over the iterations that count and have both.
 std::optional<double> mean_host_ms(const Samples& samples) {
   std::vector<double> host_ms;
@@ -124,15 +120,20 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   tenant.outside_window = loaded.outside_window;
 
   const Samples& samples = loaded.samples;
-  tenant.latency_ms = summary_of(samples, Metric::latency).value_or(Summary{});
-  tenant.gpu_ms = summary_of(samples, Metric::gpu);
-  tenant.ttft_ms = summary_of(samples, Metric::ttft);
-  tenant.tpot_ms = summary_of(samples, Metric::tpot);
-  tenant.itl_ms = summary_of(samples, Metric::itl);
+  tenant.metric_ms = counted(samples, metric);
+  tenant.metric_sorted_ms = sorted_copy(tenant.metric_ms);
+  const auto summary = [&](Metric column) {
+    return column == metric ? summarize_column(tenant.metric_ms, tenant.metric_sorted_ms)
+                            : summarize_column(counted(samples, column));
+  };
+  tenant.latency_ms = summary(Metric::latency).value_or(Summary{});
+  tenant.gpu_ms = summary(Metric::gpu);
+  tenant.ttft_ms = summary(Metric::ttft);
+  tenant.tpot_ms = summary(Metric::tpot);
+  tenant.itl_ms = summary(Metric::itl);
   tenant.queue_ms = queue_summary(samples);
   tenant.host_ms = mean_host_ms(samples);
   if (experiment.fixed && experiment.window) tenant.overlap_latency_ms = overlap_summary(loaded, *experiment.window);
-  tenant.metric_ms = counted(samples, metric);
   if (const auto late = late_warmup(tenant.metric_ms)) {
     tenant.settled_after = late->settled_after;
     tenant.settling_shift = late->shift;

@@ -58,8 +58,9 @@ struct BaselineUse {
   Summary metric;                       // of the chosen column, alone
   double rate_per_s = 0;                // iterations per second, alone
   std::optional<double> tokens_per_s;
-  std::optional<double> sm_clock_mhz;  // mean over the window
-  std::vector<double> metric_ms;       // the samples that count, in order of time
+  std::optional<double> sm_clock_mhz;    // mean over the window
+  std::vector<double> metric_ms;         // the samples that count, in order of time
+  std::vector<double> metric_sorted_ms;  // the same, ascending
 };
 
 struct TenantAnalysis {
@@ -77,7 +78,8 @@ struct TenantAnalysis {
   std::optional<double> host_ms;  // mean of latency - gpu time: launches, waits, other tenants' slices
   // `corun: fixed` only: the latencies inside the overlap (latency_ms is over all iterations, as in the study).
   std::optional<Summary> overlap_latency_ms;
-  std::vector<double> metric_ms;  // samples of the chosen column that count, in order of time
+  std::vector<double> metric_ms;         // samples of the chosen column that count, in order of time
+  std::vector<double> metric_sorted_ms;  // the same, ascending
   Samples samples;
 
   std::optional<double> tokens_per_s;        // output tokens of generate, batch x seq_len of forward

@@ -17,14 +17,6 @@ struct NamedQuantile {
 };
 constexpr std::array<NamedQuantile, 4> quantiles{{{"p25", 0.25}, {"p50", 0.50}, {"p75", 0.75}, {"p99", 0.99}}};
 
-using Sorted = std::vector<std::vector<double>>;
-
-Sorted sorted_metrics(const std::vector<TenantAnalysis>& tenants) {
-  Sorted sorted;
-  for (const TenantAnalysis& tenant : tenants) sorted.push_back(sorted_copy(tenant.metric_ms));
-  return sorted;
-}
-
 Fairness::AtQuantile at_quantile(const char* name, std::span<const double> values) {
   return {name, coefficient_of_variation(values), max_min_ratio(values)};
 }
@@ -44,10 +36,9 @@ std::optional<Fairness> fairness_of_means(const std::vector<TenantAnalysis>& ten
     means.push_back(mean(tenant.metric_ms));
   }
   Fairness fairness{std::string(to_string(metric)) + "_mean", spread_of(means), {}};
-  const Sorted sorted = sorted_metrics(tenants);
   for (const auto& [name, q] : quantiles) {
     std::vector<double> values;
-    for (const auto& sample : sorted) values.push_back(percentile(sample, q));
+    for (const TenantAnalysis& tenant : tenants) values.push_back(percentile(tenant.metric_sorted_ms, q));
     fairness.by_quantile.push_back(at_quantile(name, values));
   }
   return fairness;
@@ -61,11 +52,10 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
     progress.push_back(*tenant.progress);
   }
   Fairness fairness{"progress", spread_of(progress), {}};
-  const Sorted sorted = sorted_metrics(tenants);
   for (const auto& [name, q] : quantiles) {
     std::vector<double> values;
-    for (size_t i = 0; i < tenants.size(); ++i)
-      values.push_back(percentile(sorted_copy(tenants[i].baseline->metric_ms), q) / percentile(sorted[i], q));
+    for (const TenantAnalysis& tenant : tenants)
+      values.push_back(percentile(tenant.baseline->metric_sorted_ms, q) / percentile(tenant.metric_sorted_ms, q));
     fairness.by_quantile.push_back(at_quantile(name, values));
   }
   return fairness;
@@ -74,8 +64,8 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
 std::optional<Significance> significance_of(const std::vector<TenantAnalysis>& tenants) {
   const auto too_few = [](const TenantAnalysis& tenant) { return tenant.metric_ms.size() < 2; };
   if (tenants.size() < 2 || std::ranges::any_of(tenants, too_few)) return std::nullopt;
-  const Sorted sorted = sorted_metrics(tenants);
-  const std::vector<std::span<const double>> samples(sorted.begin(), sorted.end());
+  std::vector<std::span<const double>> samples;  // ascending, as the rank tests want them
+  for (const TenantAnalysis& tenant : tenants) samples.push_back(tenant.metric_sorted_ms);
 
   Significance result;
   result.levene = levene(samples);

@@ -130,6 +130,9 @@ std::vector<std::string> tenant_directories(const fs::path& directory) {
   if (fs::is_regular_file(directory / "events.jsonl", error))
     throw usage_error(directory.string(), "is one tenant's directory, not an experiment's",
                       fmt::format("Give {} instead.", directory.parent_path().string()));
+  fs::directory_iterator(directory, error);
+  if (error)
+    throw usage_error(directory.string(), "cannot be read: " + error.message(), "Check the path and its permissions.");
   throw usage_error(directory.string(), "has no <tenant>/events.jsonl: it is no experiment's directory",
                     "Give the directory that `cotenant run` wrote, or one of the study's.");
 }

@@ -141,7 +141,9 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
   use.tokens_per_s = alone.tokens_per_s();
   if (baseline.experiment->record) use.sm_clock_mhz = baseline.experiment->record->device.sm_clock_mhz;
   use.metric_ms = counted(alone.samples, metric);
-  const std::optional<Summary> there = summarize_column(use.metric_ms), here = summarize_column(tenant.metric_ms);
+  use.metric_sorted_ms = sorted_copy(use.metric_ms);
+  const auto there = summarize_column(use.metric_ms, use.metric_sorted_ms);
+  const auto here = summarize_column(tenant.metric_ms, tenant.metric_sorted_ms);
   if (there) use.metric = *there;
 
   if (use.rate_per_s > 0) tenant.progress = loaded.rate_per_s() / use.rate_per_s;

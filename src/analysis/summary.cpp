@@ -19,8 +19,11 @@ std::optional<Interval> order_interval(std::span<const double> sorted, double q)
 }  // namespace
 
 std::optional<Summary> summarize_column(std::span<const double> values) {
+  return summarize_column(values, sorted_copy(values));
+}
+
+std::optional<Summary> summarize_column(std::span<const double> values, std::span<const double> sorted) {
   if (values.empty()) return std::nullopt;
-  const std::vector<double> sorted = sorted_copy(values);
   Summary s;
   s.count = values.size();
   s.mean = mean(values);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 namespace cotenant {
 namespace {
@@ -45,6 +46,14 @@ void of_samples(Warnings& warnings, const TenantAnalysis& tenant) {
                     tenant.name, *tenant.settled_after, n, 100 * tenant.settling_shift));
 }
 
+// "a, b, c and 7 more".
+std::string some_of(const std::vector<std::string>& names) {
+  const size_t named = std::min<size_t>(names.size(), 3);
+  std::string text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(named), ", "));
+  return names.size() > named ? text + fmt::format(" and {} more", names.size() - named) : text;
+}
+
 // One line for all tenants of which a percentile has no interval.
 void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenants) {
   const auto add = [&](const char* what, size_t needed, auto has_interval) {
@@ -53,12 +62,10 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
       if (!tenant.metric_ms.empty() && !has_interval(tenant))
         short_of.push_back(fmt::format("{} has {}", tenant.name, tenant.metric_ms.size()));
     if (short_of.empty()) return;
-    const size_t named = std::min<size_t>(short_of.size(), 3);
     warnings.push_back(
-        fmt::format("n too small for an interval of {}: it needs {} samples, {}{}: raise num_iters or "
+        fmt::format("n too small for an interval of {}: it needs {} samples, {}: raise num_iters or "
                     "min_duration_s.",
-                    what, needed, fmt::join(short_of.begin(), short_of.begin() + named, ", "),
-                    short_of.size() > named ? fmt::format(" and {} more alike", short_of.size() - named) : ""));
+                    what, needed, some_of(short_of)));
   };
   add("the median", 6, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 6; });
   add("p95", 72, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 72; });
@@ -67,24 +74,28 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
 
 void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
   std::vector<std::string> without;
+  std::map<std::string, std::vector<std::string>> forced, clocked;  // what is said, and of whom
   for (const TenantAnalysis& tenant : analysis.tenants) {
-    if (!tenant.baseline) without.push_back(tenant.name);
-    if (!tenant.baseline) continue;
-    for (const std::string& mismatch : tenant.baseline->mismatches)
-      warnings.push_back(fmt::format("{}: its baseline is forced in spite of {}: its slowdown may mean nothing.",
-                                     tenant.name, mismatch));
+    if (!tenant.baseline) {
+      without.push_back(tenant.name);
+      continue;
+    }
+    for (const std::string& mismatch : tenant.baseline->mismatches) forced[mismatch].push_back(tenant.name);
     const auto &here = analysis.device.sm_clock_mhz, &there = tenant.baseline->sm_clock_mhz;
     if (here && there && std::abs(*here / *there - 1) > 0.03)
-      warnings.push_back(
-          fmt::format("{}: the mean SM clock was {:.0f} MHz shared and {:.0f} MHz alone: part of the "
-                      "slowdown is the clock's.",
-                      tenant.name, *here, *there));
+      clocked[fmt::format("{:.0f} MHz shared and {:.0f} MHz alone", *here, *there)].push_back(tenant.name);
   }
+  for (const auto& [mismatch, names] : forced)
+    warnings.push_back(fmt::format("{}: the baseline is forced in spite of {}: the slowdown may mean nothing.",
+                                   some_of(names), mismatch));
+  for (const auto& [clocks, names] : clocked)
+    warnings.push_back(
+        fmt::format("{}: the mean SM clock was {}: part of the slowdown is the clock's.", some_of(names), clocks));
   if (!without.empty() && analysis.tenants.size() > 1)
     warnings.push_back(
         fmt::format("no baseline of {}: progress and slowdown are unknown: run with --baselines, or give "
                     "--baseline DIR.",
-                    fmt::join(without, ", ")));
+                    some_of(without)));
 }
 
 void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/metric_option.h"
+#include "report/files.h"
+#include "report/gnuplot.h"
 #include "report/json_output.h"
 #include "report/text.h"
 
@@ -40,6 +43,23 @@ std::string text_of(const std::vector<ExperimentAnalysis>& experiments) {
   return text;
 }
 
+// Output for programs comes without files, unless a place for them is named.
+bool wants_files(const Options& options) {
+  const bool for_programs = options.json || options.csv || options.markdown;
+  return !options.no_plots && (!for_programs || !options.out.empty());
+}
+
+void write_files(const std::vector<ExperimentAnalysis>& experiments, const Options& options) {
+  const auto gnuplot = find_gnuplot();
+  const auto out = options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
+  const ReportFiles files = write_report_files(experiments, out, gnuplot);
+  fmt::print(stderr, "report: {}\n", files.pages.back().string());
+  if (gnuplot.empty())
+    fmt::print(stderr, "no plots: there is no gnuplot (Debian and Ubuntu: apt-get install gnuplot-nox)\n");
+  else
+    fmt::print(stderr, "plots: {} files in {}\n", files.plots, files.pages.back().parent_path().string());
+}
+
 void analyze(const Options& options) {
   std::vector<ExperimentAnalysis> experiments;
   for (const std::string& path : options.paths) experiments.push_back(analyze_experiment(request_for(path, options)));
@@ -51,6 +71,7 @@ void analyze(const Options& options) {
     print_all(markdown_output(experiments));
   else
     print_all(text_of(experiments));
+  if (wants_files(options)) write_files(experiments, options);
 }
 
 }  // namespace
@@ -71,7 +92,10 @@ void add_analyze(CLI::App& app, int&) {
   json->excludes(csv)->excludes(markdown);
   csv->excludes(markdown);
   command->add_flag("--no-plots", options->no_plots, "Write no plots and no report.html");
-  command->add_option("--out", options->out, "Where plots and report.html go; default: plots/<experiment>")
+  command
+      ->add_option(
+          "--out", options->out,
+          "Where plots and report.html go; default: plots/<experiment>, and nowhere with --json, --csv, --markdown")
       ->type_name("DIR");
   command->callback([options] { analyze(*options); });
 }

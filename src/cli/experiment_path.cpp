@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/error.h"
 #include "config/load.h"
@@ -40,12 +42,21 @@ bool colour_wanted() {
   return isatty(STDOUT_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
 }
 
+namespace {
+
+[[noreturn]] void refuse_output() {
+  throw usage_error("standard output", std::string("cannot be written: ") + std::strerror(errno),
+                    "Free some space, or send it elsewhere.");
+}
+
+}  // namespace
+
 void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) throw system_error("standard output", "write");
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) refuse_output();
 }
 
 void flush_output() {
-  if (std::fflush(stdout) != 0) throw system_error("standard output", "write");
+  if (std::fflush(stdout) != 0) refuse_output();
 }
 
 void print_all(std::string_view text) {

@@ -13,7 +13,7 @@ std::filesystem::path experiment_directory(const std::string& path);
 // Whether to colour what goes to stdout: a terminal, and no NO_COLOR.
 bool colour_wanted();
 
-// Write to stdout. Throw system_error when they cannot, for example on a full disk.
+// Write to stdout. Throw usage_error when they cannot, for example on a full disk.
 void print(std::string_view text);
 void flush_output();
 void print_all(std::string_view text);  // both

@@ -289,7 +289,8 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
   const bool bad = experiment.valid && !*experiment.valid;
   for (const std::string& line : validity_lines(experiment))
     out += painted(printable(line), bad ? red : "32", colour) + "\n";
-  return out + "files: " + printable(experiment.directory.string()) + "\n";
+  if (!experiment.directory.empty()) out += "files: " + printable(experiment.directory.string()) + "\n";
+  return out;
 }
 
 std::string experiment_details(const ExperimentAnalysis& experiment, bool colour) {

@@ -23,7 +23,9 @@ constexpr size_t suspicious_lines_kept = 10;
 
 Fd open_for_reading(const std::filesystem::path& file) {
   Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) throw system_error(file.string(), "open");
+  if (!fd)
+    throw usage_error(file.string(), std::string("cannot be read: ") + std::strerror(errno),
+                      "Check the path and its permissions.");
   return fd;
 }
 

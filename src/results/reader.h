@@ -27,13 +27,13 @@ struct EventFile {
 
 // Calls `on_iteration` for every iteration, in order of the file; the object is reused. Throws usage_error, with
 // "<file>:<line>", for a line that is no JSON object (but the last one may be torn), a missing, negative or infinite
-// latency, and for an empty file; system_error when it cannot be read.
+// latency, for an empty file and for one that cannot be opened.
 EventFile read_events(const std::filesystem::path& file, const std::function<void(const Iteration&)>& on_iteration);
 
 // The run_start event, if it is the first line; nullopt otherwise, or when the file cannot be read. Cheap.
 std::optional<RunStart> peek_run_start(const std::filesystem::path& file);
 
-// The whole text. Throws system_error.
+// The whole text. Throws usage_error when it cannot be opened.
 std::string read_text(const std::filesystem::path& file);
 
 // <directory>/experiment.json; nullopt when there is none (the study's form). Throws as record_from_json does.

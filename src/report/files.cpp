@@ -1,0 +1,70 @@
+#include "report/files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "report/gnuplot.h"
+#include "report/page.h"
+#include "report/plots.h"
+#include "results/output_file.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder's name for each experiment, no two alike: experiments of one name get numbers.
+std::vector<std::string> folder_names(std::span<const ExperimentAnalysis> experiments) {
+  std::vector<std::string> names;
+  std::set<std::string> taken{"comparison"};
+  for (const ExperimentAnalysis& experiment : experiments) {
+    std::string plain = experiment.name;
+    std::ranges::replace(plain, '/', '_');
+    if (plain.empty() || plain.starts_with('.')) plain = "_" + plain;
+    std::string name = plain;
+    for (int number = 2; !taken.insert(name).second; ++number) name = fmt::format("{}_{}", plain, number);
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
+void make_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error)
+    throw usage_error(directory.string(), "cannot be created: " + error.message(), "Choose another place with --out.");
+}
+
+void write_one(ReportFiles& files, const fs::path& directory, const std::string& page,
+               const std::vector<Picture>& pictures, const fs::path& gnuplot) {
+  make_directory(directory);
+  const fs::path file = directory / "report.html";
+  write_file(file, page);
+  files.pages.push_back(file);
+  if (!gnuplot.empty()) files.plots += draw(pictures, gnuplot, directory).size();
+}
+
+}  // namespace
+
+ReportFiles write_report_files(std::span<const ExperimentAnalysis> experiments, const std::optional<fs::path>& out,
+                               const fs::path& gnuplot) {
+  ReportFiles files;
+  const bool several = experiments.size() > 1;
+  const std::vector<std::string> names = folder_names(experiments);
+  const fs::path root = out.value_or("plots");
+  std::vector<std::string> links;
+  for (size_t i = 0; i < experiments.size(); ++i) {
+    const fs::path directory = out && !several ? *out : root / names[i];
+    write_one(files, directory, experiment_page(experiments[i]), experiment_pictures(experiments[i]), gnuplot);
+    links.push_back("../" + names[i] + "/report.html");
+  }
+  if (several)
+    write_one(files, root / "comparison", comparison_page(experiments, links), comparison_pictures(experiments),
+              gnuplot);
+  return files;
+}
+
+}  // namespace cotenant
