@@ -1,6 +1,7 @@
 #include "model/hub.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <system_error>
 #include <vector>

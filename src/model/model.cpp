@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "model/files.h"
 
 namespace cotenant {
 namespace {
@@ -49,10 +48,6 @@ void read_floats(const TensorSource& source, int64_t first, int64_t count, float
       convert<int32_t>(data, count, out, [](int32_t value) { return static_cast<float>(value); });
       break;
   }
-}
-
-void drop_pages(const Model& model) {
-  for (const auto& file : model.files) file->drop_pages();
 }
 
 }  // namespace cotenant

@@ -71,7 +71,4 @@ struct Model {
 // Converts `count` elements of a source, from `first` on, to float. Works for random sources too.
 void read_floats(const TensorSource& source, int64_t first, int64_t count, float* out);
 
-// Once an engine has copied the weights: lets the system take the files' pages out of this process's memory.
-void drop_pages(const Model& model);
-
 }  // namespace cotenant

@@ -82,11 +82,18 @@ Found find_with_weights(const std::string& name, const std::string& weights) {
   return {find_model(name).spec, weights};
 }
 
+// What `hf download` takes: with the organisation, where it is known.
+std::string download_name(const std::string& name) {
+  const Preset* preset = find_preset(name);
+  return preset == nullptr || name.find('/') != std::string::npos ? name : preset->organisation + "/" + name;
+}
+
 std::string why_random(const std::string& name, const std::string& weights, const Found& found) {
   if (weights == "random") return "as asked";
+  if (found.directory && fs::exists(*found.directory / "pytorch_model.bin"))
+    return fmt::format("{} has pytorch_model.bin, but no model.safetensors", found.directory->string());
   if (found.directory) return fmt::format("{} has no model.safetensors", found.directory->string());
-  return fmt::format("{} is not in {}; `hf download {}` fetches it", name, hub_cache().string(),
-                     hub_names(name).back());
+  return fmt::format("{} is not in {}; `hf download {}` fetches it", name, hub_cache().string(), download_name(name));
 }
 
 }  // namespace

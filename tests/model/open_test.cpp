@@ -92,6 +92,12 @@ TEST_F(OpenModel, CacheWithoutWeightsMeansRandomOnes) {
                                            testing::HasSubstr("has no model.safetensors")));
 }
 
+TEST_F(OpenModel, WeightsOfAnotherFormatAreMentioned) {
+  download("models--someone--tiny", "gpt2", "c0ffee", false);
+  write_file(cache() / "models--someone--tiny" / "snapshots" / "c0ffee" / "pytorch_model.bin", "");
+  EXPECT_THAT(open_model("someone/tiny", "auto", 1).origin, testing::HasSubstr("pytorch_model.bin"));
+}
+
 TEST_F(OpenModel, RandomNeverReadsWeights) {
   const fs::path directory = temporary_.path() / "model";
   fs::copy(fixture_directory("gpt2"), directory);
