@@ -11,21 +11,25 @@
 namespace cotenant {
 namespace {
 
-// Rotation frequencies of one head, as transformers computes them (modeling_rope_utils.py).
-std::vector<double> rope_frequencies(const Rope& rope, int64_t head_dim) {
-  std::vector<double> frequencies(static_cast<size_t>(head_dim / 2));
+// Rotation frequencies of one head, with the roundings of transformers (modeling_rope_utils.py), which computes them in
+// float32: a last bit of a frequency, times a position, would be the largest error of a whole pass.
+std::vector<float> rope_frequencies(const Rope& rope, int64_t head_dim) {
+  std::vector<float> frequencies(static_cast<size_t>(head_dim / 2));
   for (size_t i = 0; i < frequencies.size(); ++i) {
-    double frequency = std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
-    frequency /= rope.linear_factor;
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
+    float frequency = 1.0f / static_cast<float>(std::pow(rope.theta, static_cast<double>(exponent)));
+    frequency /= static_cast<float>(rope.linear_factor);
     if (rope.llama3) {
       const Llama3RopeScaling& s = *rope.llama3;
-      const double wavelength = 2 * std::numbers::pi / frequency;
-      const double turns = s.original_max_position_embeddings / wavelength;  // over the original context
-      if (turns < s.low_freq_factor) {
-        frequency /= s.factor;
-      } else if (turns <= s.high_freq_factor) {
-        const double smooth = (turns - s.low_freq_factor) / (s.high_freq_factor - s.low_freq_factor);
-        frequency = (1 - smooth) * frequency / s.factor + smooth * frequency;
+      const auto factor = static_cast<float>(s.factor);
+      const float wavelength = 2 * std::numbers::pi_v<float> / frequency;
+      const float turns = static_cast<float>(s.original_max_position_embeddings) / wavelength;  // over that context
+      const auto low = static_cast<float>(s.low_freq_factor), high = static_cast<float>(s.high_freq_factor);
+      if (turns < low) {
+        frequency /= factor;
+      } else if (turns <= high) {
+        const float smooth = (turns - low) / (high - low);
+        frequency = (1 - smooth) * frequency / factor + smooth * frequency;
       }
     }
     frequencies[i] = frequency;
@@ -35,13 +39,12 @@ std::vector<double> rope_frequencies(const Rope& rope, int64_t head_dim) {
 
 // [positions, head_dim / 2, 2]: cos and sin.
 std::vector<float> rope_table(const Rope& rope, int64_t head_dim, int64_t positions) {
-  const std::vector<double> frequencies = rope_frequencies(rope, head_dim);
+  const std::vector<float> frequencies = rope_frequencies(rope, head_dim);
   std::vector<float> table;
   table.reserve(static_cast<size_t>(positions * head_dim));
   for (int64_t p = 0; p < positions; ++p) {
-    for (const double frequency : frequencies) {
-      // transformers keeps the frequencies and the angle in float32; the product is rounded likewise
-      const float angle = static_cast<float>(p) * static_cast<float>(frequency);
+    for (const float frequency : frequencies) {
+      const float angle = static_cast<float>(p) * frequency;
       table.push_back(std::cos(angle));
       table.push_back(std::sin(angle));
     }
