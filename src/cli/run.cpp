@@ -197,6 +197,9 @@ class Printer {
     if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", printable_lines(outcome.error));
     for (const std::string& reason : outcome.reasons)
       if (!is_in_table(outcome, reason)) fmt::print(stderr, "cotenant: {}\n", printable(reason));
+    if (!flags_.quiet)
+      for (const WarningRecord& warning : outcome.warnings)
+        fmt::print(stderr, "warning: {}: {}\n", printable(warning.what), printable(warning.remedy));
     if (outcome.directory.empty()) return;
     try {
       AnalysisRequest request;

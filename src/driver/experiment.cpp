@@ -251,7 +251,8 @@ class Run {
   void finish_record() {
     const int64_t zero_ns = t0_ns_ != 0 ? t0_ns_ : started_ns_;
     for (const Phase& phase : phases_)
-      record_.phases.push_back({phase.name, ns_to_s(phase.start_ns - zero_ns), ns_to_s(phase.end_ns - zero_ns)});
+      record_.phases.push_back(
+          {phase.name, seconds_between(zero_ns, phase.start_ns), seconds_between(zero_ns, phase.end_ns)});
     if (signal_) record_.validity.interrupted_by = signal_name(*signal_);
     std::vector<std::vector<Iteration>> samples;
     for (Recorder& recorder : recorders_) {
@@ -259,7 +260,7 @@ class Run {
       recorder.files().finish();
     }
     const bool by_stop = !is_fixed();
-    const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(ns_to_s(stop_ns_ - t0_ns_)) : std::nullopt;
+    const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(seconds_between(t0_ns_, stop_ns_)) : std::nullopt;
     if (t0_ns_ != 0) record_.window = overlap_window(samples, stop_s);
     for (size_t i = 0; i < samples.size(); ++i) finish_tenant(i, samples[i]);
     finish_device();

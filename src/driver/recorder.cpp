@@ -2,37 +2,39 @@
 
 #include <numeric>
 
-#include "base/clock.h"
-
 namespace cotenant {
 namespace {
 
 constexpr size_t kRecent = 8;
 
-double since(int64_t at_ns, int64_t t0_ns) {
-  return ns_to_s(at_ns - t0_ns);
+double ms_between(int64_t start_ns, int64_t end_ns) {
+  return static_cast<double>(end_ns - start_ns) / 1e6;
 }
 
 }  // namespace
 
+double seconds_between(int64_t start_ns, int64_t end_ns) {
+  return static_cast<double>(end_ns - start_ns) / 1e9;
+}
+
 Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates) {
   Iteration iteration;
   iteration.iter = event.iter;
-  iteration.latency_ms = ns_to_ms(event.end_ns - event.scheduled_ns);
+  iteration.latency_ms = ms_between(event.scheduled_ns, event.end_ns);
   if (event.gpu_ms >= 0) iteration.gpu_ms = event.gpu_ms;
-  iteration.scheduled_s = since(event.scheduled_ns, t0_ns);
-  iteration.start_s = since(event.start_ns, t0_ns);
-  iteration.end_s = since(event.end_ns, t0_ns);
+  iteration.scheduled_s = seconds_between(t0_ns, event.scheduled_ns);
+  iteration.start_s = seconds_between(t0_ns, event.start_ns);
+  iteration.end_s = seconds_between(t0_ns, event.end_ns);
   iteration.status = event.status == 0   ? IterationStatus::ok
                      : event.status == 1 ? IterationStatus::rejected
                                          : IterationStatus::failed;
   iteration.tokens_in = event.tokens_in;
   iteration.tokens_out = event.tokens_out;
   if (!generates || token_ns.empty()) return iteration;
-  iteration.ttft_ms = ns_to_ms(token_ns.front() - event.scheduled_ns);
+  iteration.ttft_ms = ms_between(event.scheduled_ns, token_ns.front());
   if (token_ns.size() > 1)
     iteration.tpot_ms = (iteration.latency_ms - *iteration.ttft_ms) / static_cast<double>(token_ns.size() - 1);
-  for (const int64_t at_ns : token_ns) iteration.token_s.push_back(since(at_ns, t0_ns));
+  for (const int64_t at_ns : token_ns) iteration.token_s.push_back(seconds_between(t0_ns, at_ns));
   return iteration;
 }
 

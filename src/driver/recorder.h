@@ -13,6 +13,9 @@
 
 namespace cotenant {
 
+// Divided, not multiplied by 1e-9: the nearest double has at most nine digits behind the point when it is written.
+double seconds_between(int64_t start_ns, int64_t end_ns);
+
 // An event of a ring as a line of events.jsonl.
 Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates);
 

@@ -81,6 +81,7 @@ class Series {
     try {
       outcome.code = run_all(plan, directory.staging());
       outcome.reasons = std::exchange(reasons_, {});
+      outcome.warnings = std::exchange(warnings_, {});
     } catch (const Error&) {  // a full disk: what there is, is kept, and the earlier run stands
       outcome.directory = directory.abandon();
       throw;
@@ -126,6 +127,8 @@ class Series {
     if (const auto stopped = cool_down(options_.sleep_s.value_or(plan.sleep_duration_s))) return *stopped;
     const ExperimentRecord record = run_experiment(run, directory, context_);
     for (const std::string& reason : record.validity.reasons) reasons_.push_back(run.name + ": " + reason);
+    for (const WarningRecord& warning : record.validity.warnings)
+      warnings_.push_back({run.name + ": " + warning.what, warning.remedy});
     return exit_code_of(record);
   }
 
@@ -167,7 +170,8 @@ class Series {
   Keeper keeper_;
   RunContext context_;
   bool ran_before_ = false;
-  std::vector<std::string> reasons_;  // of the experiment at hand
+  std::vector<std::string> reasons_;  // of the experiment at hand, as the next
+  std::vector<WarningRecord> warnings_;
 };
 
 bool ends_series(const ExperimentOutcome& outcome, const SeriesOptions& options) {

@@ -32,8 +32,9 @@ struct ExperimentOutcome {
   std::filesystem::path directory;  // where its files are; empty: there are none
   ExitCode code = ExitCode::valid;
   bool skipped = false;
-  std::string error;                 // of an Error: what() of it
-  std::vector<std::string> reasons;  // why its runs are not valid, "distilgpt2 alone: ..."
+  std::string error;                    // of an Error: what() of it
+  std::vector<std::string> reasons;     // why its runs are not valid, "distilgpt2 alone: ..."
+  std::vector<WarningRecord> warnings;  // of all its runs
 };
 
 struct SeriesEvents {

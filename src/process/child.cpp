@@ -48,6 +48,8 @@ class FileActions {
       copies_.push_back(moved_up(request.inherited[i], above));
       copy_to(copies_.back().get(), kFirstInherited + static_cast<int>(i));
     }
+    // What our own parent left open in us is none of the child's business either.
+    check(posix_spawn_file_actions_addclosefrom_np(&actions_, above), "addclosefrom");
   }
   ~FileActions() { posix_spawn_file_actions_destroy(&actions_); }
   FileActions(const FileActions&) = delete;

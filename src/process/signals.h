@@ -21,7 +21,7 @@ class SignalWatch {
 
  private:
   sigset_t before_;
-  struct sigaction pipe_before_;
+  struct sigaction pipe_before_, size_before_;
   Fd fd_;
 };
 

@@ -1,0 +1,64 @@
+#include "process/channel.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <thread>
+
+#include "process/line_buffer.h"
+
+namespace cotenant {
+namespace {
+
+TEST(LineBuffer, CutsBytesIntoLines) {
+  LineBuffer lines;
+  lines.append("one\ntw");
+  EXPECT_EQ(lines.next(), "one");
+  EXPECT_EQ(lines.next(), std::nullopt);
+  lines.append("o\n\nrest");
+  EXPECT_EQ(lines.next(), "two");
+  EXPECT_EQ(lines.next(), "");
+  EXPECT_EQ(lines.next(), std::nullopt);
+  EXPECT_EQ(lines.rest(), "rest");
+}
+
+TEST(Channel, CarriesLinesBothWays) {
+  auto [a, b] = Channel::make_pair();
+  EXPECT_TRUE(a.send("hello"));
+  EXPECT_TRUE(a.send("world"));
+  EXPECT_TRUE(b.send("back"));
+  EXPECT_EQ(b.receive(), "hello");
+  EXPECT_EQ(b.receive(), "world");
+  EXPECT_EQ(a.receive(), "back");
+}
+
+TEST(Channel, CarriesLinesLongerThanTheSocketsBuffer) {
+  auto [a, b] = Channel::make_pair();
+  const std::string line(3'000'000, 'x');
+  std::thread sender([&a = a, &line] { a.send(line); });
+  EXPECT_EQ(b.receive(), line);
+  sender.join();
+}
+
+TEST(Channel, FillsWithoutWaiting) {
+  auto [a, b] = Channel::make_pair();
+  EXPECT_TRUE(b.fill());
+  EXPECT_EQ(b.next(), std::nullopt);
+  a.send("line");
+  EXPECT_TRUE(b.fill());
+  EXPECT_EQ(b.next(), "line");
+}
+
+TEST(Channel, TellsWhenTheOtherSideIsGone) {
+  std::optional<std::pair<Channel, Channel>> pair = Channel::make_pair();
+  Channel ours = std::move(pair->first);
+  pair->second.send("last words");
+  pair.reset();
+  EXPECT_EQ(ours.receive(), "last words");
+  EXPECT_EQ(ours.receive(), std::nullopt);
+  EXPECT_FALSE(ours.fill());
+  EXPECT_FALSE(ours.send("anybody?"));  // and no SIGPIPE
+}
+
+}  // namespace
+}  // namespace cotenant

@@ -1,0 +1,193 @@
+#include "process/child.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "process/keeper.h"
+#include "process/signals.h"
+
+namespace cotenant {
+namespace {
+
+SpawnRequest shell(const std::string& script) {
+  SpawnRequest request;
+  request.executable = "/bin/sh";
+  request.arguments = {"-c", script};
+  return request;
+}
+
+// What `script` prints.
+std::string output_of(SpawnRequest request) {
+  int fds[2];
+  EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+  Fd reading(fds[0]), writing(fds[1]);
+  request.output = writing.get();
+  Child child(request);
+  writing.reset();
+  std::string text;
+  char bytes[4096];
+  for (ssize_t got; (got = ::read(reading.get(), bytes, sizeof bytes)) > 0;)
+    text.append(bytes, static_cast<size_t>(got));
+  child.kill();
+  return text;
+}
+
+// Gone, or a zombie that nobody reaps (its parent died and this machine's init does not care).
+bool is_gone(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  if (!std::getline(stat, text)) return true;
+  return text.substr(text.rfind(')') + 2, 1) == "Z";
+}
+
+bool ends_within(pid_t pid, double seconds) {
+  const int64_t until_ns = now_ns() + s_to_ns(seconds);
+  while (!is_gone(pid) && now_ns() < until_ns) sleep_until_ns(now_ns() + 5'000'000);
+  return is_gone(pid);
+}
+
+TEST(Child, TellsItsExitCode) {
+  Child child(shell("exit 7"));
+  const auto status = child.wait_until(now_ns() + s_to_ns(20));
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->code, 7);
+  EXPECT_EQ(status->text(), "exit code 7");
+  EXPECT_FALSE(status->clean());
+}
+
+TEST(Child, TellsItsSignal) {
+  Child child(shell("kill -SEGV $$"));
+  const auto status = child.wait_until(now_ns() + s_to_ns(20));
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->signal, SIGSEGV);
+  EXPECT_EQ(status->text(), "killed by SIGSEGV");
+}
+
+TEST(Child, IsStillRunningAtTheDeadline) {
+  Child child(shell("exec sleep 100"));
+  EXPECT_FALSE(child.wait_until(now_ns() + 20'000'000));
+  EXPECT_EQ(child.kill().signal, SIGKILL);
+  EXPECT_EQ(child.kill().signal, SIGKILL);  // again: nothing happens
+}
+
+TEST(Child, TakesItsWholeGroupAlong) {
+  const std::string file = testing::TempDir() + "/grandchild_pid";
+  ::unlink(file.c_str());
+  {
+    Child child(shell("sleep 1000 & echo $! > " + file + ".tmp; mv " + file + ".tmp " + file + "; wait"));
+    const int64_t until_ns = now_ns() + s_to_ns(20);
+    while (::access(file.c_str(), R_OK) != 0 && now_ns() < until_ns) sleep_until_ns(now_ns() + 5'000'000);
+  }
+  pid_t grandchild = 0;
+  std::ifstream(file) >> grandchild;
+  ASSERT_GT(grandchild, 0);
+  EXPECT_TRUE(ends_within(grandchild, 5));
+}
+
+TEST(Child, LeadsAGroupOfItsOwn) {
+  Child child(shell("exec sleep 100"));
+  EXPECT_EQ(::getpgid(child.pid()), child.pid());
+  SpawnRequest request = shell("exec sleep 100");
+  request.own_session = true;
+  Child leader(request);
+  EXPECT_EQ(::getsid(leader.pid()), leader.pid());
+}
+
+TEST(Child, HasTheDescriptorsItWasGivenAndNoOthers) {
+  int fds[2];
+  ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+  const Fd reading(fds[0]), writing(fds[1]);
+  SpawnRequest request = shell("ls /proc/$$/fd");
+  request.inherited = {reading.get(), writing.get()};
+  EXPECT_EQ(output_of(request), "0\n1\n2\n3\n4\n");
+}
+
+// Every target number is another one's source: a naive chain of dup2 would lose one.
+TEST(Child, HandsDownDescriptorsWhateverTheirNumbers) {
+  const std::string path = testing::TempDir() + "/inherited";
+  std::ofstream(path) << "content";
+  const Fd a(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), b(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const Fd at4(::fcntl(a.get(), F_DUPFD_CLOEXEC, 4)), at3(::fcntl(b.get(), F_DUPFD_CLOEXEC, 3));
+  SpawnRequest request = shell("cat <&3; cat <&4");
+  request.inherited = {at4.get(), at3.get()};
+  EXPECT_EQ(output_of(request), "content");
+}
+
+TEST(Child, HasTheEnvironmentPlusAdditions) {
+  ::setenv("COTENANT_TEST_KEPT", "kept", 1);
+  ::setenv("COTENANT_TEST_CHANGED", "old", 1);
+  SpawnRequest request = shell("echo $COTENANT_TEST_KEPT $COTENANT_TEST_CHANGED $COTENANT_TEST_NEW");
+  request.environment = {{"COTENANT_TEST_CHANGED", "changed"}, {"COTENANT_TEST_NEW", "new"}};
+  EXPECT_EQ(output_of(request), "kept changed new\n");
+}
+
+TEST(Child, DoesNotInheritBlockedSignals) {
+  const SignalWatch watch;
+  Child child(shell("exec sleep 100"));
+  ::kill(child.pid(), SIGTERM);
+  const auto status = child.wait_until(now_ns() + s_to_ns(20));
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->signal, SIGTERM);
+}
+
+TEST(Child, ReportsAProgramThatIsNotThere) {
+  SpawnRequest request;
+  request.executable = "/nowhere/to/be/found";
+  EXPECT_THROW(Child{request}, Error);
+}
+
+TEST(SignalWatch, TakesSignalsOneByOne) {
+  SignalWatch watch;
+  EXPECT_FALSE(watch.take());
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_EQ(watch.take(), SIGTERM);
+  ::kill(::getpid(), SIGINT);
+  EXPECT_EQ(watch.take(), SIGINT);
+  EXPECT_FALSE(watch.take());
+}
+
+// A driver that starts a process and is then killed, in such a way that no destructor runs.
+pid_t orphan_of_a_killed_driver(bool forget) {
+  const std::string file = testing::TempDir() + "/watched_pid";
+  ::unlink(file.c_str());
+  const pid_t driver = ::fork();
+  if (driver == 0) {
+    Keeper keeper(COTENANT_BINARY);
+    Child child(shell("exec sleep 1000"));
+    keeper.watch(child.pid());
+    if (forget) keeper.forget(child.pid());
+    std::ofstream(file) << child.pid() << std::endl;
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(driver, &status, 0), driver);
+  pid_t orphan = 0;
+  std::ifstream(file) >> orphan;
+  return orphan;
+}
+
+TEST(Keeper, EndsWhatAKilledDriverLeft) {
+  const pid_t orphan = orphan_of_a_killed_driver(false);
+  ASSERT_GT(orphan, 0);
+  EXPECT_TRUE(ends_within(orphan, 2));
+}
+
+TEST(Keeper, LeavesAloneWhatItWasToldToForget) {
+  const pid_t orphan = orphan_of_a_killed_driver(true);
+  ASSERT_GT(orphan, 0);
+  EXPECT_FALSE(ends_within(orphan, 0.5));
+  ::kill(-orphan, SIGKILL);
+}
+
+}  // namespace
+}  // namespace cotenant

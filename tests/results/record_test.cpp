@@ -1,0 +1,97 @@
+#include "results/record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace cotenant {
+namespace {
+
+using testing::HasSubstr;
+
+ExperimentRecord sample_record() {
+  ExperimentRecord record;
+  record.settings.experiment_name = "pair \"é\"\n";
+  record.settings.seed = std::numeric_limits<uint64_t>::max();
+  record.settings.min_duration_s = 0.1;
+  record.host.logical_cpus = 2;
+  record.host.load1 = 0.25;
+  record.phases = {{"load", -3.5, -1.25}, {"run", 0, 5}};
+  record.window = WindowRecord{0.001, 5.5};
+  record.validity.reasons = {"a", "b"};
+  record.validity.warnings = {{"what", "remedy"}};
+  TenantRecord tenant;
+  tenant.name = "org/model";
+  tenant.cpus = {0, 3};
+  tenant.priority = -2;
+  tenant.summary.latency.count = 3;
+  tenant.summary.latency.p50_ms = 6.68;
+  tenant.exit.signal = 9;
+  record.tenants = {tenant, TenantRecord()};
+  return record;
+}
+
+TEST(Record, ReadsBackWhatItWrote) {
+  const ExperimentRecord before = sample_record();
+  const ExperimentRecord after = record_from_json(to_json(before), "experiment.json");
+  EXPECT_EQ(to_json(after), to_json(before));
+  EXPECT_EQ(after.settings.experiment_name, before.settings.experiment_name);
+  EXPECT_EQ(after.settings.seed, before.settings.seed);
+  EXPECT_EQ(after.settings.min_duration_s, before.settings.min_duration_s);
+  EXPECT_EQ(after.window->end_s, 5.5);
+  EXPECT_EQ(after.validity.warnings.at(0).remedy, "remedy");
+  EXPECT_EQ(after.tenants.at(0).cpus, (std::vector<int>{0, 3}));
+  EXPECT_EQ(after.tenants.at(0).priority, -2);
+  EXPECT_EQ(after.tenants.at(0).summary.latency.p50_ms, 6.68);
+  EXPECT_EQ(after.tenants.at(1).summary.latency.p50_ms, std::nullopt);
+  EXPECT_EQ(after.tenants.at(0).exit.signal, 9);
+}
+
+TEST(Record, WritesNullForWhatIsNotFinite) {
+  ExperimentRecord record = sample_record();
+  record.window->end_s = std::numeric_limits<double>::quiet_NaN();
+  record.tenants[0].summary.latency.p50_ms = std::numeric_limits<double>::infinity();
+  const auto json = nlohmann::json::parse(to_json(record));
+  EXPECT_TRUE(json["window"]["end_s"].is_null());
+  EXPECT_TRUE(json["tenants"][0]["summary"]["latency"]["p50_ms"].is_null());
+}
+
+TEST(Record, KeepsDefaultsForWhatIsMissing) {
+  const ExperimentRecord record = record_from_json(R"({"tenants": [{}], "unknown": 1})", "x");
+  ASSERT_EQ(record.tenants.size(), 1u);
+  EXPECT_EQ(record.tenants[0].threads, 1);
+  EXPECT_FALSE(record.window);
+  EXPECT_FALSE(record.validity.complete);
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    record_from_json(text, "experiment.json");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Record, NamesThePlaceOfAWrongValue) {
+  EXPECT_THAT(error_of(R"({"tenants": [{"threads": "two"}]})"),
+              HasSubstr("experiment.json: tenants[0].threads: expected an integer, found \"two\""));
+  EXPECT_THAT(error_of(R"({"tenants": [{"threads": 1e99}]})"), HasSubstr("expected an integer"));
+  EXPECT_THAT(error_of(R"({"tenants": [{"threads": 99999999999}]})"), HasSubstr("expected an integer"));
+  EXPECT_THAT(error_of(R"({"settings": {"seed": -1}})"), HasSubstr("settings.seed"));
+  EXPECT_THAT(error_of(R"({"tenants": 3})"), HasSubstr("tenants: expected a list"));
+  EXPECT_THAT(error_of(R"([])"), HasSubstr("experiment.json: expected an object"));
+  EXPECT_THAT(error_of(R"({"tenants": )"), HasSubstr("not valid JSON"));
+}
+
+TEST(Record, RefusesALaterFormat) {
+  EXPECT_THAT(error_of(R"({"format": 1000})"), HasSubstr("format is 1000"));
+}
+
+}  // namespace
+}  // namespace cotenant

@@ -1,0 +1,57 @@
+#include "telemetry/foreign_load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+namespace cotenant {
+namespace {
+
+LoadSnapshot at(double at_s, double busy_s) {
+  LoadSnapshot snapshot;
+  snapshot.at_s = at_s;
+  snapshot.busy_s = busy_s;
+  return snapshot;
+}
+
+TEST(ForeignLoad, IsWhatIsBusyWithoutUs) {
+  LoadSnapshot before = at(100, 50), after = at(110, 65);
+  before.processes = {{1, {"ours", 5, 1}}, {2, {"theirs", 7, 1}}};
+  after.processes = {{1, {"ours", 13, 1}}, {2, {"theirs", 12, 1}}, {3, {"new", 1, 9}}};
+  const auto load = foreign_load(before, after, {1});
+  ASSERT_TRUE(load);
+  EXPECT_DOUBLE_EQ(load->busy_cores, (15.0 - 8) / 10);
+  EXPECT_EQ(load->top_process, "theirs (pid 2), 0.50 cores");
+}
+
+TEST(ForeignLoad, TellsAReusedPidFromItsPredecessor) {
+  LoadSnapshot before = at(0, 1), after = at(10, 11);
+  before.processes = {{7, {"old", 100, 1}}};
+  after.processes = {{7, {"new", 4, 2}}};
+  EXPECT_EQ(foreign_load(before, after, {})->top_process, "new (pid 7), 0.40 cores");
+}
+
+TEST(ForeignLoad, NeedsTimeToPass) {
+  EXPECT_FALSE(foreign_load(at(5, 1), at(5, 1), {}));
+}
+
+TEST(ForeignLoad, SeesABusyProcessOfThisMachine) {
+  const pid_t busy = ::fork();
+  if (busy == 0)
+    for (;;) now_ns();
+  const LoadSnapshot before = snapshot_load();
+  sleep_until_ns(now_ns() + s_to_ns(0.5));
+  const LoadSnapshot after = snapshot_load();
+  ::kill(busy, SIGKILL);
+  ::waitpid(busy, nullptr, 0);
+  ASSERT_TRUE(after.processes.count(busy));
+  EXPECT_GT(after.processes.at(busy).cpu_s, before.processes.at(busy).cpu_s);
+  EXPECT_GT(foreign_load(before, after, {})->busy_cores, 0);
+}
+
+}  // namespace
+}  // namespace cotenant
