@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/version.h"
 #include "case.h"
 #include "engine/native/native_engine.h"
 #include "stats/describe.h"
@@ -139,6 +140,7 @@ void run_case(const BenchOptions& options, const std::string& text) {
           ? bench_forward(options, bench, model->spec, engine, request, state)
           : bench_generate(options, bench, model->spec, engine.memory_needed().weights_bytes, engine, request, state);
   line["case"] = text;
+  line["commit"] = git_commit();
   line["dtype"] = to_string(options.dtype);
   line["load_s"] = ns_to_s(loaded_ns - begin_ns);
   line["tune_s"] = ns_to_s(prepared_ns - loaded_ns);

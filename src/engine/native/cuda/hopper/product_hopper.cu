@@ -195,7 +195,8 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
     const bool inside = first_column<tile>(a) + i % (a.gated ? tile / 2 : tile) < a.columns;
     s.bias[i] = a.bias && inside ? to_float(static_cast<const T*>(a.bias)[weight_row<tile>(a, i)]) : 0.0f;
   }
-  synchronise_cluster();
+  __syncthreads();
+  meet_cluster();
   if (threadIdx.x < group_threads) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
     if (threadIdx.x == 0) produce<tile>(s, &x_map, &w_map, a);
@@ -204,7 +205,7 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
     consume<T, tile>(s, a);
   }
-  synchronise_cluster();  // the other block may still arrive at barriers here
+  meet_cluster();  // the other block may still arrive at barriers here
 }
 
 template <typename T, int tile>

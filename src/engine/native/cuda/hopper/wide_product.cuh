@@ -110,12 +110,14 @@ __device__ inline uint32_t rank_in_cluster() {
   return rank;
 }
 
-// All threads of all blocks of the cluster.
-__device__ inline void synchronise_cluster() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+// All threads of all blocks of the cluster have come here. Orders no memory: barriers that were initialised and fenced
+// (fence.mbarrier_init) are visible afterwards, nothing else is promised.
+__device__ inline void meet_cluster() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
 }
 
-// Arrives at a barrier of the cluster's block `rank`, given by its address in this block.
+// Arrives at a barrier of the cluster's block `rank`, given by its address in this block. Not with .release.cluster:
+// that would wait for every store of the device, a microsecond at each step.
 __device__ inline void arrive_at(uint32_t barrier, uint32_t rank) {
   asm volatile(
       "{\n.reg .b32 there;\n"

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Runs the floor, the CUDA engine and its peer one after another, and says which bars are reached.
+
+    bench/compare_cuda.py --build build/release [--out bench/results] [--peers eager,static,graph,compile] [--limit-s N]
+
+Writes <out>/<date>-<GPU>.json and, beside it, a table in Markdown. The peer is bench/peers/hf_torch.py: eager passes,
+and greedy decoding with a static cache and a compiled step. Times are p50 by the host clock after a second of load.
+With --limit-s, peers that would start later are left out, and the table says so. Needs bench_cuda_engine and
+bench_cuda_floor in the build directory; for the peers a Python with torch and transformers.
+"""
+
+import argparse
+import datetime
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FORWARD = {  # bar in ms, bar as a ratio to the floor
+    "distilgpt2:8:128": (0.50, 1.33),
+    "distilbert:8:128": (0.34, 1.40),
+    "roberta-large:8:128": (1.45, 1.28),
+    "llama-3.2-3b:8:128": (12.3, 1.12),
+    "mistral-7b:8:128": (25.0, 1.09),
+}
+TPOT = {  # bar in ms
+    "llama-3.2-3b:1:128:64": 2.7,
+    "llama-3.2-3b:8:128:64": 2.8,
+    "mistral-7b:1:128:64": 5.5,
+    "mistral-7b:8:128:64": 5.6,
+    "distilgpt2:8:128:64": 0.30,
+}
+TPOT_RATIO_TO_PEER = 0.6
+LONG_PROMPT, LONG_PROMPT_MS, LONG_PROMPT_RATIO_TO_PEER = "mistral-7b:1:2048:2", 50.0, 0.82
+SPREAD = 0.05
+START = ("mistral-7b:8:128", 4.0)
+
+
+class Runner:
+    def __init__(self, arguments):
+        self.build = arguments.build.resolve()
+        self.python = arguments.python
+        self.begin = time.monotonic()
+        self.limit_s = arguments.limit_s
+
+    def has_time(self):
+        return not self.limit_s or time.monotonic() - self.begin < self.limit_s
+
+    def lines(self, command):
+        """The JSON objects that a command prints, one a line."""
+        print("+", " ".join(map(str, command)), file=sys.stderr, flush=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            print(f"  failed with exit code {done.returncode}", file=sys.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    def floor(self):
+        first, *rest = self.lines([self.build / "bench_cuda_floor", *FORWARD, *TPOT])
+        return first, {line["case"]: line for line in rest}
+
+    def engine(self, cases, ceilings, *options):
+        command = [self.build / "bench_cuda_engine", "--tflops", str(ceilings["tflops"]), "--gbs", str(ceilings["copy_gbs"])]
+        return {line["case"]: line for line in self.lines([*command, *options, *cases])}
+
+    def peer(self, case, mode, iterations):
+        if not self.has_time():
+            return None
+        model, rows, length, *new = case.split(":")
+        command = [self.python, ROOT / "bench/peers/hf_torch.py", "--tenants", model, "--mode", mode, "--batch", rows,
+                   "--seq", length, "--prompt", length, "--iters", str(iterations)]
+        found = self.lines([*command, "--new", new[0]] if new else command)
+        return found[0] if found else None
+
+
+def measure(runner, peers):
+    """Everything, in the order of what the bars need most."""
+    machine, floor = runner.floor()
+    result = {"machine": machine, "floor": floor, "peer": {}}
+    result["forward"] = runner.engine(FORWARD, machine, "--least", "1000")
+    result["generate"] = runner.engine([*TPOT, LONG_PROMPT], machine, "--least", "5")
+    # Plans are in the cache by now: this is a second start.
+    result["start"] = runner.engine([START[0]], machine, "--load-s", "0", "--measure-s", "0", "--least", "1")
+
+    def ask(kind, case, mode, iterations):
+        if kind in peers:
+            result["peer"].setdefault(kind, {})[case] = runner.peer(case, mode, iterations)
+
+    ask("eager", LONG_PROMPT, "generate", 10)
+    for case in FORWARD:
+        ask("eager", case, "eager", 100)
+    for case in TPOT:
+        ask("static", case, "generate-static", 3)
+    for kind in ("graph", "compile"):
+        for case in FORWARD:
+            ask(kind, case, kind, 100)
+    return result
+
+
+def judge(result):
+    """[what, value, unit, bar, reached, note]; reached is None where there is nothing to compare with."""
+    rows = []
+
+    def add(what, value, unit, bar, note=""):
+        rows.append({"what": what, "value": value, "unit": unit, "bar": bar, "note": note,
+                     "reached": None if value is None else value <= bar})
+
+    def peer(kind, case, key):
+        return (result["peer"].get(kind, {}).get(case) or {}).get(key)
+
+    def ratio(value, reference):
+        return value / reference if reference else None
+
+    for case, (bar_ms, bar_ratio) in FORWARD.items():
+        line, floor_ms = result["forward"][case], result["floor"][case]["p50_ms"]
+        eager = peer("eager", case, "wall_p50_ms")
+        note = f"{line['tflops']:.0f} TFLOP/s, {100 * line['share_of_tflops']:.0f}% of the ceiling, {describe(line)}"
+        add(f"{case} forward", line["p50_ms"], "ms", bar_ms, note + (f"; peer eager {eager:.2f} ms" if eager else ""))
+        add(f"{case} forward / floor", ratio(line["p50_ms"], floor_ms), "x", bar_ratio, f"floor {floor_ms:.3f} ms")
+        add(f"{case} spread", line["spread"], "", SPREAD, f"{line['samples']} iterations")
+    for case, bar_ms in TPOT.items():
+        line = result["generate"][case]
+        tpot = line["tpot"]["p50_ms"]
+        static = peer("static", case, "tpot_ms")
+        add(f"{case} TPOT", tpot, "ms", bar_ms,
+            f"{line['tpot_gbs']:.0f} GB/s of weights, {100 * line['share_of_gbs']:.0f}% of the ceiling, "
+            f"products alone {result['floor'][case]['p50_ms']:.3f} ms, {describe(line)}")
+        add(f"{case} TPOT / peer", ratio(tpot, static), "x", TPOT_RATIO_TO_PEER,
+            f"static cache, compiled: {static:.2f} ms" if static else "peer not run")
+    line = result["generate"][LONG_PROMPT]
+    ttft, peer_ttft = line["ttft"]["p50_ms"], peer("eager", LONG_PROMPT, "ttft_ms")
+    add(f"{LONG_PROMPT} TTFT", ttft, "ms", LONG_PROMPT_MS, f"{line['ttft_tflops']:.0f} TFLOP/s, {describe(line)}")
+    add(f"{LONG_PROMPT} TTFT / peer", ratio(ttft, peer_ttft), "x", LONG_PROMPT_RATIO_TO_PEER,
+        f"eager: {peer_ttft:.1f} ms" if peer_ttft else "peer not run")
+    line = result["start"][START[0]]
+    add(f"{START[0]} process start to first iteration, second start", line["process_to_first_iteration_s"], "s", START[1],
+        f"load {line['load_s']:.2f} s, tune {line['tune_s']:.2f} s")
+    return rows
+
+
+def describe(line):
+    return f"{line['device']['sm_mhz']} MHz ({line['device']['event_reasons']})"
+
+
+def table(result, rows):
+    machine = result["machine"]
+    text = [
+        f"# The CUDA engine on {machine['gpu']}, {result['date']}",
+        "",
+        f"Driver {machine['driver']}, CUDA {machine['cuda'] // 1000}.{machine['cuda'] % 1000 // 10}, cuBLASLt "
+        f"{machine['cublaslt']}, commit {result['commit']}. Measured ceilings: {machine['tflops']:.0f} TFLOP/s "
+        f"(fp16, 8192^3), {machine['copy_gbs']:.0f} GB/s (copy). fp16, p50 by the host clock.",
+        "",
+        "| | reached | bar | | |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        value = "-" if row["value"] is None else f"{row['value']:.3f} {row['unit']}".strip()
+        verdict = {True: "yes", False: "**no**", None: "-"}[row["reached"]]
+        text.append(f"| {row['what']} | {value} | {row['bar']:g} {row['unit']} | {verdict} | {row['note']} |")
+    return "\n".join(text) + "\n"
+
+
+def commit():
+    done = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "results")
+    parser.add_argument("--peers", default="eager,static")
+    parser.add_argument("--python", default=sys.executable, help="of the peers")
+    parser.add_argument("--limit-s", type=float, help="start no peer later than this")
+    parser.add_argument("--commit", help="instead of asking git")
+    arguments = parser.parse_args()
+    runner = Runner(arguments)
+    result = measure(runner, arguments.peers.split(","))
+    result["date"] = datetime.date.today().isoformat()
+    result["commit"] = arguments.commit or commit()
+    rows = result["bars"] = judge(result)
+    gpu = "-".join(result["machine"]["gpu"].lower().split())
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    path = arguments.out / f"{result['date']}-{gpu}"
+    path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    path.with_suffix(".md").write_text(table(result, rows))
+    print(table(result, rows))
+    missed = [row["what"] for row in rows if row["reached"] is False]
+    print(f"{len(missed)} bars missed: {', '.join(missed)}" if missed else "every bar that was measured is reached")
+
+
+if __name__ == "__main__":
+    main()

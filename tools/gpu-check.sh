@@ -1,0 +1,59 @@
+#!/bin/sh
+# Builds the CUDA engine for this machine's own GPU with what the machine has, runs its tests, the sanitizers and the
+# benchmark, and leaves a JSON and a table under OUT. Exit code 0: everything that could be run passed.
+#
+#   tools/gpu-check.sh [BUILD [OUT]]        default: build/gpu and bench/results
+#
+# Environment: CHECKS, some of "tests fresh sanitize bench" (default: all), PYTHON (of the peer and of fresh models;
+# default python3), BENCH_OPTIONS (of bench/compare_cuda.py).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build/gpu}
+out=${2:-bench/results}
+checks=${CHECKS:-tests fresh sanitize bench}
+python=${PYTHON:-python3}
+failed=""
+
+step() { # step NAME COMMAND...: runs it and remembers a failure
+  name=$1
+  shift
+  echo "== $name" >&2
+  "$@" || failed="$failed $name"
+}
+wanted() { case " $checks " in *" $1 "*) true ;; *) false ;; esac; }
+
+capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .)
+if [ -z "$capability" ]; then
+  echo "gpu-check: no NVIDIA GPU here (nvidia-smi names none)" >&2
+  exit 77
+fi
+engine_only=OFF
+pkg-config --exists simdjson yaml-cpp || engine_only=ON
+
+cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CUDA_ARCHITECTURES="$capability" -DCOTENANT_CUDA=ON \
+  -DCOTENANT_ENGINE_ONLY=$engine_only || exit 1
+cmake --build "$build" --parallel --target test_cuda bench_cuda_engine bench_cuda_floor cotenant_cuda || exit 1
+
+if wanted fresh && "$python" -c 'import torch, transformers' 2>/dev/null; then
+  fresh=$(mktemp -d)
+  trap 'rm -rf "$fresh"' EXIT
+  step fresh-models "$python" tools/make_fresh_models.py "$fresh"
+  COTENANT_FRESH_MODELS=$fresh
+  export COTENANT_FRESH_MODELS
+fi
+wanted tests && step tests "$build/test_cuda" --gtest_brief=1
+if wanted sanitize && command -v compute-sanitizer >/dev/null; then
+  # Every kernel of ours, and passes that put them together; the library's kernels are not ours to check.
+  filter='OpsTest.*:Attention*:Gemv*:*CudaDecoder.GreedyTokensAreTransformers/*'
+  step memcheck compute-sanitizer --tool memcheck --error-exitcode 9 "$build/test_cuda" --gtest_brief=1 --gtest_filter="$filter"
+  step racecheck compute-sanitizer --tool racecheck --error-exitcode 9 "$build/test_cuda" --gtest_brief=1 \
+    --gtest_filter='OpsTest.*:Gemv*:*CudaDecoder.GreedyTokensAreTransformers/llama'
+fi
+# shellcheck disable=SC2086  # options are words
+wanted bench && step bench "$python" bench/compare_cuda.py --build "$build" --out "$out" --python "$python" ${BENCH_OPTIONS:-}
+
+if [ -n "$failed" ]; then
+  echo "gpu-check: failed:$failed" >&2
+  exit 1
+fi
+echo "gpu-check: all passed" >&2
