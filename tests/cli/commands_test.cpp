@@ -1,0 +1,92 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "program.h"
+
+namespace cotenant {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Program, VersionNamesTheCommit) {
+  const Outcome outcome = run_cotenant("--version");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, testing::MatchesRegex("cotenant [0-9.]+ \\([0-9a-z-]+\\)\n"));
+}
+
+TEST(Program, MistakesOnTheCommandLineExitWith2) {
+  for (const char* arguments : {"", "no-such-command", "schema --no-such-flag"}) {
+    const Outcome outcome = run_cotenant(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << arguments;
+    EXPECT_THAT(outcome.err, testing::Not(IsEmpty())) << arguments;
+    EXPECT_THAT(outcome.out, IsEmpty()) << arguments;
+  }
+}
+
+TEST(Schema, IsJsonOnStandardOutput) {
+  const Outcome outcome = run_cotenant("schema");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, IsEmpty());
+  EXPECT_EQ(json::parse(outcome.out).at("$schema"), "https://json-schema.org/draft/2020-12/schema");
+}
+
+TEST(Doctor, SaysOfEverySharingModeWhetherAndWhyNot) {
+  const Outcome outcome = run_cotenant("doctor --json");
+  ASSERT_EQ(outcome.exit_code, 0);
+  const json findings = json::parse(outcome.out);
+  for (const char* mode : {"timeslice on cpu", "partition on cpu"})
+    EXPECT_EQ(findings.at("sharing").at(mode).at("state"), "good") << mode;
+  for (const char* mode : {"timeslice", "mps", "streams", "green", "mig"}) {
+    bool is_told = false;
+    for (const auto& [name, finding] : findings.at("sharing").items())
+      is_told |= name.starts_with(std::string(mode) + " on cuda") && !finding.at("found").get<std::string>().empty();
+    EXPECT_TRUE(is_told) << mode;
+  }
+  for (const char* name : {"system", "CPU", "memory"}) EXPECT_TRUE(findings.at("machine").contains(name)) << name;
+}
+
+TEST(Doctor, KeepsTheTokenToItself) {
+  setenv("HF_TOKEN", "hf_secret", 1);
+  const Outcome outcome = run_cotenant("doctor");
+  unsetenv("HF_TOKEN");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("found in HF_TOKEN"));
+  EXPECT_THAT(outcome.out + outcome.err, testing::Not(HasSubstr("hf_secret")));
+}
+
+TEST(Doctor, SaysHowToGetAMissingProgram) {
+  const std::string path = getenv("PATH");
+  setenv("PATH", "/nonexistent", 1);
+  const Outcome without = run_cotenant("doctor --json");
+  setenv("PATH", path.c_str(), 1);
+  ASSERT_EQ(without.exit_code, 0);
+  EXPECT_EQ(json::parse(without.out).at("programs").at("gnuplot").at("state"), "missing");
+  EXPECT_THAT(json::parse(without.out).at("programs").at("gnuplot").at("remedy").get<std::string>(),
+              HasSubstr("apt-get install gnuplot-nox"));
+}
+
+// Nothing may be written when the configuration is wrong.
+TEST(Run, WrongConfigurationExitsWith2AndWritesNothing) {
+  const std::string directory = testing::TempDir() + "cotenant_wrong_config";
+  std::filesystem::remove_all(directory);
+  std::filesystem::create_directories(directory);
+  std::ofstream(directory + "/pair.yaml")
+      << "tenants:\n  - model_name: distilgpt2\n    batchsize: 8\n    seq_len: 16\n";
+  const Outcome outcome = run_cotenant("run pair.yaml", directory);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.out, IsEmpty());
+  EXPECT_THAT(outcome.err, HasSubstr("pair.yaml:3:5: tenants.0.batchsize: expected a known key"));
+  EXPECT_THAT(outcome.err, HasSubstr("Did you mean batch_size?"));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
+  std::filesystem::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace cotenant
