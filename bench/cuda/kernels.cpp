@@ -158,7 +158,7 @@ void bench_plans(Pool& pool) {
     for (const int64_t rows : {1, 4, 8, 16}) {
       std::vector<std::pair<double, std::string>> results;
       for (const GemvPlan& plan : gemv_plans()) {
-        if (gemv_shared_bytes(plan, make_gemv(pool, shape, rows)) > 220 * 1024) continue;
+        if (!gemv_plan_fits(plan, rows, false)) continue;
         results.emplace_back(time_gemv(pool, shape, rows, &plan),
                              fmt::format("{}x{}x{}", plan.tiles, plan.warps, plan.stages));
       }

@@ -67,7 +67,7 @@ void check_every_way(Random& random, const ProductKey& key) {
   const Products products(nullptr, workspace.get(), workspace_bytes);
   for (const Plan& plan : products.candidates(key)) {
     SCOPED_TRACE(
-        fmt::format("{} by {} {}, seed {}", to_string(key), to_string(plan.method), plan.tile_columns, random.seed()));
+        fmt::format("{} by {} {}, seed {}", to_string(key), to_string(plan.method), plan.variant, random.seed()));
     EXPECT_TRUE(products.runs(key, plan));
     DeviceArray d_y(key.dtype, y.size());
     if (key.accumulate) d_y.write(y);

@@ -306,8 +306,8 @@ void CudaOps::norm_linear(const Tensor& y, const Weight& weight, const Tensor& x
                            .norm = how.norm,
                            .normed = how.normed.data,
                            .wide = how.wide.data};
-  // With few rows the norm may be part of the product; with many it is a kernel of its own in any case.
-  key.normed = gemv_supported(key.dtype, key.rows, key.in, key.columns);
+  // With few rows RMSNorm may be part of the product; else the norm is a kernel of its own in any case.
+  key.normed = how.norm.kind == NormKind::rms && gemv_supported(key.dtype, key.rows, key.in, key.columns);
   if (!key.normed) {
     norm(how.normed, x, how.norm);
     operands.x = how.normed.data;

@@ -1,9 +1,9 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "engine/native/cuda/activation.cuh"
 #include "engine/native/cuda/gemv.h"
 #include "engine/native/cuda/launch.h"
-#include "engine/native/cuda/row_statistics.cuh"
 #include "engine/native/cuda/tensor_core.cuh"
 
 // A block computes `tiles` x 8 outputs of all rows; its warps divide the inputs among them, 64 at a time in turn, and
@@ -14,6 +14,9 @@
 // The tensor cores do the arithmetic: activations are the 16-row operand A, 8 rows of weights the operand B. Since a
 // sum does not care for the order of its terms, a lane takes 8 consecutive inputs (16 bytes) where the operands' layout
 // would give it two pairs apart from each other; A and B are permuted alike.
+//
+// RMSNorm costs no pass of its own: w (x scale) is computed, and multiplied in the end by 1 / rms(x), which comes out
+// of the same pass: the products x x^T on the tensor cores have the sums of squares on their diagonal.
 namespace cotenant {
 namespace {
 
@@ -31,10 +34,8 @@ struct Arguments {
   int rows, in, out, padded_out;
   Activation activation;
   bool accumulate, gated;
-  bool normalize, centered;
+  const T* scale;  // of the norm; nullptr: none
   float eps;
-  const T* scale;
-  const T* shift;
 };
 
 template <typename T>
@@ -50,11 +51,8 @@ Arguments<T> make_arguments(const Gemv& g) {
           .activation = g.activation,
           .accumulate = g.accumulate,
           .gated = g.gated,
-          .normalize = static_cast<bool>(g.norm.scale),
-          .centered = g.norm.kind == NormKind::layer,
-          .eps = g.norm.eps,
           .scale = static_cast<const T*>(g.norm.scale.data),
-          .shift = static_cast<const T*>(g.norm.shift.data)};
+          .eps = g.norm.eps};
 }
 
 // The row of w that is row `row` of tile `tile` of this block; the last one again where there is none. When gated, the
@@ -81,16 +79,17 @@ __device__ Activations load_activations(const Arguments<T>& a, int row, int inpu
   return {{v.x, v.y, v.z, v.w}};
 }
 
-// x' = (x - mean) * rstd * scale + shift, of eight activations.
 template <typename T>
-__device__ void normalize(Activations& v, RowStatistics s, const uint4& scale, const uint4& shift) {
-  const uint32_t scales[4] = {scale.x, scale.y, scale.z, scale.w};
-  const uint32_t shifts[4] = {shift.x, shift.y, shift.z, shift.w};
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const float2 x = unpack_pair<T>(v.pairs[i]), m = unpack_pair<T>(scales[i]), b = unpack_pair<T>(shifts[i]);
-    v.pairs[i] = pack_pair<T>((x.x - s.mean) * s.rstd * m.x + b.x, (x.y - s.mean) * s.rstd * m.y + b.y);
-  }
+__device__ uint32_t multiply_pairs(uint32_t a, uint32_t b) {
+  using Pair = std::conditional_t<std::is_same_v<T, __half>, __half2, __nv_bfloat162>;
+  const Pair product = __hmul2(reinterpret_cast<const Pair&>(a), reinterpret_cast<const Pair&>(b));
+  return reinterpret_cast<const uint32_t&>(product);
+}
+
+template <typename T>
+__device__ void multiply_by(Activations& x, const uint4& scale) {
+  x = {{multiply_pairs<T>(x.pairs[0], scale.x), multiply_pairs<T>(x.pairs[1], scale.y),
+        multiply_pairs<T>(x.pairs[2], scale.z), multiply_pairs<T>(x.pairs[3], scale.w)}};
 }
 
 template <typename T>
@@ -99,16 +98,17 @@ __device__ float read_uncached(const T* pointer) {
   return static_cast<float>(reinterpret_cast<const T&>(bits));
 }
 
-// Adds up the warps' sums, each [tiles][rows of the operand][8], `warp_bytes` apart, and writes the block's outputs.
+// Adds up the warps' sums, each [tiles][rows of the operand][8] and then [rows of the operand] of squares, `warp_bytes`
+// apart, and writes the block's outputs.
 template <typename T, int tiles, int operand_rows>
 __device__ void finish(const Arguments<T>& a, const unsigned char* sums, int warp_bytes) {
   const int warps = blockDim.x / 32;
-  const auto total = [&](int tile, int row, int column) {
+  const auto total = [&](int at) {
     float sum = 0;
-    for (int w = 0; w < warps; ++w)
-      sum += reinterpret_cast<const float*>(sums + w * warp_bytes)[(tile * operand_rows + row) * 8 + column];
+    for (int w = 0; w < warps; ++w) sum += reinterpret_cast<const float*>(sums + w * warp_bytes)[at];
     return sum;
   };
+  const auto product = [&](int tile, int row, int column) { return total((tile * operand_rows + row) * 8 + column); };
   const int outputs_of_block = (a.gated ? tiles / 2 : tiles) * 8;
   const int outputs = a.gated ? a.out / 2 : a.out, stride = a.gated ? a.out / 2 : a.padded_out;
   for (int i = threadIdx.x; i < a.rows * outputs_of_block; i += blockDim.x) {
@@ -116,10 +116,12 @@ __device__ void finish(const Arguments<T>& a, const unsigned char* sums, int war
     const int output = blockIdx.x * outputs_of_block + column;
     if (output >= outputs) continue;
     const auto bias = [&](int at) { return a.bias ? static_cast<float>(a.bias[at]) : 0.f; };
-    float value = total(column / 8, row, column % 8) + bias(output);
+    const float factor =
+        a.scale ? rsqrtf(total(tiles * operand_rows * 8 + row) / static_cast<float>(a.in) + a.eps) : 1.f;
+    float value = product(column / 8, row, column % 8) * factor + bias(output);
     T* y = a.y + static_cast<int64_t>(row) * stride + output;
     if (a.gated) {
-      const float up = total(tiles / 2 + column / 8, row, column % 8) + bias(outputs + output);
+      const float up = product(tiles / 2 + column / 8, row, column % 8) * factor + bias(outputs + output);
       value =
           activate(a.activation, static_cast<float>(static_cast<T>(value))) * static_cast<float>(static_cast<T>(up));
     } else {
@@ -130,24 +132,25 @@ __device__ void finish(const Arguments<T>& a, const unsigned char* sums, int war
 }
 
 // How a warp's part of shared memory is laid out: for each stage of the ring the weights, a slot of 16 bytes a lane for
-// each tile and half of a step; the activations, 64 bytes a row for each half; and with a norm its scale and shift, 64
-// bytes each for each half. The warp's sums take the place of the ring in the end.
+// each tile and half of a step; the activations, 64 bytes a row for each half; and with a norm its scale, 64 bytes for
+// each half. The warp's sums take the place of the ring in the end.
 template <int tiles, bool over_8_rows>
 struct Ring {
   static constexpr int halves = 2;  // of a step: inputs 0..31 and 32..63
   static constexpr int slot_bytes = 32 * lane_bytes;
   static constexpr int row_bytes = 4 * lane_bytes;
   static constexpr int operand_rows = over_8_rows ? 16 : 8;
-  static constexpr int sums_bytes = tiles * operand_rows * 8 * static_cast<int>(sizeof(float));
+  static constexpr int sums = tiles * operand_rows * 8;
 
   int rows;
   bool normed;
 
   __host__ __device__ int stage_bytes() const {
-    return halves * (tiles * slot_bytes + (rows + (normed ? 2 : 0)) * row_bytes);
+    return halves * (tiles * slot_bytes + (rows + (normed ? 1 : 0)) * row_bytes);
   }
   __host__ __device__ int warp_bytes(int stages) const {
     const int ring_bytes = stages * stage_bytes();
+    constexpr int sums_bytes = (sums + operand_rows) * static_cast<int>(sizeof(float));
     return ring_bytes > sums_bytes ? ring_bytes : sums_bytes;
   }
   __device__ int weights(int tile, int half, int lane) const {
@@ -156,17 +159,15 @@ struct Ring {
   __device__ int activations(int row, int half, int t) const {
     return halves * tiles * slot_bytes + (half * rows + row) * row_bytes + t * lane_bytes;
   }
-  __device__ int scale(int half, int t) const { return activations(2 * half, 2, t); }  // behind both halves' rows
-  __device__ int shift(int half, int t) const { return activations(2 * half + 1, 2, t); }
+  __device__ int scale(int half, int t) const { return activations(half, 2, t); }  // behind both halves' rows
 };
 
 template <typename T, int tiles, int stages, bool over_8_rows>
 __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a) {
   using R = Ring<tiles, over_8_rows>;
-  const R layout{a.rows, a.normalize};
+  const R layout{a.rows, a.scale != nullptr};
   constexpr int row_blocks = over_8_rows ? 2 : 1;
   extern __shared__ __align__(128) unsigned char shared[];
-  __shared__ RowStatistics statistics[gemv_max_rows];
   let_successor_start();
 
   const int warp = threadIdx.x / 32, warps = blockDim.x / 32, lane = threadIdx.x % 32;
@@ -190,11 +191,9 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
       for (int m = 0; m < tiles; ++m)
         copy_async(shared_address(ring + stage * stage_bytes + layout.weights(m, h, lane)),
                    weights[m] + (inside ? input : 0), inside);
-      // Scale and shift, once for all rows.
-      const T* const vector = g == 0 ? a.scale : a.shift;
-      if (a.normalize && g < 2 && vector)
-        copy_async(shared_address(ring + stage * stage_bytes + (g == 0 ? layout.scale(h, t) : layout.shift(h, t))),
-                   vector + (inside ? input : 0), inside);
+      if (a.scale && g == 0)  // once for all rows
+        copy_async(shared_address(ring + stage * stage_bytes + layout.scale(h, t)), a.scale + (inside ? input : 0),
+                   inside);
     }
   };
   const auto request_activations = [&](int step, int stage) {
@@ -237,13 +236,13 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
         if (g + 8 * b < a.rows)
           *reinterpret_cast<Activations*>(ring + s * stage_bytes + layout.activations(g + 8 * b, h, t)) =
               first[s][h][b];
-  if (a.normalize) row_statistics(statistics, a.x, a.rows, a.in, a.centered, a.eps);
 
   float sums[tiles][4] = {};
+  float squares[row_blocks][4] = {};  // of rows 8 b + g: products with rows 8 b + 2 t and the next
   int stage = 0;
   for (int step = 0; step < steps; ++step) {
     wait_copies<stages - 1>();
-    if (a.normalize) __syncwarp();  // scale and shift were copied by other lanes
+    if (a.scale) __syncwarp();  // it was copied by other lanes
     const unsigned char* const now = ring + stage * stage_bytes;
 #pragma unroll
     for (int h = 0; h < R::halves; ++h) {
@@ -251,12 +250,12 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
 #pragma unroll
       for (int b = 0; b < row_blocks; ++b) {
         const int row = g + 8 * b;
-        if (row >= a.rows) continue;
-        x[b] = *reinterpret_cast<const Activations*>(now + layout.activations(row, h, t));
-        if (a.normalize) {
-          const auto scale = *reinterpret_cast<const uint4*>(now + layout.scale(h, t));
-          const auto shift = a.shift ? *reinterpret_cast<const uint4*>(now + layout.shift(h, t)) : uint4{};
-          normalize<T>(x[b], statistics[row], scale, shift);
+        if (row < a.rows) x[b] = *reinterpret_cast<const Activations*>(now + layout.activations(row, h, t));
+        if (a.scale) {  // by all lanes, as products are
+          const uint32_t(&p)[4] = x[b].pairs;
+          multiply_add<T>(squares[b], p[0], 0, p[1], 0, p[0], p[1]);
+          multiply_add<T>(squares[b], p[2], 0, p[3], 0, p[2], p[3]);
+          multiply_by<T>(x[b], *reinterpret_cast<const uint4*>(now + layout.scale(h, t)));
         }
       }
 #pragma unroll
@@ -266,7 +265,7 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
         multiply_add<T>(sums[m], x[0].pairs[2], x[1].pairs[2], x[0].pairs[3], x[1].pairs[3], w.z, w.w);
       }
     }
-    if (a.normalize) __syncwarp();
+    if (a.scale) __syncwarp();
     request_weights(step + stages, stage);
     request_activations(step + stages, stage);
     commit_copies();  // empty groups keep the count
@@ -280,21 +279,37 @@ __global__ void __launch_bounds__(max_threads) gemv_kernel(const Arguments<T> a)
     *reinterpret_cast<float2*>(mine + g * 8 + 2 * t) = {sums[m][0], sums[m][1]};
     if constexpr (over_8_rows) *reinterpret_cast<float2*>(mine + (g + 8) * 8 + 2 * t) = {sums[m][2], sums[m][3]};
   }
+#pragma unroll
+  for (int b = 0; b < row_blocks; ++b)
+    if (t == g / 2) reinterpret_cast<float*>(ring)[R::sums + 8 * b + g] = squares[b][g % 2];
   __syncthreads();
   finish<T, tiles, R::operand_rows>(a, shared, warp_bytes);
+}
+
+template <int tiles>
+int bytes_of_warp(int stages, int rows, bool normed) {
+  return rows <= 8 ? Ring<tiles, false>{rows, normed}.warp_bytes(stages)
+                   : Ring<tiles, true>{rows, normed}.warp_bytes(stages);
+}
+
+// Of a block.
+size_t shared_bytes(const GemvPlan& plan, int64_t rows, bool normed) {
+  const int bytes = plan.tiles == 4 ? bytes_of_warp<4>(plan.stages, static_cast<int>(rows), normed)
+                                    : bytes_of_warp<2>(plan.stages, static_cast<int>(rows), normed);
+  return static_cast<size_t>(plan.warps * bytes);
 }
 
 template <typename T, int tiles, int stages, bool over_8_rows>
 void launch_kernel(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   const auto kernel = gemv_kernel<T, tiles, stages, over_8_rows>;
-  const int shared_bytes = static_cast<int>(gemv_shared_bytes(plan, gemv));
+  const size_t bytes = shared_bytes(plan, gemv.rows, static_cast<bool>(gemv.norm.scale));
   COTENANT_CUDA("product of few rows",
-                cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
+                cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
   const int64_t outputs = gemv.gated ? gemv.out / 2 : gemv.out;
   const int64_t outputs_of_block = (gemv.gated ? tiles / 2 : tiles) * 8;
   const dim3 grid(static_cast<unsigned>((outputs + outputs_of_block - 1) / outputs_of_block));
-  launch("product of few rows", stream, kernel, grid, dim3(static_cast<unsigned>(plan.warps) * 32),
-         static_cast<size_t>(shared_bytes), make_arguments<T>(gemv));
+  launch("product of few rows", stream, kernel, grid, dim3(static_cast<unsigned>(plan.warps) * 32), bytes,
+         make_arguments<T>(gemv));
 }
 
 template <typename T, int tiles, int stages>
@@ -304,12 +319,6 @@ void launch_rows(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
   } else {
     launch_kernel<T, tiles, stages, true>(stream, gemv, plan);
   }
-}
-
-template <int tiles>
-int bytes_of_warp(int stages, int rows, bool normed) {
-  return rows <= 8 ? Ring<tiles, false>{rows, normed}.warp_bytes(stages)
-                   : Ring<tiles, true>{rows, normed}.warp_bytes(stages);
 }
 
 size_t most_shared_bytes() {
@@ -335,38 +344,33 @@ std::span<const GemvPlan> gemv_plans() {
   return plans;
 }
 
-size_t gemv_shared_bytes(const GemvPlan& plan, const Gemv& gemv) {
-  const auto rows = static_cast<int>(gemv.rows);
-  const bool normed = static_cast<bool>(gemv.norm.scale);
-  const int bytes =
-      plan.tiles == 4 ? bytes_of_warp<4>(plan.stages, rows, normed) : bytes_of_warp<2>(plan.stages, rows, normed);
-  return static_cast<size_t>(plan.warps * bytes);
+bool gemv_plan_fits(const GemvPlan& plan, int64_t rows, bool normed) {
+  return shared_bytes(plan, rows, normed) <= most_shared_bytes();
 }
 
 // Measured on an H100. Where there are few blocks, more warps each keep more loads under way; with several rows the
 // activations take room in the ring, and wide blocks read them less often. Of short rows (small models), the copies of
 // a large matrix must not wait for warps without work.
-GemvPlan gemv_default_plan(const Gemv& gemv, size_t shared_bytes) {
+GemvPlan gemv_default_plan(const Gemv& gemv) {
   const int64_t blocks = (gemv.out + 15) / 16, rows = gemv.rows;
-  const bool few = blocks <= 264, many = blocks > 500, narrow = gemv.in < 2048;
+  const bool few = blocks <= 264, narrow = gemv.in < 2048;
   const auto choose = [&]() -> GemvPlan {
     if (rows > 8) return {.tiles = 4, .warps = few ? 16 : 8, .stages = 2};
-    if (narrow && many) return {.tiles = rows > 4 ? 4 : 2, .warps = 8, .stages = 2};
+    if (narrow && blocks > 500) return {.tiles = rows > 4 ? 4 : 2, .warps = 8, .stages = 2};
     if (narrow) return {.tiles = 2, .warps = 16, .stages = 2};
     if (blocks <= 66) return {.tiles = 2, .warps = 16, .stages = 3};
     if (rows == 1 && few) return {.tiles = 2, .warps = 16, .stages = gemv.in >= 8192 ? 3 : 2};
     if (rows == 1) return {.tiles = 2, .warps = 8, .stages = 4};
-    if (few) return {.tiles = gemv.in >= 4096 ? 4 : 2, .warps = 16, .stages = 2};
-    if (many) return {.tiles = 2, .warps = 8, .stages = 3};
-    return {.tiles = rows > 4 ? 4 : 2, .warps = 8, .stages = rows > 4 ? 2 : 3};
+    if (few) return {.tiles = rows > 4 ? 4 : 2, .warps = 16, .stages = 2};
+    if (rows > 4 && blocks > 500 && blocks < 1200) return {.tiles = 4, .warps = 8, .stages = 2};
+    return {.tiles = 2, .warps = 8, .stages = 3};
   };
-  constexpr size_t static_bytes = 1024;
   const GemvPlan plan = choose(), smallest{.tiles = 2, .warps = 8, .stages = 2};
-  return gemv_shared_bytes(plan, gemv) + static_bytes <= shared_bytes ? plan : smallest;
+  return gemv_plan_fits(plan, rows, static_cast<bool>(gemv.norm.scale)) ? plan : smallest;
 }
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv) {
-  launch_gemv(stream, gemv, gemv_default_plan(gemv, most_shared_bytes()));
+  launch_gemv(stream, gemv, gemv_default_plan(gemv));
 }
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {

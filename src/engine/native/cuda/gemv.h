@@ -16,7 +16,8 @@
 namespace cotenant {
 
 // y[r, o] = activation(sum_i w[o, i] x'[r, i] + bias[o]), or y[r, o] += sum + bias when `accumulate`, where x' is x, or
-// norm(x) where `norm` has a scale. Sums are float32.
+// RMSNorm(x) where `norm` has a scale. Sums are float32. The norm is computed as (x scale) / rms(x), with x scale
+// rounded to `dtype`: it must not overflow there, which it does not where x itself is far from overflowing.
 //
 // `gated`: the rows of w are two halves, gates and ups, and y[r, o] = activation(gate[o]) * up[o], with o below out / 2
 // and rows of y padded_out / 2 long. Gate and up are each rounded to `dtype` as if they had been written out.
@@ -32,12 +33,12 @@ struct Gemv {
   Activation activation = Activation::none;
   bool accumulate = false;
   bool gated = false;
-  Norm norm = {};  // of the rows of x, in `dtype` as norm() gives them; no scale: none
+  Norm norm = {};  // of the rows of x: RMSNorm; no scale: none
 };
 
 constexpr int64_t gemv_max_rows = 16;
 
-// f16 and bf16, 1 to gemv_max_rows rows, `in` a multiple of 8. With `gated` and with a norm all of these too.
+// f16 and bf16, 1 to gemv_max_rows rows, `in` a multiple of 8. With `gated` and with an RMSNorm all of these too.
 bool gemv_supported(Dtype dtype, int64_t rows, int64_t in, int64_t out);
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv);
@@ -49,9 +50,10 @@ struct GemvPlan {
   int stages = 2;  // steps of 64 inputs of a warp that are under way: 2, 3 or 4; 2 with 4 tiles
 };
 
-std::span<const GemvPlan> gemv_plans();                             // all of them, for tuning
-size_t gemv_shared_bytes(const GemvPlan& plan, const Gemv& gemv);   // of a block
-GemvPlan gemv_default_plan(const Gemv& gemv, size_t shared_bytes);  // with at most so much shared memory a block
+std::span<const GemvPlan> gemv_plans();  // all of them, for tuning
+// Whether the current device has the shared memory for it. tiles 2, warps 8, stages 2 fits every device.
+bool gemv_plan_fits(const GemvPlan& plan, int64_t rows, bool normed);
+GemvPlan gemv_default_plan(const Gemv& gemv);
 void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan);
 
 }  // namespace cotenant

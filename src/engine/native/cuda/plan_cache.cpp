@@ -47,7 +47,7 @@ json to_json(const ProductKey& key, const Plan& plan) {
           {"gated", key.gated},
           {"method", static_cast<int>(plan.method)},
           {"algorithm", words},
-          {"tile_columns", plan.tile_columns},
+          {"variant", plan.variant},
           {"time_us", plan.time_us}};
 }
 
@@ -70,7 +70,7 @@ std::pair<ProductKey, Plan> from_json(const json& entry) {
   Plan plan;
   plan.method = static_cast<Plan::Method>(method);
   plan.time_us = entry.at("time_us");
-  plan.tile_columns = entry.at("tile_columns");
+  plan.variant = entry.at("variant");
   for (size_t i = 0; i < algorithm_words; ++i) plan.algorithm.data[i] = entry.at("algorithm").at(i);
   return {key, plan};
 }

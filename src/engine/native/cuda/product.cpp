@@ -83,6 +83,12 @@ Tensor matrix(const void* data, Dtype dtype, int64_t rows, int64_t columns) {
   return {.data = const_cast<void*>(data), .dtype = dtype, .shape = {rows, columns, 1, 1}};
 }
 
+bool gemv_runs(const ProductKey& key, int variant, bool with_norm) {
+  return gemv_supported(key.dtype, key.rows, key.in, key.columns) && variant >= 0 &&
+         static_cast<size_t>(variant) < gemv_plans().size() &&
+         gemv_plan_fits(gemv_plans()[static_cast<size_t>(variant)], key.rows, with_norm);
+}
+
 }  // namespace
 
 std::string to_string(const ProductKey& key) {
@@ -141,23 +147,25 @@ std::vector<Plan> Products::candidates(const ProductKey& key) const {
     add_library_candidates(key, Plan::Method::library_epilogue, plans);
   add_library_candidates(key, Plan::Method::library, plans);
   if (gemv_supported(key.dtype, key.rows, key.in, key.columns)) {
-    plans.push_back({.method = Plan::Method::gemv});
-    if (key.normed) plans.push_back({.method = Plan::Method::gemv_after_norm});
+    for (int i = 0; i < static_cast<int>(gemv_plans().size()); ++i) {
+      if (gemv_runs(key, i, key.normed)) plans.push_back({.method = Plan::Method::gemv, .variant = i});
+      if (key.normed && gemv_runs(key, i, false))
+        plans.push_back({.method = Plan::Method::gemv_after_norm, .variant = i});
+    }
   }
   if (hopper_runs(key))
-    for (const int tile : hopper_tiles()) plans.push_back({.method = Plan::Method::hopper, .tile_columns = tile});
+    for (const int tile : hopper_tiles()) plans.push_back({.method = Plan::Method::hopper, .variant = tile});
   if (plans.empty()) throw usage_error(operation, fmt::format("no kernel computes {} on this device", to_string(key)));
   return plans;
 }
 
 bool Products::runs(const ProductKey& key, const Plan& plan) const {
-  if (plan.method == Plan::Method::gemv) return gemv_supported(key.dtype, key.rows, key.in, key.columns);
-  if (plan.method == Plan::Method::gemv_after_norm)
-    return key.normed && gemv_supported(key.dtype, key.rows, key.in, key.columns);
+  if (plan.method == Plan::Method::gemv) return gemv_runs(key, plan.variant, key.normed);
+  if (plan.method == Plan::Method::gemv_after_norm) return key.normed && gemv_runs(key, plan.variant, false);
   if (plan.method == Plan::Method::library_epilogue && (!library_has_activation(key.activation) || key.gated))
     return false;
   if (plan.method == Plan::Method::hopper)
-    return hopper_runs(key) && std::ranges::count(hopper_tiles(), plan.tile_columns) == 1;
+    return hopper_runs(key) && std::ranges::count(hopper_tiles(), plan.variant) == 1;
   const Description description(key, plan.method, workspace_);
   cublasLtMatmulHeuristicResult_t result{};
   return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
@@ -189,32 +197,35 @@ void Products::run_hopper(const ProductKey& key, const Plan& plan, const Product
                          .columns = key.columns,
                          .activation = key.activation,
                          .gated = key.gated},
-                        plan.tile_columns);
+                        plan.variant);
 }
 
-void Products::run_gemv(const ProductKey& key, const ProductOperands& operands, bool with_norm) const {
-  launch_gemv(stream_, {.dtype = key.dtype,
-                        .y = operands.y,
-                        .w = operands.w,
-                        .bias = key.bias ? operands.bias : nullptr,
-                        .x = key.normed && !with_norm ? operands.normed : operands.x,
-                        .rows = key.rows,
-                        .in = key.in,
-                        .out = operands.out,
-                        .padded_out = key.columns,
-                        .activation = key.activation,
-                        .accumulate = key.accumulate,
-                        .gated = key.gated,
-                        .norm = with_norm ? operands.norm : Norm{}});
+void Products::run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
+  const bool with_norm = key.normed && plan.method == Plan::Method::gemv;
+  launch_gemv(stream_,
+              {.dtype = key.dtype,
+               .y = operands.y,
+               .w = operands.w,
+               .bias = key.bias ? operands.bias : nullptr,
+               .x = key.normed && !with_norm ? operands.normed : operands.x,
+               .rows = key.rows,
+               .in = key.in,
+               .out = operands.out,
+               .padded_out = key.columns,
+               .activation = key.activation,
+               .accumulate = key.accumulate,
+               .gated = key.gated,
+               .norm = with_norm ? operands.norm : Norm{}},
+              gemv_plans()[static_cast<size_t>(plan.variant)]);
 }
 
 void Products::run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
   if (plan.method == Plan::Method::hopper) return run_hopper(key, plan, operands);
-  if (plan.method == Plan::Method::gemv) return run_gemv(key, operands, key.normed);
+  if (plan.method == Plan::Method::gemv) return run_gemv(key, plan, operands);
   if (key.normed)
     launch_norm(stream_, matrix(operands.normed, key.dtype, key.rows, key.in),
                 matrix(operands.x, key.dtype, key.rows, key.in), operands.norm);
-  if (plan.method == Plan::Method::gemv_after_norm) return run_gemv(key, operands, false);
+  if (plan.method == Plan::Method::gemv_after_norm) return run_gemv(key, plan, operands);
   run_library(key, plan, operands);
   if (key.gated)
     return launch_gate(stream_, matrix(operands.y, key.dtype, key.rows, key.columns / 2),

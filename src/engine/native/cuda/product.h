@@ -53,7 +53,7 @@ struct Plan {
     hopper             // our own kernel for many rows
   } method = Method::library;
   cublasLtMatmulAlgo_t algorithm{};  // of the library
-  int tile_columns = 0;              // of hopper
+  int variant = 0;                   // of hopper: tile columns; of gemv: place in gemv_plans()
   float time_us = 0;                 // when it was chosen; 0: not timed
 };
 
@@ -72,7 +72,7 @@ class Products {
 
  private:
   void run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
-  void run_gemv(const ProductKey& key, const ProductOperands& operands, bool with_norm) const;
+  void run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
   void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
   void add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "engine/native/cuda/gemv.h"
 #include "engine/native/cuda/norm.h"
 #include "engine/native/cuda/product_check.h"
 #include "engine/native/cuda/program.h"
@@ -19,8 +20,20 @@ namespace {
 constexpr int rounds = 3;
 
 std::string describe(const Plan& plan) {
-  return plan.method == Plan::Method::hopper ? fmt::format("{}, {} columns", to_string(plan.method), plan.tile_columns)
-                                             : std::string(to_string(plan.method));
+  switch (plan.method) {
+    case Plan::Method::hopper:
+      return fmt::format("{}, {} columns", to_string(plan.method), plan.variant);
+    case Plan::Method::gemv:
+    case Plan::Method::gemv_after_norm: {
+      const GemvPlan& cut = gemv_plans()[static_cast<size_t>(plan.variant)];
+      return fmt::format("{}, {} tiles x {} warps x {} stages", to_string(plan.method), cut.tiles, cut.warps,
+                         cut.stages);
+    }
+    case Plan::Method::library:
+    case Plan::Method::library_epilogue:
+      break;
+  }
+  return std::string(to_string(plan.method));
 }
 
 struct Candidate {
