@@ -32,13 +32,13 @@ BenchCase parse_case(const std::string& text) {
           .max_new_tokens = parts.size() == 4 ? positive(parts[3]) : 0};
 }
 
-Model open_bench_model(const BenchCase& bench) {
+Model open_bench_model(const BenchCase& bench, const std::string& weights) {
   // The peer's short names (bench/peers/hf_torch.py).
   static const std::map<std::string, std::string> full{{"distilbert", "distilbert-base-uncased"},
                                                        {"llama-3.2-3b", "meta-llama/Llama-3.2-3B"},
                                                        {"mistral-7b", "mistralai/Mistral-7B-Instruct-v0.2"}};
   const auto found = full.find(bench.model);
-  return open_model(found == full.end() ? bench.model : found->second, "random", 0);
+  return open_model(found == full.end() ? bench.model : found->second, weights, 0);
 }
 
 }  // namespace cotenant

@@ -19,7 +19,7 @@ struct BenchCase {
 // Throws usage_error when it is not of that form.
 BenchCase parse_case(const std::string& text);
 
-// Random weights of the model's architecture: no files are needed, and the architecture sets the time.
-Model open_bench_model(const BenchCase& bench);
+// weights: "random" needs no files, and the architecture sets the time; "auto" reads those of a directory.
+Model open_bench_model(const BenchCase& bench, const std::string& weights = "random");
 
 }  // namespace cotenant

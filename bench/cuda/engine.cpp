@@ -3,7 +3,8 @@
 // to do.
 //
 //   bench_cuda_engine [options] model:rows:seq_len[:max_new_tokens]...
-//     --dtype float16|bfloat16|float32   --load-s 1 --measure-s 2 --least 20   --tflops N --gbs N  measured ceilings
+//     --dtype float16|bfloat16|float32   --weights random|auto   --load-s 1 --measure-s 2 --least 20   --tflops N --gbs
+//     N  measured ceilings
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -26,7 +27,7 @@ namespace {
 struct BenchOptions {
   TimingOptions timing;
   Dtype dtype = Dtype::f16;
-  std::string device = "cuda:0";
+  std::string device = "cuda:0", weights = "random";
   Ceilings ceilings;
 };
 
@@ -109,7 +110,7 @@ nlohmann::json bench_generate(const BenchOptions& options, const BenchCase& benc
 
 void run_case(const BenchOptions& options, const std::string& text) {
   const BenchCase bench = parse_case(text);
-  const auto model = std::make_shared<const Model>(open_bench_model(bench));
+  const auto model = std::make_shared<const Model>(open_bench_model(bench, options.weights));
   const std::vector<int32_t> tokens = random_tokens(bench.rows * bench.seq_len, model->spec.vocab_size);
   EngineOptions engine_options;
   engine_options.model = model;
@@ -143,6 +144,8 @@ void run_case(const BenchOptions& options, const std::string& text) {
   line["commit"] = git_commit();
   line["dtype"] = to_string(options.dtype);
   line["load_s"] = ns_to_s(loaded_ns - begin_ns);
+  line["load_gbs"] =
+      static_cast<double>(engine.memory_needed().weights_bytes) / static_cast<double>(loaded_ns - begin_ns);
   line["tune_s"] = ns_to_s(prepared_ns - loaded_ns);
   line["process_to_first_iteration_s"] = ready_s;  // of the process, so only the first case's says something
   line["device"] = to_json(state);
@@ -158,6 +161,7 @@ int run(int argc, char** argv) {
   CLI::App app("Times the CUDA engine");
   app.add_option("cases", cases, "model:rows:seq_len[:max_new_tokens]")->required();
   app.add_option("--dtype", dtype);
+  app.add_option("--weights", options.weights);
   app.add_option("--load-s", options.timing.load_s);
   app.add_option("--measure-s", options.timing.measure_s);
   app.add_option("--least", options.timing.least);

@@ -143,6 +143,7 @@ int run(int argc, char** argv) {
          {"cublaslt", cublasLtGetVersion()},
          {"tflops", ceilings.tflops},
          {"copy_gbs", ceilings.copy_gbs},
+         {"link_gbs", ceilings.link_gbs},
          {"device", to_json(state)}});
   for (const std::string& text : cases) run_case(device, timing, text);
   return 0;

@@ -87,7 +87,15 @@ Ceilings measure_ceilings(const TimingOptions& options, GpuState& state) {
       COTENANT_CUDA("bench", cudaMemcpyAsync(to, from, copy_bytes, cudaMemcpyDeviceToDevice, stream.get()));
     });
   });
-  return {.tflops = 2.0 * side * side * side / product_ms * 1e-9, .copy_gbs = 2.0 * copy_bytes / copy_ms * 1e-6};
+  const PinnedMemory pinned = allocate_pinned(matrix_bytes);
+  const double link_ms = p50(options, state, [&] {
+    return time_ms(stream.get(), [&] {
+      COTENANT_CUDA("bench", cudaMemcpyAsync(to, pinned.get(), matrix_bytes, cudaMemcpyHostToDevice, stream.get()));
+    });
+  });
+  return {.tflops = 2.0 * side * side * side / product_ms * 1e-9,
+          .copy_gbs = 2.0 * copy_bytes / copy_ms * 1e-6,
+          .link_gbs = static_cast<double>(matrix_bytes) / link_ms * 1e-6};
 }
 
 }  // namespace cotenant

@@ -23,11 +23,12 @@ nlohmann::json summarise(const std::vector<double>& samples_ms);
 // SM clock and what held it down.
 nlohmann::json to_json(const GpuState& state);
 
-// What the device can do, measured: half-precision products of 8192^3 on random data, and copying within its memory,
-// bytes read and written.
+// What the device can do, measured: half-precision products of 8192^3 on random data, copying within its memory (bytes
+// read and written), and copying from pinned host memory.
 struct Ceilings {
   double tflops = 0;
   double copy_gbs = 0;
+  double link_gbs = 0;
 };
 Ceilings measure_ceilings(const TimingOptions& options, GpuState& state);
 
