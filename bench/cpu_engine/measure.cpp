@@ -89,10 +89,7 @@ double median_ms(double seconds, const std::function<void()>& run) {
 
 Ceilings measure_ceilings(const Options& options) {
   Ceilings ceilings{.f32_gflops = product_gflops(options, Dtype::f32), .read_gb_per_s = read_gb_per_s(options)};
-  try {
-    ceilings.bf16_gflops = product_gflops(options, Dtype::bf16);
-  } catch (const Error&) {  // no bfloat16 on this CPU
-  }
+  if (cpu_engine_has(Dtype::bf16)) ceilings.bf16_gflops = product_gflops(options, Dtype::bf16);
   return ceilings;
 }
 

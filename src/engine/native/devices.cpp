@@ -74,6 +74,14 @@ bool has_cpu_engine() {
 #endif
 }
 
+bool cpu_engine_has([[maybe_unused]] Dtype dtype) {
+#ifdef COTENANT_HAVE_ONEDNN
+  return cpu_computes_in(dtype);
+#else
+  return false;
+#endif
+}
+
 CudaStatus cuda_status() {
   try {
     return cuda_module().status();

@@ -16,6 +16,9 @@ std::unique_ptr<Ops> make_ops(const OpsOptions& options);
 // Whether this build can compute on the CPU (oneDNN was there).
 bool has_cpu_engine();
 
+// Whether the CPU engine computes in `dtype` on this machine.
+bool cpu_engine_has(Dtype dtype);
+
 // What of CUDA can be used here. Never throws: a missing module is a `problem`, too.
 CudaStatus cuda_status();
 

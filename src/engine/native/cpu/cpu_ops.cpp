@@ -23,9 +23,9 @@ constexpr int64_t upload_piece = 4096;  // elements converted at once
 class CpuOps : public Ops {
  public:
   explicit CpuOps(const OpsOptions& options) : options_(options) {
-    if (options.dtype != Dtype::f32 && options.dtype != Dtype::bf16)
-      throw usage_error(
-          "dtype", fmt::format("the CPU engine computes in float32 or bfloat16, not {}", to_string(options.dtype)));
+    if (!cpu_computes_in(options.dtype))
+      throw usage_error("dtype", fmt::format("this CPU cannot compute in {}", to_string(options.dtype)),
+                        "Use float32; bfloat16 needs AVX-512, and float16 a GPU.");
     omp_set_num_threads(options.threads);
   }
 
@@ -301,6 +301,11 @@ class CpuOps : public Ops {
 };
 
 }  // namespace
+
+bool cpu_computes_in(Dtype dtype) {
+  if (dtype != Dtype::bf16) return dtype == Dtype::f32;
+  return can_multiply(dnnl::engine(dnnl::engine::kind::cpu, 0), dtype);
+}
 
 std::unique_ptr<Ops> make_cpu_ops(const OpsOptions& options) {
   return std::make_unique<CpuOps>(options);

@@ -17,10 +17,10 @@ constexpr int64_t piece_columns = 512;
 // The layout does not depend on the number of rows; some number must be named.
 constexpr int64_t typical_rows = 128;
 
-[[noreturn]] void throw_unsupported(Dtype dtype, const dnnl::error& e) {
-  throw usage_error("CPU engine",
-                    fmt::format("this CPU cannot multiply in {} (oneDNN: {})", to_string(dtype), e.what()),
-                    "Use dtype: float32; bfloat16 needs AVX-512.");
+dnnl::memory::desc best_layout(const dnnl::engine& engine, int64_t in, int64_t out, Dtype dtype) {
+  return onednn::product(engine, onednn::matrix(typical_rows, in, dtype, in, 1), onednn::any_matrix(in, out, dtype),
+                         nullptr, onednn::matrix(typical_rows, out, dtype, out, 1), {})
+      .weights_desc();
 }
 
 // Columns [first, last) of the matrix [in, out] as floats into `piece`: [last - first][in], or, when the source is
@@ -49,18 +49,23 @@ size_t PackedWeight::bytes() const {
   return Buffer::rounded(layout.get_size()) + (has_bias ? Buffer::rounded(static_cast<size_t>(out) * 4) : 0);
 }
 
-PackedWeight plan_weight(const dnnl::engine& engine, int64_t in, int64_t out, bool has_bias, Dtype dtype) {
-  PackedWeight weight{
-      .in = in, .out = out, .dtype = dtype, .layout = {}, .matrix = {}, .bias = {}, .has_bias = has_bias};
+bool can_multiply(const dnnl::engine& engine, Dtype dtype) {
   try {
-    weight.layout =
-        onednn::product(engine, onednn::matrix(typical_rows, in, dtype, in, 1), onednn::any_matrix(in, out, dtype),
-                        nullptr, onednn::matrix(typical_rows, out, dtype, out, 1), {})
-            .weights_desc();
-  } catch (const dnnl::error& e) {
-    throw_unsupported(dtype, e);
+    best_layout(engine, 64, 64, dtype);
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
   }
-  return weight;
+}
+
+PackedWeight plan_weight(const dnnl::engine& engine, int64_t in, int64_t out, bool has_bias, Dtype dtype) {
+  return {.in = in,
+          .out = out,
+          .dtype = dtype,
+          .layout = best_layout(engine, in, out, dtype),
+          .matrix = {},
+          .bias = {},
+          .has_bias = has_bias};
 }
 
 void fill_weight(const dnnl::engine& engine, PackedWeight& weight, const LinearSource& source) {

@@ -21,7 +21,10 @@ struct PackedWeight {
   size_t bytes() const;  // also in a dry run, which leaves the buffers empty
 };
 
-// Chooses the layout; allocates nothing. Throws usage_error where this CPU cannot multiply in `dtype`.
+// Whether oneDNN can multiply in `dtype` on this CPU.
+bool can_multiply(const dnnl::engine& engine, Dtype dtype);
+
+// Chooses the layout; allocates nothing.
 PackedWeight plan_weight(const dnnl::engine& engine, int64_t in, int64_t out, bool has_bias, Dtype dtype);
 
 // Allocates a planned weight's buffers and fills them from `source`, piece by piece.
