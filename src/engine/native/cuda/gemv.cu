@@ -374,6 +374,8 @@ void launch_gemv(cudaStream_t stream, const Gemv& gemv) {
 }
 
 void launch_gemv(cudaStream_t stream, const Gemv& gemv, const GemvPlan& plan) {
+  if (gemv.norm.scale && gemv.norm.kind != NormKind::rms)
+    throw internal_error("launch_gemv", "of the norms only RMSNorm can be part of a product");
   with_type(gemv.dtype, [&]<typename T>(T) {
     if constexpr (sizeof(T) == 2) {
       if (plan.tiles == 4) return launch_rows<T, 4, 2>(stream, gemv, plan);
