@@ -22,6 +22,20 @@ __device__ inline float activate(float x) {
   }
 }
 
+// The same for results that are rounded to 16 bits, where it is worth the trouble to be faster. erf-GELU is
+// x / (1 + exp(-q(x))) with an odd polynomial q fitted to the logit of the normal distribution: off by at most 3.2e-6.
+template <Activation activation>
+__device__ inline float activate_for_16_bits(float x) {
+  if constexpr (activation == Activation::gelu_erf) {
+    const float u = x * x;
+    const float q =
+        1.59565818f + u * (7.29315673e-2f + u * (-2.45835921e-4f + u * (-6.18765636e-5f + u * 2.27459526e-6f)));
+    return __fdividef(x, 1.0f + __expf(-x * q));
+  } else {
+    return activate<activation>(x);
+  }
+}
+
 // Where the activation is only known at run time.
 __device__ inline float activate(Activation activation, float x) {
   switch (activation) {

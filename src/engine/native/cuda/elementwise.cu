@@ -53,7 +53,8 @@ __global__ void activation_kernel(T* y, int64_t items) {
   float values[n];
   load<T, n>(y + item * n, values);
 #pragma unroll
-  for (int i = 0; i < n; ++i) values[i] = activate<activation>(values[i]);
+  for (int i = 0; i < n; ++i)
+    values[i] = sizeof(T) == 2 ? activate_for_16_bits<activation>(values[i]) : activate<activation>(values[i]);
   store<T, n>(y + item * n, values);
 }
 

@@ -154,7 +154,8 @@ std::vector<Plan> Products::candidates(const ProductKey& key) const {
     }
   }
   if (hopper_runs(key))
-    for (const int tile : hopper_tiles()) plans.push_back({.method = Plan::Method::hopper, .variant = tile});
+    for (int i = 0; i < static_cast<int>(hopper_plans().size()); ++i)
+      plans.push_back({.method = Plan::Method::hopper, .variant = i});
   if (plans.empty()) throw usage_error(operation, fmt::format("no kernel computes {} on this device", to_string(key)));
   return plans;
 }
@@ -165,7 +166,7 @@ bool Products::runs(const ProductKey& key, const Plan& plan) const {
   if (plan.method == Plan::Method::library_epilogue && (!library_has_activation(key.activation) || key.gated))
     return false;
   if (plan.method == Plan::Method::hopper)
-    return hopper_runs(key) && std::ranges::count(hopper_tiles(), plan.variant) == 1;
+    return hopper_runs(key) && plan.variant >= 0 && static_cast<size_t>(plan.variant) < hopper_plans().size();
   const Description description(key, plan.method, workspace_);
   cublasLtMatmulHeuristicResult_t result{};
   return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
@@ -197,7 +198,7 @@ void Products::run_hopper(const ProductKey& key, const Plan& plan, const Product
                          .columns = key.columns,
                          .activation = key.activation,
                          .gated = key.gated},
-                        plan.variant);
+                        hopper_plans()[static_cast<size_t>(plan.variant)]);
 }
 
 void Products::run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {

@@ -53,7 +53,7 @@ struct Plan {
     hopper             // our own kernel for many rows
   } method = Method::library;
   cublasLtMatmulAlgo_t algorithm{};  // of the library
-  int variant = 0;                   // of hopper: tile columns; of gemv: place in gemv_plans()
+  int variant = 0;                   // place in gemv_plans() or hopper_plans()
   float time_us = 0;                 // when it was chosen; 0: not timed
 };
 

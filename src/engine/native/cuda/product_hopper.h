@@ -28,9 +28,14 @@ struct HopperProduct {
 // f16 and bf16; `in` and the columns of y multiples of 8; compute capability 9.x.
 bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t columns, bool gated);
 
-// How many columns a block may take.
-std::span<const int> hopper_tiles();
+// How a product is cut.
+struct HopperPlan {
+  int tile_columns = 0;  // of a block; its rows are 128
+  int cluster = 0;       // blocks, one above the other, that share what they fetch of W
+};
 
-void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, int tile_columns);
+std::span<const HopperPlan> hopper_plans();
+
+void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan);
 
 }  // namespace cotenant

@@ -12,6 +12,7 @@
 #include "engine/native/cuda/gemv.h"
 #include "engine/native/cuda/norm.h"
 #include "engine/native/cuda/product_check.h"
+#include "engine/native/cuda/product_hopper.h"
 #include "engine/native/cuda/program.h"
 
 namespace cotenant {
@@ -21,8 +22,10 @@ constexpr int rounds = 3;
 
 std::string describe(const Plan& plan) {
   switch (plan.method) {
-    case Plan::Method::hopper:
-      return fmt::format("{}, {} columns", to_string(plan.method), plan.variant);
+    case Plan::Method::hopper: {
+      const HopperPlan& cut = hopper_plans()[static_cast<size_t>(plan.variant)];
+      return fmt::format("{}, {} columns, clusters of {}", to_string(plan.method), cut.tile_columns, cut.cluster);
+    }
     case Plan::Method::gemv:
     case Plan::Method::gemv_after_norm: {
       const GemvPlan& cut = gemv_plans()[static_cast<size_t>(plan.variant)];
