@@ -1,0 +1,131 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "../analysis/made_experiment.h"
+#include "program.h"
+
+namespace cotenant {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+class AnalyzeCommand : public DataRoot {
+ protected:
+  void SetUp() override {
+    DataRoot::SetUp();
+    MadeTenant a, b;
+    a.name = "a";
+    b.name = "b, \"2\"";
+    a.latency_ms = b.latency_ms = 4;
+    make_experiment(root_ / "pair", {a, b});
+    make_experiment(root_ / "slow", {a, b});
+    a.latency_ms = 2;
+    make_experiment(root_ / "solo", {a});
+  }
+
+  std::string path(const std::string& name) const { return (root_ / name).string(); }
+};
+
+TEST_F(AnalyzeCommand, PrintsTheAnswerFirst) {
+  const Outcome outcome = run_cotenant("analyze --no-plots " + path("pair"));
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, IsEmpty());
+  EXPECT_THAT(outcome.out, StartsWith("pair ("));
+  EXPECT_THAT(outcome.out, HasSubstr("the work of 1.00 CPUs; worst slowdown 2.00x"));
+  EXPECT_THAT(outcome.out, testing::Not(HasSubstr("\033")));  // no colours: this is no terminal
+}
+
+TEST_F(AnalyzeCommand, GivesOneObjectOrAList) {
+  const json one = json::parse(run_cotenant("analyze --json pair", root_.string()).out);
+  EXPECT_EQ(one.at("experiment"), "pair");
+  EXPECT_EQ(one.at("valid"), true);
+  EXPECT_EQ(one.at("tenants").at(1).at("name"), "b, \"2\"");
+  EXPECT_NEAR(one.at("tenants").at(0).at("slowdown_p50").get<double>(), 2, 1e-9);
+  EXPECT_EQ(one.at("tenants").at(0).at("verdict"), "fair");
+  EXPECT_EQ(one.at("tenants").at(0).at("clock"), "host");
+  EXPECT_TRUE(one.at("tenants").at(0).at("gpu_ms").is_null());
+  EXPECT_EQ(one.at("tenants").at(0).at("latency_ms").at("ci95_p50").size(), 2u);
+  EXPECT_EQ(one.at("fairness").at("basis"), "latency_mean");
+  EXPECT_TRUE(one.at("fairness").at("by_quantile").contains("p99"));
+  EXPECT_EQ(one.at("significance").at("assumes_independence"), true);
+  EXPECT_EQ(one.at("significance").at("omnibus").at("test"), "anova");
+  EXPECT_EQ(one.at("significance").at("pairs").size(), 1u);
+  const json solo = json::parse(run_cotenant("analyze --json " + path("solo")).out);
+  EXPECT_TRUE(solo.at("fairness").is_null());
+  EXPECT_TRUE(solo.at("significance").is_null());
+  EXPECT_TRUE(solo.at("system").at("stp").is_null());
+  EXPECT_EQ(json::parse(run_cotenant("analyze --json " + path("pair") + " " + path("solo")).out).size(), 2u);
+  EXPECT_FALSE(std::filesystem::exists(root_ / "plots"));
+}
+
+TEST_F(AnalyzeCommand, WritesTablesForOthers) {
+  const std::string csv = run_cotenant("analyze --csv " + path("pair")).out;
+  EXPECT_THAT(csv, StartsWith("experiment,tenant,model,"));
+  EXPECT_THAT(csv, HasSubstr("pair,\"b, \"\"2\"\"\",distilgpt2,forward,8,128,timeslice,true,host,1000,"));
+  const std::string markdown = run_cotenant("analyze --markdown " + path("pair") + " " + path("slow")).out;
+  EXPECT_THAT(markdown, StartsWith("## Comparison"));
+  EXPECT_THAT(markdown, HasSubstr("| a | distilgpt2 | 8x128 |"));
+}
+
+TEST_F(AnalyzeCommand, FindsTheExperimentOfAConfiguration) {
+  write_text(root_ / "pair.yaml",
+             "experiment_name: pair\nout_dir: " + path("pair") +
+                 "\ntenants:\n  - {model_name: distilgpt2, name: a, batch_size: 8, seq_len: 128}\n");
+  const Outcome outcome = run_cotenant("analyze --json " + path("pair.yaml"));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out).at("experiment"), "pair");
+  std::filesystem::remove_all(root_ / "pair");
+  EXPECT_THAT(run_cotenant("analyze --json " + path("pair.yaml")).err, HasSubstr("has not been run"));
+  make_study_experiment(root_ / "pair.incomplete", {{"a"}});
+  EXPECT_EQ(run_cotenant("analyze --json " + path("pair.yaml")).exit_code, 0);
+}
+
+TEST_F(AnalyzeCommand, WritesAReportAndRefusesAPlaceThatCannotBe) {
+  EXPECT_EQ(run_cotenant("analyze " + path("solo") + " --out " + path("report")).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::exists(root_ / "report" / "report.html"));
+  write_text(root_ / "file", "");
+  const Outcome refused = run_cotenant("analyze " + path("solo") + " --out " + path("file"));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("cannot be created"));
+  EXPECT_EQ(run_cotenant("analyze --json " + path("solo") + " > /dev/full").exit_code, 2);
+}
+
+TEST_F(AnalyzeCommand, CompareFailsWhenSlowerIfAsked) {
+  MadeTenant a;
+  a.name = "a";
+  a.latency_ms = 3;
+  make_experiment(root_ / "later", {a});
+  const std::string both = "compare " + path("solo") + " " + path("later");
+  EXPECT_EQ(run_cotenant(both).exit_code, 0);
+  EXPECT_EQ(run_cotenant(both + " --fail-if-slower").exit_code, 5);
+  EXPECT_EQ(run_cotenant(both + " --fail-if-slower --min-effect 60%").exit_code, 0);
+  EXPECT_EQ(run_cotenant(both + " --min-effect many").exit_code, 2);
+  const json found = json::parse(run_cotenant(both + " --json").out);
+  EXPECT_EQ(found.at("tenants").at(0).at("change"), "SLOWER");
+  EXPECT_NEAR(found.at("tenants").at(0).at("shift").get<double>(), 0.5, 1e-9);
+}
+
+TEST_F(AnalyzeCommand, ExportsEveryIteration) {
+  std::istringstream csv(run_cotenant("export " + path("pair")).out);
+  std::string line;
+  int lines = 0;
+  while (std::getline(csv, line)) ++lines;
+  EXPECT_EQ(lines, 1 + 2 * 1000);
+  const json rows = json::parse(run_cotenant("export --format json " + path("solo")).out);
+  ASSERT_EQ(rows.size(), 1000u);
+  EXPECT_EQ(rows.at(3).at("iter"), 3);
+  EXPECT_EQ(rows.at(3).at("tenant"), "a");
+  EXPECT_EQ(rows.at(3).at("counts"), true);
+  EXPECT_TRUE(rows.at(3).at("gpu_ms").is_null());
+  EXPECT_EQ(run_cotenant("export " + path("solo") + " -o " + path("x.csv")).exit_code, 0);
+  EXPECT_GT(std::filesystem::file_size(root_ / "x.csv"), 50'000u);
+}
+
+}  // namespace
+}  // namespace cotenant

@@ -1,0 +1,81 @@
+#include "report/text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "report/json_output.h"
+#include "report/table.h"
+#include "synthetic.h"
+
+namespace cotenant {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Table, AlignsByCodePoints) {
+  Table table({{"name", Align::left}, {"ms"}});
+  table.add_row({"café", "1.5"});
+  table.add_row({"a", "12.25"});
+  EXPECT_EQ(table.text(false), "name     ms\ncafé    1.5\na     12.25\n");
+  EXPECT_THROW(table.add_row({"one"}), Error);
+}
+
+TEST(Table, EscapesForEachFormat) {
+  Table table({{"name", Align::left}, {"n"}});
+  table.add_row({"a|b, \"c\"", "1"});
+  EXPECT_EQ(table.markdown(), "| name | n |\n|---|---:|\n| a\\|b, \"c\" | 1 |\n");
+  EXPECT_EQ(table.csv(), "name,n\n\"a|b, \"\"c\"\"\",1\n");
+}
+
+TEST(Table, KeepsControlCharactersFromTheTerminal) {
+  Table table({{"name", Align::left}});
+  table.add_row({"\033[2Jx\n"});
+  EXPECT_EQ(table.text(false), "name\n?[2Jx?\n");
+}
+
+TEST(FormatMs, KeepsTheDigitsThatAreCompared) {
+  EXPECT_EQ(format_ms(0.0123), "0.012");
+  EXPECT_EQ(format_ms(4.65349), "4.653");
+  EXPECT_EQ(format_ms(46.154), "46.15");
+  EXPECT_EQ(format_ms(1234.56), "1234.6");
+  EXPECT_EQ(format_ms(std::nan("")), "-");
+}
+
+TEST(ExperimentTable, HasTheFiguresAndTheReasons) {
+  ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
+  experiment.valid = false;
+  experiment.reasons = {"another program used the device"};
+  const std::string plain = experiment_table(experiment, false);
+  EXPECT_THAT(plain, HasSubstr("slowdown"));
+  EXPECT_THAT(plain, HasSubstr("hogging"));
+  EXPECT_THAT(plain, HasSubstr("STP 1.210, ANTT 1.700, Jain 0.9960 (progress)"));
+  EXPECT_THAT(plain, HasSubstr("not valid\n  another program used the device"));
+  EXPECT_THAT(plain, HasSubstr("files: data/synthetic"));
+  EXPECT_THAT(plain, Not(HasSubstr("TTFT")));
+  EXPECT_THAT(plain, Not(HasSubstr("\033")));
+  EXPECT_THAT(experiment_table(experiment, true), HasSubstr("\033[31mnot valid"));
+  experiment.tenants[0].ttft_ms = experiment.tenants[0].tpot_ms = experiment.tenants[0].latency_ms;
+  EXPECT_THAT(experiment_table(experiment, false), HasSubstr("TTFT ms"));
+}
+
+TEST(JsonOutput, HasNullForWhatIsUnknownOrNotFinite) {
+  ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
+  experiment.valid.reset();
+  experiment.significance->levene = {std::nan(""), std::nan("")};
+  experiment.significance->pairs[0].cohens_d = INFINITY;
+  experiment.tenants[0].latency_ms.ci95_p50.reset();
+  experiment.tenants[1].name = "bad \xff utf-8";
+  const auto found = nlohmann::json::parse(json_output({&experiment, 1}));
+  EXPECT_TRUE(found.at("valid").is_null());
+  EXPECT_TRUE(found.at("significance").at("levene").at("p").is_null());
+  EXPECT_TRUE(found.at("significance").at("pairs").at(0).at("cohens_d").is_null());
+  EXPECT_TRUE(found.at("tenants").at(0).at("latency_ms").at("ci95_p50").is_null());
+  EXPECT_EQ(found.at("tenants").at(0).at("baseline").at("experiment"), "synthetic");
+}
+
+}  // namespace
+}  // namespace cotenant
