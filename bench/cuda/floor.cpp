@@ -57,7 +57,7 @@ class Floor {
     workspace_ = arena_.take(workspace_bytes);
     x_ = filled(rows * widest, 1);
     y_ = filled(rows * widest, 1);
-    products_ = std::make_unique<Products>(stream_.get(), workspace_, workspace_bytes);
+    products_ = std::make_unique<Products>(stream_.get(), workspace_, workspace_bytes, device.sms);
     const Tuner tuner(stream_.get(), *products_, region, device.l2_bytes);
     for (size_t i = 0; i < list_.size(); ++i)
       if (!plans_.contains(list_[i])) plans_[list_[i]] = tuner.best(key(i), operands(i), workspace_);

@@ -74,7 +74,7 @@ Ceilings measure_ceilings(const TimingOptions& options, GpuState& state) {
     launch_generate(stream.get(), {.to = matrix, .dtype = Dtype::f16, .rows = side, .columns = side},
                     {.key = 1, .mean = 0, .half_width = 1});
   }
-  const Products products(stream.get(), workspace, workspace_bytes);
+  const Products products(stream.get(), workspace, workspace_bytes, 0);
   const ProductKey key{.dtype = Dtype::f16, .rows = side, .in = side, .columns = side};
   const ProductOperands operands{.y = matrices[0], .w = matrices[1], .x = matrices[2], .out = side};
   const Tuner tuner(stream.get(), products, {matrices[1], matrix_bytes}, 0);

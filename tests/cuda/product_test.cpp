@@ -64,7 +64,7 @@ void check_every_way(Random& random, const ProductKey& key) {
   const DeviceArray d_x(key.dtype, x), d_w(key.dtype, w), d_bias(key.dtype, bias);
   const DeviceArray wide(key.dtype, size(key.rows, key.columns));
   const DeviceMemory workspace = allocate_device(workspace_bytes);
-  const Products products(nullptr, workspace.get(), workspace_bytes);
+  const Products products(nullptr, workspace.get(), workspace_bytes, 132);
   for (const Plan& plan : products.candidates(key)) {
     SCOPED_TRACE(
         fmt::format("{} by {} {}, seed {}", to_string(key), to_string(plan.method), plan.variant, random.seed()));
@@ -132,7 +132,7 @@ TEST_F(ProductTest, TheCheckSeesUnwrittenAndWrongResults) {
   const DeviceArray x(Dtype::f16, random.normal(Dtype::f16, 64 * 128)),
       w(Dtype::f16, random.normal(Dtype::f16, 256 * 128)), y(Dtype::f16, 64 * 256);
   const DeviceMemory workspace = allocate_device(workspace_bytes);
-  const Products products(nullptr, workspace.get(), workspace_bytes);
+  const Products products(nullptr, workspace.get(), workspace_bytes, 132);
   const ProductOperands operands{.y = y.data(), .w = w.data(), .x = x.data(), .out = 256};
   poison_result(nullptr, key, y.data());
   EXPECT_GT(relative_error(nullptr, key, operands, workspace.get()), 1e30);

@@ -70,7 +70,7 @@ CudaOps::CudaOps(const OpsOptions& options)
   }
   workspace_ = take_activations(workspace_bytes);
   if (dry()) return;
-  products_ = std::make_unique<Products>(stream_.get(), workspace_, workspace_bytes);
+  products_ = std::make_unique<Products>(stream_.get(), workspace_, workspace_bytes, device_.sms);
   loader_ = std::make_unique<WeightLoader>(stream_.get(), device_.ordinal, workspace_);
 }
 

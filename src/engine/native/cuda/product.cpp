@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "base/error.h"
 #include "engine/native/cuda/check.h"
@@ -114,21 +115,23 @@ std::string_view to_string(Plan::Method method) {
   return "?";
 }
 
-Products::Products(cudaStream_t stream, void* workspace, size_t workspace_bytes)
-    : stream_(stream), workspace_(workspace), workspace_bytes_(workspace_bytes) {
+Products::Products(cudaStream_t stream, void* workspace, size_t workspace_bytes, int sms)
+    : stream_(stream), workspace_(workspace), workspace_bytes_(workspace_bytes), sms_(sms) {
   cublasLtHandle_t handle = nullptr;
   COTENANT_CUBLAS("open cuBLASLt", cublasLtCreate(&handle));
   handle_ = LtHandle(handle);
 }
 
-void Products::add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const {
+void Products::ask_library(const ProductKey& key, Plan::Method method, int sms, size_t workspace_bytes,
+                           std::vector<Plan>& plans) const {
   cublasLtMatmulPreference_t made = nullptr;
   COTENANT_CUBLAS(operation, cublasLtMatmulPreferenceCreate(&made));
   const LtPreference preference(made);
   COTENANT_CUBLAS(operation, cublasLtMatmulPreferenceSetAttribute(made, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-                                                                  &workspace_bytes_, sizeof workspace_bytes_));
+                                                                  &workspace_bytes, sizeof workspace_bytes));
   // Any aligned address does for the bias: what matters is that there is one.
   const Description description(key, method, workspace_);
+  set(description.desc, CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET, sms);
   std::array<cublasLtMatmulHeuristicResult_t, 32> found{};
   int count = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -136,9 +139,22 @@ void Products::add_library_candidates(const ProductKey& key, Plan::Method method
       description.y.get(), made, static_cast<int>(found.size()), found.data(), &count);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return;
   COTENANT_CUBLAS(operation, status);
-  for (int i = 0; i < count; ++i)
-    if (found[static_cast<size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
-      plans.push_back({.method = method, .algorithm = found[static_cast<size_t>(i)].algo});
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    if (found[i].state != CUBLAS_STATUS_SUCCESS) continue;
+    const Plan plan{.method = method, .algorithm = found[i].algo};
+    const bool known = std::any_of(plans.begin(), plans.end(), [&](const Plan& other) {
+      return other.method == method && std::memcmp(&other.algorithm, &plan.algorithm, sizeof plan.algorithm) == 0;
+    });
+    if (!known && runs(key, plan)) plans.push_back(plan);
+  }
+}
+
+// The library names its eight favourites. Asked as if it had fewer multiprocessors, or no workspace, it names others,
+// which are sometimes the faster ones.
+void Products::add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const {
+  ask_library(key, method, 0, workspace_bytes_, plans);
+  ask_library(key, method, 0, 0, plans);
+  for (const int sms : {sms_ * 3 / 4, sms_ / 2}) ask_library(key, method, sms, workspace_bytes_, plans);
 }
 
 std::vector<Plan> Products::candidates(const ProductKey& key) const {

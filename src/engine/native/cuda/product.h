@@ -62,7 +62,7 @@ std::string_view to_string(Plan::Method method);
 // cuBLASLt with one workspace, for one stream.
 class Products {
  public:
-  Products(cudaStream_t stream, void* workspace, size_t workspace_bytes);
+  Products(cudaStream_t stream, void* workspace, size_t workspace_bytes, int sms);
 
   // Every way to compute it, the library's favourites first. At least one.
   std::vector<Plan> candidates(const ProductKey& key) const;
@@ -75,11 +75,14 @@ class Products {
   void run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
   void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
   void add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const;
+  void ask_library(const ProductKey& key, Plan::Method method, int sms, size_t workspace_bytes,
+                   std::vector<Plan>& plans) const;
 
   LtHandle handle_;
   cudaStream_t stream_;
   void* workspace_;
   size_t workspace_bytes_;
+  int sms_;
 };
 
 }  // namespace cotenant

@@ -95,7 +95,13 @@ bool Tuner::right(const ProductKey& key, const Plan& plan, const ProductOperands
 Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* scratch) const {
   fill_input(stream_, key, const_cast<void*>(operands.x));
   std::vector<Candidate> candidates;
-  for (const Plan& plan : products_.candidates(key)) candidates.push_back({plan, time(key, plan, operands)});
+  for (const Plan& plan : products_.candidates(key)) {
+    try {
+      candidates.push_back({plan, time(key, plan, operands)});
+    } catch (const Error& e) {  // the library thinks better of it when it comes to launching
+      spdlog::debug("tune {}: {} cannot be used ({})", to_string(key), describe(plan), e.message());
+    }
+  }
   for (Candidate& candidate : candidates) {
     candidate.graph.run_us();  // clocks, caches, modules
     candidate.plan.time_us = std::numeric_limits<float>::infinity();
