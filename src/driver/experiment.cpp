@@ -15,8 +15,10 @@
 #include "driver/recorder.h"
 #include "driver/validity.h"
 #include "results/output_file.h"
+#include "results/telemetry.h"
 #include "results/window.h"
 #include "telemetry/foreign_load.h"
+#include "telemetry/host_sampler.h"
 
 namespace cotenant {
 namespace {
@@ -24,6 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kTickNs = 20'000'000;           // how often rings are drained and conditions looked at
+constexpr int64_t kSampleNs = 100'000'000;        // of telemetry
 constexpr int64_t kAheadNs = 50'000'000;          // of T0, at least
 constexpr int64_t kLeaveNs = 10'000'000'000;      // for a worker to leave after a run
 constexpr int64_t kLeaveEarlyNs = 1'000'000'000;  // and after an interruption, when it may be anywhere
@@ -117,7 +120,10 @@ class Run {
       if (signal_) crew_->give_up_all(fmt::format("killed after a second {}", signal_name(*number)));
       signal_ = number;
     }
-    if (t0_ns_ != 0) drain();
+    if (t0_ns_ != 0) {
+      drain();
+      sample();
+    }
     if (context_.show) context_.show(live());
   }
 
@@ -139,6 +145,14 @@ class Run {
     for (size_t i = 0; i < crew_->tenants().size(); ++i)
       if (crew_->tenants()[i].stage < stage && (!only || *only == i))
         crew_->give_up(i, fmt::format("did not finish phase {} within {:g} s", phases_.back().name, deadline_s));
+  }
+
+  void sample() {
+    if (now_ns() - sampled_ns_ < kSampleNs) return;
+    sampled_ns_ = now_ns();
+    fmt::memory_buffer line;
+    append_json(line, sampler_->sample(t0_ns_));
+    telemetry_->write({line.data(), line.size()});
   }
 
   bool load() {
@@ -166,6 +180,11 @@ class Run {
   void go() {
     enter("run");
     load_before_ = snapshot_load();
+    std::vector<std::pair<std::string, pid_t>> processes;
+    for (size_t i = 0; i < record_.tenants.size(); ++i)
+      processes.emplace_back(record_.tenants[i].name, crew_->pid_of(i));
+    sampler_.emplace(processes);
+    telemetry_.emplace(directory_ / "telemetry.jsonl");
     t0_ns_ = now_ns() + std::max(kAheadNs, 2 * crew_->longest_pass_ns());
     record_.t0_wall_s = wall_clock_s() + ns_to_s(t0_ns_ - now_ns());
     crew_->tell("go", t0_ns_);
@@ -259,6 +278,7 @@ class Run {
       samples.push_back(recorder.iterations());
       recorder.files().finish();
     }
+    if (telemetry_) telemetry_->close();
     const bool by_stop = !is_fixed();
     const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(seconds_between(t0_ns_, stop_ns_)) : std::nullopt;
     if (t0_ns_ != 0) record_.window = overlap_window(samples, stop_s);
@@ -318,6 +338,9 @@ class Run {
   std::optional<int> signal_;
   int64_t t0_ns_ = 0, stop_ns_ = 0;                         // 0: not reached
   std::vector<std::pair<size_t, int64_t>> last_completed_;  // per tenant: requests so far, and when that last grew
+  std::optional<HostSampler> sampler_;
+  std::optional<OutputFile> telemetry_;
+  int64_t sampled_ns_ = 0;
   std::optional<LoadSnapshot> load_before_, load_after_;
 };
 

@@ -7,14 +7,10 @@
 #include <set>
 #include <string>
 
+#include "telemetry/proc.h"
+
 // What other programs did on this machine between two looks at /proc.
 namespace cotenant {
-
-struct ProcessTimes {
-  std::string name;
-  double cpu_s = 0;              // user and system, of all threads
-  unsigned long long start = 0;  // of the process, in clock ticks since boot: tells a reused pid
-};
 
 struct LoadSnapshot {
   double at_s = 0;    // CLOCK_MONOTONIC

@@ -170,8 +170,11 @@ TEST_F(DeathTest, ALimitOnFilesLosesNothingThatWasThere) {
   write("pair.yaml", pair_config(0.1, 0));
   ASSERT_EQ(run("run pair.yaml").status.code, 0);
   const std::string before = read("data/pair/a/events.jsonl");
-  write("pair.yaml", pair_config(60, 0));
-  const Finished finished = run("run pair.yaml", "ulimit -f 64;");
+  // Some megabytes, which the shared memory of the event rings needs, too; this tenant writes as much in a second.
+  write("pair.yaml",
+        "experiment_name: pair\ndevice: cpu\nmin_duration_s: 60\nwarmup_s: 0\ntenants:\n"
+        "  - {name: a, engine: stress, stress: {kind: spin, service_ms: 0.02}, num_iters: 20}\n");
+  const Finished finished = run("run pair.yaml", "ulimit -f 10000;");
   EXPECT_EQ(finished.status.code, 2);
   EXPECT_THAT(finished.err, HasSubstr("File too large"));
   EXPECT_EQ(read("data/pair/a/events.jsonl"), before);

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "command.h"
+#include "results/telemetry.h"
 #include "sharing/host_share.h"
 
 namespace cotenant {
@@ -56,6 +57,9 @@ TEST_F(DriverTest, AnOverlappingRunCoversItsWindow) {
   EXPECT_EQ(iterations("data/pair", "quick").front().tokens_in, 16);
   EXPECT_TRUE(fs::exists(at("data/pair/org_slow/org_slow_sleep_b1_L1_latencies_ms.csv")));
   EXPECT_TRUE(fs::exists(at("data/pair/org_slow/org_slow_sleep_b1_L1_summary.txt")));
+  const auto telemetry = read_telemetry(at("data/pair/telemetry.jsonl"));
+  EXPECT_GE(telemetry.size(), 2u);
+  EXPECT_EQ(telemetry.back().tenants.size(), 2u);
   EXPECT_FALSE(fs::exists(at("data/pair.lock")));
   EXPECT_FALSE(fs::exists(at("data/pair.staging")));
 }

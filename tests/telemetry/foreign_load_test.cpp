@@ -20,8 +20,8 @@ LoadSnapshot at(double at_s, double busy_s) {
 
 TEST(ForeignLoad, IsWhatIsBusyWithoutUs) {
   LoadSnapshot before = at(100, 50), after = at(110, 65);
-  before.processes = {{1, {"ours", 5, 1}}, {2, {"theirs", 7, 1}}};
-  after.processes = {{1, {"ours", 13, 1}}, {2, {"theirs", 12, 1}}, {3, {"new", 1, 9}}};
+  before.processes = {{1, {"ours", 5, 1, 0}}, {2, {"theirs", 7, 1, 0}}};
+  after.processes = {{1, {"ours", 13, 1, 0}}, {2, {"theirs", 12, 1, 0}}, {3, {"new", 1, 9, 0}}};
   const auto load = foreign_load(before, after, {1});
   ASSERT_TRUE(load);
   EXPECT_DOUBLE_EQ(load->busy_cores, (15.0 - 8) / 10);
@@ -30,8 +30,8 @@ TEST(ForeignLoad, IsWhatIsBusyWithoutUs) {
 
 TEST(ForeignLoad, TellsAReusedPidFromItsPredecessor) {
   LoadSnapshot before = at(0, 1), after = at(10, 11);
-  before.processes = {{7, {"old", 100, 1}}};
-  after.processes = {{7, {"new", 4, 2}}};
+  before.processes = {{7, {"old", 100, 1, 0}}};
+  after.processes = {{7, {"new", 4, 2, 0}}};
   EXPECT_EQ(foreign_load(before, after, {})->top_process, "new (pid 7), 0.40 cores");
 }
 
