@@ -15,8 +15,9 @@ namespace {
 // Magic, version, the header's length and the header, padded so that the data starts at a multiple of 64 bytes.
 std::string npy_header(std::span<const int64_t> shape) {
   static_assert(std::endian::native == std::endian::little);
+  const char* comma = shape.size() == 1 ? "," : "";  // as Python writes a tuple of one
   std::string text =
-      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", fmt::join(shape, ", "));
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}", fmt::join(shape, ", "), comma);
   constexpr size_t preamble = 10;
   text.append(63 - (preamble + text.size()) % 64, ' ');
   text += '\n';
