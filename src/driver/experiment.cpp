@@ -185,10 +185,16 @@ class Run {
       processes.emplace_back(record_.tenants[i].name, crew_->pid_of(i));
     sampler_.emplace(processes);
     telemetry_.emplace(directory_ / "telemetry.jsonl");
-    t0_ns_ = now_ns() + std::max(kAheadNs, 2 * crew_->longest_pass_ns());
+    t0_ns_ = now_ns() + ahead_ns();
     record_.t0_wall_s = wall_clock_s() + ns_to_s(t0_ns_ - now_ns());
     crew_->tell("go", t0_ns_);
     write_file(directory_ / "experiment.json", to_json(record_));  // for readers of a run whose driver was killed
+  }
+
+  // Time for everyone to finish the pass it is in and to run one more just before T0. A single tenant is in none.
+  int64_t ahead_ns() const {
+    const int64_t pass_ns = crew_->longest_pass_ns();
+    return record_.tenants.size() == 1 ? kAheadNs + pass_ns : std::max(kAheadNs, 2 * pass_ns);
   }
 
   void watch() {

@@ -35,6 +35,7 @@ class Tenant {
  private:
   void live();
   Command next_command();
+  bool command_within(int64_t patience_ns);
   void obey(const Command& command);
   void load();
   void warm();
