@@ -7,8 +7,8 @@
 
 namespace cotenant {
 
-// `cotenant analyze --json`: one object, or a list of them for several experiments; docs/analysis.md lists the fields.
-// What is unknown or not finite is null. Ends with a newline.
+// `cotenant analyze --json`: one object, or a list of them for several experiments; docs/metrics.md defines the
+// figures. What is unknown or not finite is null. Ends with a newline.
 std::string json_output(std::span<const ExperimentAnalysis> experiments);
 
 }  // namespace cotenant
