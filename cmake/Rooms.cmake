@@ -32,5 +32,7 @@ function(cotenant_tests name)
   if(NOT test_TIMEOUT)
     set(test_TIMEOUT 120)
   endif()
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${test_TIMEOUT} LABELS "${name};${test_LABELS}")
+  # Passive: tests run side by side, and OpenMP threads that spin at a barrier then wait for each other's time slices.
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${test_TIMEOUT}
+    LABELS "${name};${test_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
