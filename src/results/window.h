@@ -19,8 +19,8 @@ std::optional<WindowRecord> overlap_window(std::span<const std::vector<Iteration
 // Whether the iteration is complete, ok, and wholly inside. Without a window all that are ok count.
 bool counts(const Iteration& iteration, const std::optional<WindowRecord>& window);
 
-// What of one iteration lies in the window: 1 request, or the part of one at an edge; its tokens likewise. Nothing of one
-// that is not ok.
+// What of one iteration lies in the window: 1 request, or the part of one at an edge; its tokens likewise. Nothing of
+// one that is not ok.
 struct PartInside {
   double requests = 0, tokens_in = 0, tokens_out = 0;
 };
