@@ -71,7 +71,13 @@ Intervals intervals_of(const std::vector<std::vector<double>>& rows, MakeInterva
   return result;
 }
 
-// One row per run of a repeated experiment in which all tenants have their progress.
+double mean_of_column(const std::vector<std::vector<double>>& rows, size_t column) {
+  double sum = 0;
+  for (const auto& row : rows) sum += row[column];
+  return sum / static_cast<double>(rows.size());
+}
+
+// One row per run of a repeated experiment in which all tenants have their progress; none if there are too few.
 std::vector<std::vector<double>> rows_of_repeats(const ExperimentAnalysis& analysis) {
   std::vector<std::vector<double>> rows;
   for (const RepeatAnalysis& repeat : analysis.repeats) {
@@ -80,6 +86,7 @@ std::vector<std::vector<double>> rows_of_repeats(const ExperimentAnalysis& analy
       if (progress) row.push_back(*progress);
     if (row.size() == analysis.tenants.size()) rows.push_back(std::move(row));
   }
+  if (rows.size() < least_repeats) rows.clear();
   return rows;
 }
 
@@ -97,10 +104,10 @@ std::vector<std::vector<double>> rows_of_bootstrap(const std::vector<LoadedTenan
   return rows;
 }
 
-Intervals find_intervals(const ExperimentAnalysis& analysis, const std::vector<LoadedTenant>& loaded,
+// `of_runs`: empty, or enough of them.
+Intervals find_intervals(const std::vector<std::vector<double>>& of_runs, const std::vector<LoadedTenant>& loaded,
                          const std::vector<std::optional<Baseline>>& baselines, uint64_t seed) {
-  const auto of_runs = rows_of_repeats(analysis);
-  if (of_runs.size() >= least_repeats)
+  if (!of_runs.empty())
     return intervals_of(of_runs, [](const std::vector<double>& values) {
       const MeanInterval interval = mean_interval(values);
       return std::optional(Interval{interval.low, interval.high});
@@ -159,6 +166,9 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
 
 void judge(ExperimentAnalysis& analysis, const std::vector<LoadedTenant>& loaded,
            const std::vector<std::optional<Baseline>>& baselines, uint64_t seed) {
+  const auto of_runs = rows_of_repeats(analysis);
+  for (size_t t = 0; !of_runs.empty() && t < analysis.tenants.size(); ++t)
+    analysis.tenants[t].progress = mean_of_column(of_runs, t);
   std::vector<double> progress, slowdowns;
   for (const TenantAnalysis& tenant : analysis.tenants) {
     if (tenant.progress && *tenant.progress > 0) progress.push_back(*tenant.progress);
@@ -178,7 +188,7 @@ void judge(ExperimentAnalysis& analysis, const std::vector<LoadedTenant>& loaded
   const auto timed = [](const LoadedTenant& tenant) { return tenant.clock() == Clock::host; };
   if (!std::ranges::all_of(loaded, timed)) return;
 
-  const Intervals intervals = find_intervals(analysis, loaded, baselines, seed);
+  const Intervals intervals = find_intervals(of_runs, loaded, baselines, seed);
   analysis.stp_interval = intervals.stp;
   const double center = geometric_mean(progress);
   for (size_t t = 0; t < tenants; ++t) {

@@ -18,9 +18,9 @@ constexpr size_t least_repeats = 5;
 void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Baseline& baseline, Metric metric,
                   uint64_t seed);
 
-// Fills relative progress with its interval, the verdicts, STP and ANTT, once all tenants have their progress. From
-// repeats where there are enough, else by a block bootstrap of the times between completions. `loaded` and `baselines`
-// are in the order of the tenants.
+// Fills relative progress with its interval, the verdicts, STP and ANTT, once all tenants have their progress. Where
+// there are enough repeats progress becomes their mean, with Student's interval; else intervals are by a block
+// bootstrap of the times between completions. `loaded` and `baselines` are in the order of the tenants.
 void judge(ExperimentAnalysis& analysis, const std::vector<LoadedTenant>& loaded,
            const std::vector<std::optional<Baseline>>& baselines, uint64_t seed);
 

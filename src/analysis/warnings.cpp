@@ -138,7 +138,8 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
   Warnings& warnings = analysis.warnings;
   if (experiment.record)
     for (const WarningRecord& warning : experiment.record->validity.warnings)
-      warnings.push_back(warning.remedy.empty() ? warning.what : warning.what + ": " + warning.remedy);
+      if (!warning.what.starts_with("too few samples"))  // said below, of all tenants at once
+        warnings.push_back(warning.remedy.empty() ? warning.what : warning.what + ": " + warning.remedy);
   for (const LoadedTenant& tenant : experiment.tenants) of_files(warnings, tenant);
   for (const TenantAnalysis& tenant : analysis.tenants) of_samples(warnings, tenant);
   of_few_samples(warnings, analysis.tenants);

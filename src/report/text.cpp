@@ -297,7 +297,11 @@ std::string experiment_details(const ExperimentAnalysis& experiment, bool colour
   const Table samples = sample_table(experiment);
   std::string out = samples.empty() ? "" : samples.text(colour, "  ") + "\n";
   out += joined(fairness_lines(experiment)) + joined(test_lines(experiment)) + joined(baseline_lines(experiment));
-  if (!experiment.repeats.empty()) out += fmt::format("repeats: {} runs\n", experiment.repeats.size());
+  if (!experiment.repeats.empty())
+    out += fmt::format(
+        "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the "
+        "first run's\n",
+        experiment.repeats.size());
   for (const std::string& warning : experiment.warnings)
     out += painted("warning:", yellow, colour) + " " + printable(warning) + "\n";
   return out;

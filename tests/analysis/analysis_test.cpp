@@ -359,6 +359,7 @@ TEST_F(Analysis, TakesIntervalsFromRepeats) {
   EXPECT_EQ(found.tenants[1].verdict, Verdict::starved);
   const Interval of_a = *found.tenants[0].progress_interval;
   EXPECT_LT(of_a.high - of_a.low, 0.01);
+  EXPECT_NEAR((of_a.low + of_a.high) / 2, *found.tenants[0].progress, 1e-12);
   EXPECT_THAT(found.warnings, Not(Contains(HasSubstr("too small for a verdict"))));
 }
 
