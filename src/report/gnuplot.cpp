@@ -232,7 +232,8 @@ std::string PictureWriter::curve_data(const Curve& curve) {
 void PictureWriter::plot(const std::vector<std::string>& parts) {
   std::string command = "plot ";
   for (size_t i = 0; i < parts.size(); ++i) command += (i ? ", \\\n  " : "") + parts[i];
-  add(parts.empty() ? "plot NaN notitle" : command);
+  // Without a point gnuplot refuses to draw even the axes: it gets one outside them.
+  add(parts.empty() ? "unset logscale\nset xrange [0:1]\nset yrange [0:1]\nplot -1 notitle" : command);
 }
 
 std::filesystem::path find_gnuplot() {

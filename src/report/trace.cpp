@@ -19,6 +19,10 @@ namespace {
 
 constexpr int run_pid = 1;  // the run itself; tenants follow
 
+int pid_of(size_t tenant) {
+  return run_pid + 1 + static_cast<int>(tenant);
+}
+
 std::string json_text(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -156,7 +160,7 @@ void write_telemetry(EventWriter& events, const LoadedExperiment& experiment,
     for (const TenantTelemetry& used : sample.tenants) {
       for (size_t i = 0; i < experiment.tenants.size(); ++i) {
         if (experiment.tenants[i].name != used.name || !used.busy_cores) continue;
-        events.counter(run_pid + 1 + static_cast<int>(i), "busy cores", "cores", sample.t_s, *used.busy_cores);
+        events.counter(pid_of(i), "busy cores", "cores", sample.t_s, *used.busy_cores);
       }
     }
   }
@@ -191,12 +195,19 @@ void write_request(EventWriter& events, int pid, int64_t id, const Iteration& it
   events.close(pid, id, "request", std::max(before_s, end_s));
 }
 
-void write_tenant(EventWriter& events, const LoadedExperiment& experiment, size_t index) {
+void write_names(EventWriter& events, const LoadedExperiment& experiment) {
+  events.metadata(run_pid, 0, "process_name", "run: " + experiment.name);
+  events.sort_index(run_pid);
+  for (size_t i = 0; i < experiment.tenants.size(); ++i) {
+    events.metadata(pid_of(i), 0, "process_name", experiment.tenants[i].name);
+    events.metadata(pid_of(i), pid_of(i), "thread_name", "requests");
+    events.sort_index(pid_of(i));
+  }
+}
+
+void write_requests(EventWriter& events, const LoadedExperiment& experiment, size_t index) {
   const LoadedTenant& tenant = experiment.tenants[index];
-  const int pid = run_pid + 1 + static_cast<int>(index);
-  events.metadata(pid, 0, "process_name", tenant.name);
-  events.metadata(pid, pid, "thread_name", "requests");
-  events.sort_index(pid);
+  const int pid = pid_of(index);
   int64_t id = 0;
   double end_before_s = 0;  // for files without times
   read_events(experiment.directory / tenant.directory / "events.jsonl", [&](const Iteration& iteration) {
@@ -226,11 +237,10 @@ void write_trace(const std::filesystem::path& directory, const std::function<voi
                   json_text(lacks_times(experiment) ? "the files have latencies only: requests are set end to end"
                                                     : "measured on the host's clock")));
   EventWriter events(write, origin_of(experiment, telemetry));
-  events.metadata(run_pid, 0, "process_name", "run: " + experiment.name);
-  events.sort_index(run_pid);
+  write_names(events, experiment);
   if (experiment.record) write_phases(events, *experiment.record);
   write_telemetry(events, experiment, telemetry);
-  for (size_t i = 0; i < experiment.tenants.size(); ++i) write_tenant(events, experiment, i);
+  for (size_t i = 0; i < experiment.tenants.size(); ++i) write_requests(events, experiment, i);
   events.flush();
   write("\n]}\n");
 }

@@ -296,7 +296,7 @@ function scatterChart(items, options) {
     const room = (r) => (r[1] - r[0]) * 0.12;
     const x = linearScale(xs[0] - room(xs), xs[1] + room(xs), Math.max(3, width / 110));
     const y = linearScale(ys[0] - room(ys), ys[1] + room(ys), 5);
-    const { root, area, px, py } = frame(width, options.height ?? 320, { ...options, x, y });
+    const { root, area, px, py } = frame(width, options.height ?? 320, { xTitle: options.xTitle, yTitle: options.yTitle, x, y });
     for (const i of visible) {
       const name = shorten(items[i].name, 26), right = px(options.x(i)) + 12 + textWidth(name) < area.left + area.width;
       root.append(svg("circle", { class: "bar halo", cx: px(options.x(i)), cy: py(options.y(i)), r: 7, style: `fill:${colour(items[i].colour)}` }));

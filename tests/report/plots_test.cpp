@@ -1,0 +1,114 @@
+#include "report/plots.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "scratch.h"
+#include "synthetic.h"
+
+namespace cotenant {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Plots : public testing::Test {
+ protected:
+  void SetUp() override {
+    gnuplot_ = find_gnuplot();
+    if (gnuplot_.empty()) GTEST_SKIP() << "gnuplot is not installed";
+  }
+  std::filesystem::path gnuplot_;
+  Scratch scratch_;
+};
+
+TEST_F(Plots, EveryPictureIsDrawnAsSvgAndPng) {
+  auto experiment = synthetic_experiment({"first", "second", "third"});
+  experiment.telemetry =
+      scratch_.write("telemetry.jsonl", "{\"t_s\":0,\"power_w\":100}\n{\"t_s\":1,\"power_w\":200}\n");
+  const auto files = draw(experiment_pictures(experiment), gnuplot_, scratch_.path() / "plots");
+  for (const char* name :
+       {"distribution", "ecdf", "boxes", "timeline", "latency", "slowdown", "throughput", "telemetry", "fairness"}) {
+    const std::string svg = text_of(scratch_.path() / "plots" / (std::string(name) + ".svg"));
+    EXPECT_THAT(svg, HasSubstr("</svg>")) << name;
+    EXPECT_TRUE(text_of(scratch_.path() / "plots" / (std::string(name) + ".png")).starts_with("\x89PNG")) << name;
+    if (name != std::string("telemetry")) {
+      EXPECT_THAT(svg, HasSubstr("second")) << name;
+    }
+  }
+  EXPECT_EQ(files.size(), 18u);
+}
+
+TEST_F(Plots, NamesAreTextWhateverTheyHold) {
+  const std::vector<std::string> names = {"<b>&'\"",           "50% %d %s",      "a_{b}^c", "`touch /tmp/x` $d1 @y",
+                                          "x'; set output 'z", "tab\there\nline"};
+  const auto experiment = synthetic_experiment(names);
+  draw(experiment_pictures(experiment), gnuplot_, scratch_.path());
+  for (const char* name : {"latency.svg", "boxes.svg"}) {  // names in the key, names as tics
+    const std::string svg = text_of(scratch_.path() / name);
+    for (const char* expected : {"&lt;b>&amp;'\"<", ">50% %d %s<", ">a_{b}^c<", ">`touch /tmp/x` $d1 @y<",
+                                 ">x'; set output 'z<", ">tab here line<"}) {
+      EXPECT_THAT(svg, HasSubstr(expected)) << name;
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists("z"));
+}
+
+TEST_F(Plots, DegenerateExperimentsAreDrawn) {
+  auto experiment = synthetic_experiment({"equal", "empty"});
+  set_metric(experiment.tenants[0], std::vector<double>(20, 5.0));
+  set_metric(experiment.tenants[1], {});
+  experiment.tenants[1].samples = Samples{};
+  EXPECT_NO_THROW(draw(experiment_pictures(experiment), gnuplot_, scratch_.path()));
+
+  auto one = synthetic_experiment({"one"}, 1);
+  EXPECT_NO_THROW(draw(experiment_pictures(one), gnuplot_, scratch_.path()));
+
+  auto nothing = synthetic_experiment({"nothing"});
+  set_metric(nothing.tenants[0], {});
+  nothing.tenants[0].samples = Samples{};
+  nothing.tenants[0].tokens_per_s.reset();
+  EXPECT_NO_THROW(draw(experiment_pictures(nothing), gnuplot_, scratch_.path()));
+}
+
+TEST_F(Plots, ManyTenantsAndManyExperimentsAreDrawn) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 24; ++i) names.push_back("tenant_" + std::to_string(i));
+  const auto many = synthetic_experiment(names, 100, 1.3);
+  EXPECT_NO_THROW(draw(experiment_pictures(many), gnuplot_, scratch_.path()));
+  const std::vector<ExperimentAnalysis> several = {synthetic_experiment({"a"}), synthetic_experiment({"a", "b"}), many};
+  draw(comparison_pictures(several), gnuplot_, scratch_.path());
+  for (const char* name : {"comparison.svg", "work_slowdown.svg", "scaling.svg"}) {
+    EXPECT_THAT(text_of(scratch_.path() / name), HasSubstr("</svg>"));
+  }
+}
+
+TEST_F(Plots, APlaceThatCannotBeWrittenIsTheUsersToMend) {
+  const auto file = scratch_.write("file", "not a directory");
+  try {
+    draw(experiment_pictures(synthetic_experiment({"a"})), gnuplot_, file / "plots");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::usage);
+    EXPECT_THAT(e.where(), HasSubstr("file"));
+  }
+}
+
+TEST_F(Plots, AFullDiskIsNoticed) {
+  // /dev/full behind a picture's name: every write fails.
+  std::filesystem::create_symlink("/dev/full", scratch_.path() / "boxes.svg");
+  EXPECT_THROW(draw(std::vector{boxes_picture(synthetic_experiment({"a"}))}, gnuplot_, scratch_.path()), Error);
+}
+
+TEST(PlotsWithoutGnuplot, IsFoundMissing) {
+  const std::string path = std::getenv("PATH");
+  setenv("PATH", "/nowhere", 1);
+  EXPECT_TRUE(find_gnuplot().empty());
+  setenv("PATH", path.c_str(), 1);
+}
+
+}  // namespace
+}  // namespace cotenant
