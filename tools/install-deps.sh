@@ -4,6 +4,7 @@
 #   tools/install-deps.sh              what building, testing and plotting need
 #   tools/install-deps.sh --format     also what formats the sources
 #   tools/install-deps.sh --fuzz       also what fuzzes the readers of files
+#   tools/install-deps.sh --browser    also what tests report.html in a browser (Debian; Ubuntu has it as a snap)
 #   tools/install-deps.sh --dry-run    says what it would install, and installs nothing
 #
 # Does nothing, and is quick, when all is there. Needs root or sudo only when something is missing.
@@ -35,6 +36,10 @@ fuzz='
 clang                 fuzzing (libFuzzer)
 '
 
+browser='
+chromium              tests of report.html
+'
+
 dry_run=no
 list=$base
 for argument in "$@"; do
@@ -42,6 +47,7 @@ for argument in "$@"; do
     --dry-run) dry_run=yes ;;
     --format) list=$list$format ;;
     --fuzz) list=$list$fuzz ;;
+    --browser) list=$list$browser ;;
     -h | --help)
       sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
       exit 0
