@@ -11,12 +11,6 @@
 namespace cotenant {
 namespace {
 
-template <class Bound>
-const Key* find_key(const std::vector<Bound>& keys, const std::string& path) {
-  const auto found = std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.path == path; });
-  return found == keys.end() ? nullptr : &*found;
-}
-
 // A value from the command line as one YAML scalar or list, so that nothing in it can become a key.
 std::string yaml_value(const Key& key, const std::string& value) {
   const bool is_text = key.type == ValueType::text || key.type == ValueType::name;

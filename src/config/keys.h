@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -69,6 +70,13 @@ using TenantKey = BoundKey<TenantDraft, TenantConfig>;
 
 const std::vector<ExperimentKey>& experiment_keys();
 const std::vector<TenantKey>& tenant_keys();
+
+// The key of this path; nullptr: there is none.
+template <class Bound>
+const Bound* find_key(const std::vector<Bound>& keys, std::string_view path) {
+  const auto found = std::find_if(keys.begin(), keys.end(), [&](const Key& key) { return key.path == path; });
+  return found == keys.end() ? nullptr : &*found;
+}
 
 // "an integer from 1 to 65536", "one of overlap, fixed": for messages and the documentation.
 std::string expectation(const Key& key);

@@ -7,7 +7,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -31,13 +30,6 @@ std::vector<std::string> names_behind(const std::vector<Bound>& keys, const std:
     if (names.empty() || names.back() != name) names.push_back(name);
   }
   return names;
-}
-
-template <class Bound>
-const Bound* find_key(const std::vector<Bound>& keys, const std::string& path) {
-  for (const Bound& key : keys)
-    if (key.path == path) return &key;
-  return nullptr;
 }
 
 // A key of the experiment inside a tenant, or the other way round.

@@ -112,6 +112,25 @@ Json never(const Json& what) {
   return {{"not", what}};
 }
 
+// A cell of a Markdown table.
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '<' || c == '*') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+template <class Bound>
+std::string key_table(const std::vector<Bound>& keys) {
+  std::string table = "| key | value | default | meaning |\n|---|---|---|---|\n";
+  for (const Key& key : keys)
+    table += fmt::format("| `{}` | {} | {} | {} |\n", key.path, cell(expectation(key)), cell(key.default_text),
+                         cell(key.description));
+  return table;
+}
+
 }  // namespace
 
 nlohmann::ordered_json config_schema() {
@@ -133,29 +152,6 @@ nlohmann::ordered_json config_schema() {
   schema["$defs"] = {{"tenant", std::move(tenant)}};
   return schema;
 }
-
-namespace {
-
-// A cell of a Markdown table.
-std::string cell(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '|' || c == '<' || c == '*') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
-template <class Bound>
-std::string key_table(const std::vector<Bound>& keys) {
-  std::string table = "| key | value | default | meaning |\n|---|---|---|---|\n";
-  for (const Key& key : keys)
-    table += fmt::format("| `{}` | {} | {} | {} |\n", key.path, cell(expectation(key)), cell(key.default_text),
-                         cell(key.description));
-  return table;
-}
-
-}  // namespace
 
 std::string config_markdown() {
   return fmt::format("### Keys of an experiment\n\n{}\n### Keys of a tenant\n\n{}", key_table(experiment_keys()),
