@@ -244,7 +244,7 @@ bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t col
 }
 
 std::span<const HopperPlan> hopper_plans() {
-  static constexpr std::array<HopperPlan, 4> plans{{{192, 2}, {192, 4}, {256, 2}, {256, 4}}};
+  static constexpr std::array<HopperPlan, 2> plans{{{192, 2}, {256, 2}}};  // clusters of four were never faster
   return plans;
 }
 
@@ -252,9 +252,7 @@ void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, co
   with_type(product.dtype, [&]<typename T>(T) {
     if constexpr (sizeof(T) == 2) {
       if (plan.tile_columns == 192 && plan.cluster == 2) return launch_kernel<T, 192, 2>(stream, product);
-      if (plan.tile_columns == 192 && plan.cluster == 4) return launch_kernel<T, 192, 4>(stream, product);
       if (plan.tile_columns == 256 && plan.cluster == 2) return launch_kernel<T, 256, 2>(stream, product);
-      if (plan.tile_columns == 256 && plan.cluster == 4) return launch_kernel<T, 256, 4>(stream, product);
     }
     throw internal_error("linear", "no Hopper kernel for this dtype and plan");
   });
