@@ -48,7 +48,7 @@ Reach reach(std::span<const std::vector<double>> sorted, bool logarithmic) {
     const double middle = std::isfinite(found.low) ? found.low : 1;
     return {middle * 0.95, middle * 1.05 + 1e-9};
   }
-  const double margin = logarithmic ? 0 : (found.high - found.low) * 0.03;
+  const double margin = logarithmic ? 0 : (found.high - found.low) * 0.06;
   return {std::max(found.low - margin, 0.0), found.high + margin};
 }
 

@@ -33,6 +33,7 @@ set title textcolor rgb '#16191d' font 'DejaVu Sans,22'
 set grid linetype 1 linecolor rgb '#e4e7ea' linewidth 1
 set key outside right top noopaque samplen 1.6 spacing 1.25 textcolor rgb '#16191d'
 set lmargin 11
+set format '%g'
 set style fill solid 1 noborder
 set datafile missing 'NaN'
 set samples 2

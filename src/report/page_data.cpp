@@ -161,6 +161,7 @@ Json telemetry_data(const ExperimentAnalysis& experiment) {
     for (size_t i = 0; i < panel.curves.size(); ++i) {
       Json curve = to_page(panel.curves[i]);
       curve["name"] = panel.names[i];
+      curve["colour"] = panel.colours[i];
       curves.push_back(curve);
     }
     panels.push_back({{"title", panel.title}, {"unit", panel.unit}, {"curves", curves}});

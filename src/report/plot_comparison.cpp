@@ -40,12 +40,15 @@ bool any(std::span<const ExperimentFigures> figures, Field field) {
 }
 
 Picture side_by_side(std::span<const ExperimentFigures> figures, Metric metric) {
+  double most = 0;
+  for (const auto& each : figures) most = std::max(most, each.tokens_per_s.value_or(0));
+  const ThroughputUnit unit = throughput_unit(most);
   struct Panel {
     std::string title, unit;
     Field field;
     double scale;
   };
-  std::vector<Panel> panels = {{"Device throughput", "thousand tokens/s", &ExperimentFigures::tokens_per_s, 1e-3},
+  std::vector<Panel> panels = {{"Device throughput", unit.name, &ExperimentFigures::tokens_per_s, 1 / unit.tokens},
                                {"Median " + metric_name(metric) + ", mean of the tenants",
                                 std::string(unit_title(metric)), &ExperimentFigures::median_ms, 1},
                                {"Work done (STP)", "devices' worth of work", &ExperimentFigures::stp, 1},
@@ -98,8 +101,11 @@ std::optional<Picture> scaling(std::span<const ScalingLine> lines, Metric metric
     }
     picture.plot(parts);
   };
-  picture.add("set ylabel 'thousand tokens/s, all tenants'");
-  draw_lines(&ScalingLine::tokens_per_s, 1e-3);
+  double fastest = 0;
+  for (const ScalingLine& line : lines) fastest = std::max(fastest, *std::ranges::max_element(line.tokens_per_s));
+  const ThroughputUnit unit = throughput_unit(fastest);
+  picture.add(fmt::format("set ylabel '{}, all tenants'", unit.name));
+  draw_lines(&ScalingLine::tokens_per_s, 1 / unit.tokens);
   picture.add("set ylabel " + gnuplot_text("median " + std::string(unit_title(metric))));
   draw_lines(&ScalingLine::median_ms, 1);
   picture.add("unset multiplot");

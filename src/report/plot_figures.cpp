@@ -56,16 +56,19 @@ std::optional<Picture> slowdown_picture(const ExperimentAnalysis& experiment) {
 }
 
 std::optional<Picture> throughput_picture(const ExperimentAnalysis& experiment) {
+  double most = 0;
+  for (const TenantAnalysis& tenant : experiment.tenants) most = std::max(most, tenant.tokens_per_s.value_or(0));
+  const ThroughputUnit unit = throughput_unit(most);
   std::vector<std::vector<Bar>> bars;
   bool any = false;
   for (const TenantAnalysis& tenant : experiment.tenants) {
     any = any || tenant.tokens_per_s;
-    bars.push_back({bar_of(tenant.tokens_per_s.value_or(NAN) / 1000)});
+    bars.push_back({bar_of(tenant.tokens_per_s.value_or(NAN) / unit.tokens)});
   }
   if (!any) return std::nullopt;
   PictureWriter picture("throughput", 1400, 800);
   picture.add(title_command(experiment, "throughput"));
-  picture.add("set ylabel 'thousand tokens/s'");
+  picture.add(fmt::format("set ylabel '{}'", unit.name));
   picture.plot(grouped_bars(picture, std::vector<std::string>{"in the window"}, names_of(experiment), bars));
   return picture.take();
 }
@@ -77,14 +80,14 @@ std::optional<Picture> telemetry_picture(const ExperimentAnalysis& experiment) {
   PictureWriter picture("telemetry", 2000, 420 * rows + 80);
   picture.add(fmt::format("set multiplot layout {},{} title {} font 'DejaVu Sans,24'", rows, panels.size() > 1 ? 2 : 1,
                           gnuplot_text(experiment.name + ": device over time", 90)));
-  picture.add("set xlabel 'time since the start (s)'\nset key inside bottom right horizontal\nset yrange [0:*]");
+  picture.add("set xlabel 'time since the start (s)'\nset key outside right top samplen 1.2\nset yrange [0:*]");
   for (const TelemetryPanel& panel : panels) {
     picture.add("set title " + gnuplot_text(panel.title));
     picture.add("set ylabel " + gnuplot_text(panel.unit));
     std::vector<std::string> parts;
     for (size_t i = 0; i < panel.curves.size(); ++i) {
-      parts.push_back(fmt::format("{} with lines linetype {} title {}", picture.curve_data(panel.curves[i]), i + 1,
-                                  gnuplot_text(panel.names[i], 18)));
+      parts.push_back(fmt::format("{} with lines linetype {} title {}", picture.curve_data(panel.curves[i]),
+                                  panel.colours[i] + 1, gnuplot_text(panel.names[i], 18)));
     }
     picture.plot(parts);
   }

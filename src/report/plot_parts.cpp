@@ -109,6 +109,10 @@ void set_range(PictureWriter& picture, char axis, double low, double high, bool 
   if (!tics.empty()) picture.add(fmt::format("set {}tics ({})", axis, tics));
 }
 
+ThroughputUnit throughput_unit(double greatest_tokens_per_s) {
+  return greatest_tokens_per_s < 5000 ? ThroughputUnit{"tokens/s", 1} : ThroughputUnit{"thousand tokens/s", 1000};
+}
+
 std::vector<std::string> names_of(const ExperimentAnalysis& experiment) {
   std::vector<std::string> names;
   for (const TenantAnalysis& tenant : experiment.tenants) names.push_back(tenant.name);

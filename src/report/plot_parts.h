@@ -31,6 +31,13 @@ std::vector<std::string> horizontal_boxes(PictureWriter& picture, std::span<cons
 // "set xrange [..]" and, on a logarithmic axis, its tics. `axis`: "x" or "y".
 void set_range(PictureWriter& picture, char axis, double low, double high, bool logarithmic);
 
+// What throughputs are drawn in, by the greatest of them.
+struct ThroughputUnit {
+  const char* name;
+  double tokens;  // per second, that make one of it
+};
+ThroughputUnit throughput_unit(double greatest_tokens_per_s);
+
 std::vector<std::string> names_of(const ExperimentAnalysis& experiment);
 
 // "synthetic: distribution of latency"

@@ -126,11 +126,14 @@ std::optional<Picture> timeline_picture(const ExperimentAnalysis& experiment) {
     set_range(picture, 'y', 0, values.high * 1.05, false);
   }
   shade_window(picture, experiment);
+  size_t points = 0;
+  for (const Curve& curve : chart.curves) points += curve.x.size();
+  const double size = points < 600 ? 0.9 : 0.35;
   std::vector<std::string> parts, keys;
   for (size_t i = 0; i < chart.curves.size(); ++i) {
     if (chart.curves[i].x.empty()) continue;
     const std::string block = picture.curve_data(chart.curves[i]);
-    parts.push_back(fmt::format("{} with points linetype {} pointsize 0.35 notitle", block, i + 1));
+    parts.push_back(fmt::format("{} with points linetype {} pointsize {} notitle", block, i + 1, size));
     keys.push_back(fmt::format("NaN with points linetype {} pointsize 1.4 title {}", i + 1,
                                gnuplot_text(experiment.tenants[i].name, 22)));
   }

@@ -2,10 +2,9 @@
 
 #include <cmath>
 #include <functional>
-#include <map>
 #include <optional>
-#include <utility>
 
+#include "report/colours.h"
 #include "results/telemetry.h"
 
 namespace cotenant {
@@ -16,6 +15,7 @@ using Reading = std::function<std::optional<double>(const TelemetrySample&)>;
 struct Quantity {
   std::string name;
   Reading read;
+  std::optional<size_t> colour = std::nullopt;  // none: by its place in the panel
 };
 
 struct PanelDefinition {
@@ -55,20 +55,18 @@ std::vector<PanelDefinition> machine_panels() {
   };
 }
 
-// Busy cores: the whole machine first, then each tenant that appears.
-PanelDefinition core_panel(const std::vector<TelemetrySample>& samples) {
-  PanelDefinition panel{"Processors", "cores", {{"all programs", of(&TelemetrySample::busy_cores)}}};
-  std::map<std::string, bool> seen;
-  for (const TelemetrySample& sample : samples) {
-    for (const TenantTelemetry& tenant : sample.tenants) {
-      if (std::exchange(seen[tenant.name], true)) continue;
-      panel.quantities.push_back({tenant.name, [name = tenant.name](const TelemetrySample& s) -> std::optional<double> {
-                                    for (const TenantTelemetry& t : s.tenants) {
-                                      if (t.name == name) return t.busy_cores;
-                                    }
-                                    return std::nullopt;
-                                  }});
-    }
+// Busy cores: the whole machine in grey, then each tenant in its colour.
+PanelDefinition core_panel(const std::vector<TenantAnalysis>& tenants) {
+  PanelDefinition panel{
+      "Processors", "cores", {{"all programs", of(&TelemetrySample::busy_cores), tenant_colours.size() - 1}}};
+  for (size_t i = 0; i < tenants.size(); ++i) {
+    const auto busy = [name = tenants[i].name](const TelemetrySample& sample) -> std::optional<double> {
+      for (const TenantTelemetry& used : sample.tenants) {
+        if (used.name == name) return used.busy_cores;
+      }
+      return std::nullopt;
+    };
+    panel.quantities.push_back({tenants[i].name, busy, i});
   }
   return panel;
 }
@@ -96,12 +94,13 @@ std::vector<TelemetryPanel> telemetry_panels(const ExperimentAnalysis& experimen
   if (!experiment.telemetry) return panels;
   const auto samples = read_telemetry(*experiment.telemetry);
   auto definitions = machine_panels();
-  definitions.push_back(core_panel(samples));
+  definitions.push_back(core_panel(experiment.tenants));
   for (const PanelDefinition& definition : definitions) {
-    TelemetryPanel panel{definition.title, definition.unit, {}, {}};
+    TelemetryPanel panel{definition.title, definition.unit, {}, {}, {}};
     for (const Quantity& quantity : definition.quantities) {
       Curve curve = curve_of(samples, quantity.read, most_points);
       if (curve.x.size() < 2) continue;
+      panel.colours.push_back(quantity.colour.value_or(panel.names.size()));
       panel.names.push_back(quantity.name);
       panel.curves.push_back(std::move(curve));
     }

@@ -12,6 +12,7 @@ namespace cotenant {
 struct TelemetryPanel {
   std::string title, unit;         // "Device utilisation", "%"
   std::vector<std::string> names;  // of the curves
+  std::vector<size_t> colours;     // of the curves: a tenant has the colour that it has everywhere
   std::vector<Curve> curves;
 };
 

@@ -178,13 +178,17 @@ function lineChart(items, options) {
         }));
       }
     }
+    const few = visible.reduce((sum, i) => sum + curves[i].x.length, 0) < 600;  // then dots may be large
     for (const i of visible) {
       const dots = shape === "dots";
       data.append(svg("path", {
         class: "curve", d: path(curves[i].x, curves[i].y, px, py, shape), fill: "none", style: `stroke:${colour(items[i].colour)}`,
-        "stroke-width": dots ? 3 : 2, "stroke-linecap": "round", "stroke-linejoin": "round", opacity: dots ? 0.6 : 1,
+        "stroke-width": dots ? (few ? 6 : 3) : 2, "stroke-linecap": "round", "stroke-linejoin": "round", opacity: dots ? (few ? 0.85 : 0.6) : 1,
         "stroke-dasharray": !dots && items[i].colour >= colours ? "6 4" : null,
       }));
+    }
+    for (const i of options.marks ? visible : []) {
+      curves[i].x.forEach((v, k) => curves[i].y[k] !== null && root.append(svg("circle", { class: "halo", cx: px(v), cy: py(curves[i].y[k]), r: 4, style: `fill:${colour(items[i].colour)}` })));
     }
     const count = 160;
     const probe = {
@@ -297,10 +301,18 @@ function scatterChart(items, options) {
     const x = linearScale(xs[0] - room(xs), xs[1] + room(xs), Math.max(3, width / 110));
     const y = linearScale(ys[0] - room(ys), ys[1] + room(ys), 5);
     const { root, area, px, py } = frame(width, options.height ?? 320, { xTitle: options.xTitle, yTitle: options.yTitle, x, y });
+    const taken = visible.map((i) => [px(options.x(i)) - 8, py(options.y(i)) - 8, px(options.x(i)) + 8, py(options.y(i)) + 8]);
+    const isFree = ([l, t, r, b]) => l > area.left && r < area.left + area.width && taken.every((o) => r < o[0] || l > o[2] || b < o[1] || t > o[3]);
     for (const i of visible) {
-      const name = shorten(items[i].name, 26), right = px(options.x(i)) + 12 + textWidth(name) < area.left + area.width;
-      root.append(svg("circle", { class: "bar halo", cx: px(options.x(i)), cy: py(options.y(i)), r: 7, style: `fill:${colour(items[i].colour)}` }));
-      root.append(svg("text", { class: "label", x: px(options.x(i)) + (right ? 12 : -12), y: py(options.y(i)) + 4, "text-anchor": right ? "start" : "end" }, name));
+      const x0 = px(options.x(i)), y0 = py(options.y(i)), name = shorten(items[i].name, 26), long = textWidth(name);
+      root.append(svg("circle", { class: "bar halo", cx: x0, cy: y0, r: 7, style: `fill:${colour(items[i].colour)}` }));
+      // Right, left, above or below, where nothing else is; a name that finds no place is in the tooltip.
+      const places = [[x0 + 12, y0 + 4], [x0 - 12 - long, y0 + 4], [x0 - long / 2, y0 - 14], [x0 - long / 2, y0 + 22]];
+      const box = ([x, y]) => [x, y - 11, x + long, y + 3];
+      const place = places.find((p) => isFree(box(p)));
+      if (!place) continue;
+      taken.push(box(place));
+      root.append(svg("text", { class: "label", x: place[0], y: place[1] }, name));
     }
     const distance = (i, a, b) => (px(options.x(i)) - a) ** 2 + (py(options.y(i)) - b) ** 2;
     const probe = {

@@ -125,7 +125,7 @@ function pairs(section, id, entries) {
 
 function head() {
   at("name").textContent = data.name;
-  at("answer").textContent = data.answer.replace(/^the /, "The ");
+  at("answer").textContent = data.answer.replace(/^(the|most|mildest) /, (word) => word[0].toUpperCase() + word.slice(1));
   at("subtitle").textContent = data.subtitle;
   at("footer").textContent = data.footer;
   const [text, style] = { true: ["valid", "good"], false: ["not valid", "bad"], null: ["", ""] }[String(data.valid)];
@@ -159,7 +159,7 @@ function tenantTable(tenants) {
     any("progress") && ["progress", (t) => number(t.progress)],
     any("slowdown_p50") && ["slowdown", (t) => times(t.slowdown_p50)],
     any("verdict") && ["verdict", (t) => [verdict(t.verdict)]],
-    any("study_verdict") && ["study’s verdict", (t) => [verdict(t.study_verdict)]],
+    any("study_verdict") && !any("verdict") && ["study’s verdict", (t) => [verdict(t.study_verdict)]],
     any("died") && ["ended", (t) => [html("span", { class: "bad" }, t.died ?? "")]],
   ].filter(Boolean);
   const node = table(columns.map((c) => c[0]), tenants.map((t, i) => columns.map((c) => c[1](t, i))), 2);
@@ -288,7 +288,7 @@ function fairness(d) {
 function device(d) {
   at("device").hidden = d.telemetry.length === 0;
   for (const panel of d.telemetry) {
-    const own = panel.curves.map((curve, i) => ({ name: curve.name, colour: i }));
+    const own = panel.curves.map((curve) => ({ name: curve.name, colour: curve.colour }));
     chart(at("device-body"), {
       title: panel.title, items: own,
       draw: lineChart(own, { curves: panel.curves, window: d.timeline.window, xTitle: "time since the start (s)", yTitle: panel.unit, xUnit: " s", yUnit: ` ${panel.unit}`, yFrom: 0, height: 210 }),
@@ -314,7 +314,8 @@ function comparison(d) {
     ["tokens/s", (x) => number(x.tokens_per_s)], ["in turn", (x) => number(x.tokens_per_s_in_turn)], ["J/token", (x) => number(x.joules_per_token)],
     ["memory (GiB)", (x) => number(x.memory_gib)], ["Jain", (x) => number(x.jain)],
   ];
-  at("summary-table").append(table(columns.map((c) => c[0]), e.map((x, i) => columns.map((c) => c[1](x, i))), 2));
+  const known = columns.filter(([, cell]) => e.some((x, i) => !["–", "", null].includes(cell(x, i))));
+  at("summary-table").append(table(known.map((c) => c[0]), e.map((x, i) => known.map((c) => c[1](x, i)))));
   const value = (key) => (i) => e[i][key];
   const rows = (i) => [["STP", number(e[i].stp)], ["worst slowdown", times(e[i].worst_slowdown)], ["tokens/s", number(e[i].tokens_per_s)], ["tenants", String(e[i].tenants)]].filter((row) => row[1] !== null && row[1] !== "–");
   const behind = (...keys) => (visible) => [["", ...keys], pick(visible).map((i) => [e[i].name, ...keys.map((k) => number(e[i][k], 4))])];
@@ -339,7 +340,7 @@ function comparison(d) {
     const lines = d.scaling.map((s, i) => ({ name: s.name, colour: i }));
     const by = (title, key, yTitle) => chart(at("charts"), {
       title, note: "one line per kind of sharing", items: lines,
-      draw: lineChart(lines, { curves: d.scaling.map((s) => ({ x: s.tenants, y: s[key] })), xTitle: "tenants", yTitle, yFrom: 0 }),
+      draw: lineChart(lines, { curves: d.scaling.map((s) => ({ x: s.tenants, y: s[key] })), marks: true, xTitle: "tenants", yTitle, yFrom: 0 }),
       rows: () => [["", "tenants", yTitle], d.scaling.flatMap((s) => s.tenants.map((n, k) => [s.name, String(n), number(s[key][k], 4)]))],
     });
     by("Throughput against the number of tenants", "tokens_per_s", "tokens/s");
