@@ -9,8 +9,8 @@
 
 #include "report/charts.h"
 
-// Scripts for gnuplot, and their running. Every text from the files goes through gnuplot_text() or tic_text(), so that a name
-// is never read as a command, a format or markup (the terminals are set to noenhanced).
+// Scripts for gnuplot, and their running. Every text from the files goes through gnuplot_text() or tic_text(), so that
+// a name is never read as a command, a format or markup (the terminals are set to noenhanced).
 namespace cotenant {
 
 // 'it''s': a gnuplot string. Control characters become spaces, and more than `most` code points are cut with "…".
