@@ -33,7 +33,7 @@ test-real: build  ## compare real models (fetched from PyPI) with Transformers
 	@COTENANT=$(BUILD)/cotenant tools/test-real.sh
 
 bench: build  ## measure cotenant beside its peers
-	@COTENANT=$(BUILD)/cotenant bench/run.sh
+	@bench/run.sh $(BUILD)
 
 format:  ## format the sources
 	@tools/install-deps.sh --format

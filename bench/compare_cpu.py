@@ -52,6 +52,16 @@ def engine_line(case, arguments):
     return last_json_line(command + ["--threads", str(arguments.threads)], "ms")
 
 
+def cpu_model():
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def commit():
+    described = ["git", "-C", str(PEER.parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(described, stdout=subprocess.PIPE, text=True).stdout.strip() or None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build", help="the build folder")
@@ -71,8 +81,8 @@ def main():
         print(f"{case:48} {ours['ms']:9.2f} {peer:9.2f} {ratio:6.2f} {bar:5.1f} {share:10.0%}", flush=True)
         results.append({**ours, "peer_ms": peer, "ratio": ratio, "bar": bar})
     if arguments.out:
-        about = {"date": datetime.datetime.now().isoformat(timespec="seconds"), "host": platform.node(),
-                 "threads": arguments.threads, "results": results}
+        about = {"date": datetime.datetime.now().isoformat(timespec="seconds"), "cpu": cpu_model(),
+                 "commit": commit(), "threads": arguments.threads, "results": results}
         pathlib.Path(arguments.out).write_text(json.dumps(about, indent=2) + "\n")
     return 1 if missed else 0
 
