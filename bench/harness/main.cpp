@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "config/load.h"
 #include "driver/experiment.h"
 #include "driver/plan.h"
@@ -160,13 +160,11 @@ int main(int argc, char** argv) {
   app.add_option("--commands", commands, "commands to first iteration; 0: none");
   CLI11_PARSE(app, argc, argv);
   try {
-    std::string name = (fs::temp_directory_path() / "cotenant-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw system_error(name, "mkdtemp");
+    const TemporaryDirectory directory;
     bench_request(requests);
     bench_event(200);
-    if (starts > 0) bench_skew(starts, fs::path(name) / "skew");
-    if (commands > 0) bench_first_iteration(commands, name);
-    fs::remove_all(name);
+    if (starts > 0) bench_skew(starts, directory.path() / "skew");
+    if (commands > 0) bench_first_iteration(commands, directory.path());
   } catch (const Error& error) {
     fmt::print(stderr, "bench_harness: {}\n", error.what());
     return static_cast<int>(error.code());

@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <memory>
-#include <system_error>
+#include <set>
+#include <string>
 
 #include "base/clock.h"
+#include "base/temporary_directory.h"
 #include "base/text.h"
 #include "results/experiment_dir.h"
 
@@ -16,25 +17,6 @@ namespace cotenant {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A directory for results that nobody wants to keep.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = (fs::temp_directory_path() / "cotenant-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw system_error(name, "mkdtemp");
-    path_ = name;
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 class Series {
  public:
@@ -78,6 +60,7 @@ class Series {
  private:
   void run_plan(const ExperimentPlan& plan, const fs::path& path, ExperimentOutcome& outcome) {
     ExperimentDirectory directory(path);
+    tell_models(plan.run);
     try {
       outcome.code = run_all(plan, directory.staging());
       outcome.reasons = std::exchange(reasons_, {});
@@ -157,6 +140,19 @@ class Series {
                  fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
       if (error)
         throw usage_error(tenant.out_dir, "cannot be written: " + error.message(), "Change the tenant's out_dir.");
+    }
+  }
+
+  // What each distinct model's weights are, and what it needs.
+  void tell_models(const RunPlan& run) const {
+    std::set<std::string> told;
+    for (const TenantPlan& tenant : run.tenants) {
+      const TenantRecord& record = tenant.record;
+      if (record.weights_origin.empty()) continue;
+      const std::string line =
+          fmt::format("{}: {}; needs {} for weights and {} for activations", record.model, record.weights_origin,
+                      format_bytes(record.weights_bytes), format_bytes(record.activation_bytes));
+      if (told.insert(line).second) notice(line);
     }
   }
 

@@ -4,13 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "base/temporary_directory.h"
 #include "results/record.h"
 #include "results/tenant_files.h"
 #include "results/window.h"
@@ -22,14 +22,8 @@ namespace cotenant {
 // A data root that goes away with its test.
 class DataRoot : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "data_XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    root_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
-  std::filesystem::path root_;
+  const TemporaryDirectory directory_;
+  const std::filesystem::path root_ = directory_.path();
 };
 
 struct MadeTenant {

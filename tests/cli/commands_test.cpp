@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/temporary_directory.h"
 #include "program.h"
 
 namespace cotenant {
@@ -74,9 +75,8 @@ TEST(Doctor, SaysHowToGetAMissingProgram) {
 
 // Nothing may be written when the configuration is wrong.
 TEST(Run, WrongConfigurationExitsWith2AndWritesNothing) {
-  const std::string directory = testing::TempDir() + "cotenant_wrong_config";
-  std::filesystem::remove_all(directory);
-  std::filesystem::create_directories(directory);
+  const TemporaryDirectory temporary;
+  const std::string directory = temporary.path().string();
   std::ofstream(directory + "/pair.yaml")
       << "tenants:\n  - model_name: distilgpt2\n    batchsize: 8\n    seq_len: 16\n";
   const Outcome outcome = run_cotenant("run pair.yaml", directory);
@@ -85,7 +85,6 @@ TEST(Run, WrongConfigurationExitsWith2AndWritesNothing) {
   EXPECT_THAT(outcome.err, HasSubstr("pair.yaml:3:5: tenants.0.batchsize: expected a known key"));
   EXPECT_THAT(outcome.err, HasSubstr("Did you mean batch_size?"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
-  std::filesystem::remove_all(directory);
 }
 
 }  // namespace

@@ -1,20 +1,20 @@
 #include "program.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "base/temporary_directory.h"
 
 namespace cotenant {
 
 Outcome run_cotenant(const std::string& arguments, const std::string& directory) {
-  const std::string err_file = fmt::format("{}cotenant_stderr_{}", testing::TempDir(), getpid());
+  const TemporaryDirectory temporary;
+  const std::string err_file = (temporary.path() / "stderr").string();
   const std::string command = fmt::format("cd '{}' && '{}' {} 2>'{}'", directory, COTENANT_BINARY, arguments, err_file);
   Outcome outcome;
   FILE* pipe = popen(command.c_str(), "r");
@@ -26,7 +26,6 @@ Outcome run_cotenant(const std::string& arguments, const std::string& directory)
   std::ostringstream err;
   err << std::ifstream(err_file).rdbuf();
   outcome.err = err.str();
-  std::filesystem::remove(err_file);
   return outcome;
 }
 

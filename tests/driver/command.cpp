@@ -22,15 +22,6 @@ std::string text_of(const fs::path& path) {
 
 }  // namespace
 
-void DriverTest::SetUp() {
-  std::string name = testing::TempDir() + "/cotenant-XXXXXX";
-  root_ = ::mkdtemp(name.data());
-}
-
-void DriverTest::TearDown() {
-  if (!HasFailure()) fs::remove_all(root_);
-}
-
 void DriverTest::write(const std::string& name, const std::string& text) const {
   std::ofstream(root_ / name, std::ios::binary) << text;
 }

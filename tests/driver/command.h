@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/temporary_directory.h"
 #include "process/child.h"
 #include "results/event.h"
 #include "results/record.h"
@@ -23,9 +24,6 @@ struct Finished {
 // A directory for one test, and commands run in it.
 class DriverTest : public testing::Test {
  protected:
-  void SetUp() override;
-  void TearDown() override;
-
   void write(const std::string& name, const std::string& text) const;
   std::string read(const std::filesystem::path& name) const;
   std::filesystem::path at(const std::filesystem::path& name) const { return root_ / name; }
@@ -39,7 +37,8 @@ class DriverTest : public testing::Test {
   // The iterations in <directory>/<tenant>/events.jsonl, every line of which must be whole.
   std::vector<Iteration> iterations(const std::filesystem::path& directory, const std::string& tenant) const;
 
-  std::filesystem::path root_;
+  const TemporaryDirectory directory_;
+  const std::filesystem::path root_ = directory_.path();
 };
 
 // The driver's workers that are running now.

@@ -139,6 +139,21 @@ TEST_F(DriverTest, PartitionsTheCores) {
   EXPECT_EQ(cpus.size(), count);
 }
 
+TEST_F(DriverTest, SaysOnceThatWeightsAreRandomAndWhy) {
+  const Finished finished =
+      run("run --model distilgpt2 --model distilgpt2 --device cpu --batch-size 1 --seq-len 2 --num-iters 1"
+          " --num-warmup 1 --warmup-s 0 --min-duration-s 0.1 --no-save",
+          "HF_HUB_CACHE=$PWD/empty");
+  ASSERT_EQ(finished.status.code, 0) << finished.err;
+  const std::string notice = "distilgpt2: random weights (seed 0): ";
+  const size_t first = finished.err.find(notice);
+  ASSERT_NE(first, std::string::npos) << finished.err;
+  EXPECT_EQ(finished.err.find(notice, first + 1), std::string::npos) << finished.err;
+  const std::string line = finished.err.substr(first, finished.err.find('\n', first) - first);
+  EXPECT_THAT(line, HasSubstr(at("empty").string()));
+  EXPECT_THAT(line, testing::ContainsRegex("needs [0-9.]+ MiB for weights and [0-9.]+ [KM]iB for activations"));
+}
+
 TEST_F(DriverTest, RunsAModelWithoutAFile) {
   const std::string model = COTENANT_SOURCE_DIR "/tests/fixtures/models/llama";
   if (!fs::exists(model)) GTEST_SKIP() << "no fixture";

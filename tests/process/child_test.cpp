@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/temporary_directory.h"
 #include "process/keeper.h"
 #include "process/signals.h"
 
@@ -81,8 +82,8 @@ TEST(Child, IsStillRunningAtTheDeadline) {
 }
 
 TEST(Child, TakesItsWholeGroupAlong) {
-  const std::string file = testing::TempDir() + "/grandchild_pid";
-  ::unlink(file.c_str());
+  const TemporaryDirectory directory;
+  const std::string file = (directory.path() / "grandchild_pid").string();
   {
     Child child(shell("sleep 1000 & echo $! > " + file + ".tmp; mv " + file + ".tmp " + file + "; wait"));
     const int64_t until_ns = now_ns() + s_to_ns(20);
@@ -114,7 +115,8 @@ TEST(Child, HasTheDescriptorsItWasGivenAndNoOthers) {
 
 // Every target number is another one's source: a naive chain of dup2 would lose one.
 TEST(Child, HandsDownDescriptorsWhateverTheirNumbers) {
-  const std::string path = testing::TempDir() + "/inherited";
+  const TemporaryDirectory directory;
+  const std::string path = (directory.path() / "inherited").string();
   std::ofstream(path) << "content";
   const Fd a(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), b(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   const Fd at4(::fcntl(a.get(), F_DUPFD_CLOEXEC, 4)), at3(::fcntl(b.get(), F_DUPFD_CLOEXEC, 3));
@@ -158,8 +160,8 @@ TEST(SignalWatch, TakesSignalsOneByOne) {
 
 // A driver that starts a process and is then killed, in such a way that no destructor runs.
 pid_t orphan_of_a_killed_driver(bool forget) {
-  const std::string file = testing::TempDir() + "/watched_pid";
-  ::unlink(file.c_str());
+  const TemporaryDirectory directory;
+  const std::string file = (directory.path() / "watched_pid").string();
   const pid_t driver = ::fork();
   if (driver == 0) {
     Keeper keeper(COTENANT_BINARY);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "results/output_file.h"
 #include "results/record.h"
 #include "results/tenant_files.h"
@@ -23,13 +24,6 @@ using testing::HasSubstr;
 
 class ExperimentDirectoryTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "/cotenant-XXXXXX";
-    root_ = ::mkdtemp(name.data());
-    path_ = root_ / "data" / "pair";
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   // A run whose only file says `text`.
   void run(const std::string& text, bool complete) {
     ExperimentDirectory directory(path_);
@@ -59,7 +53,8 @@ class ExperimentDirectoryTest : public testing::Test {
     return "no error";
   }
 
-  fs::path root_, path_;
+  const TemporaryDirectory directory_;
+  const fs::path root_ = directory_.path(), path_ = root_ / "data" / "pair";
 };
 
 TEST_F(ExperimentDirectoryTest, ACompleteRunReplacesTheEarlierOne) {

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/temporary_directory.h"
 #include "results/event_json.h"
 
 namespace cotenant {
@@ -19,13 +19,6 @@ using testing::HasSubstr;
 // A file that goes away with its test.
 class Reader : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "reader_XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    file_ = std::filesystem::path(name) / "events.jsonl";
-  }
-  void TearDown() override { std::filesystem::remove_all(file_.parent_path()); }
-
   void write(std::string_view text) { std::ofstream(file_, std::ios::binary) << text; }
 
   EventFile read(std::string_view text) {
@@ -47,7 +40,8 @@ class Reader : public testing::Test {
 
   std::string at_line(int line) const { return file_.string() + ":" + std::to_string(line) + ": "; }
 
-  std::filesystem::path file_;
+  const TemporaryDirectory directory_;
+  const std::filesystem::path file_ = directory_.path() / "events.jsonl";
   std::vector<Iteration> iterations_;
 };
 

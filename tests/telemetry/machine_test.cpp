@@ -2,11 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <thread>
+
+#include "base/temporary_directory.h"
 
 namespace cotenant {
 namespace {
@@ -14,16 +15,14 @@ namespace {
 // The files of another machine, below a directory of their own.
 class OtherMachine : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::create_directories(root_); }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-
   void file(const std::string& path, const std::string& text) {
     const auto full = std::filesystem::path(root_ + path);
     std::filesystem::create_directories(full.parent_path());
     std::ofstream(full) << text;
   }
 
-  std::string root_ = testing::TempDir() + "machine_" + std::to_string(getpid());
+  const TemporaryDirectory directory_;
+  const std::string root_ = directory_.path().string();
 };
 
 std::string cpu(int number, int package, int core) {
