@@ -100,6 +100,9 @@ void copy_record(TenantAnalysis& tenant, const TenantRecord& record) {
   tenant.engine = record.engine;
   tenant.dtype = record.dtype;
   tenant.sm_percent = record.sm_percent;
+  tenant.weights_bytes = record.weights_bytes;
+  tenant.activation_bytes = record.activation_bytes;
+  tenant.resident_bytes = record.resident_bytes;
   if (record.exit.died)
     tenant.died = record.exit.what + (record.exit.last_error.empty() ? "" : ": " + record.exit.last_error);
 }

@@ -70,6 +70,9 @@ struct TenantAnalysis {
   Clock clock = Clock::host;
   std::optional<double> sm_percent;
   std::optional<std::string> died;  // how, when it did
+  // Computed before loading, and of the worker when warm; 0 and nullopt if unknown.
+  uint64_t weights_bytes = 0, activation_bytes = 0;
+  std::optional<uint64_t> resident_bytes;
 
   size_t iterations = 0;  // in the file
   size_t rejected = 0, failed = 0, outside_window = 0;

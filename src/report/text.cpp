@@ -204,6 +204,16 @@ std::vector<std::string> baseline_lines(const ExperimentAnalysis& experiment) {
   return lines;
 }
 
+std::vector<std::string> memory_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  for (const TenantAnalysis& tenant : experiment.tenants)
+    if (tenant.resident_bytes && tenant.weights_bytes > 0)
+      lines.push_back(fmt::format("memory of {}: {} resident; {} for weights and {} for activations", tenant.name,
+                                  format_bytes(*tenant.resident_bytes), format_bytes(tenant.weights_bytes),
+                                  format_bytes(tenant.activation_bytes)));
+  return lines;
+}
+
 std::string interval_text(const std::optional<Interval>& interval) {
   return interval ? fmt::format("{} - {}", format_ms(interval->low), format_ms(interval->high)) : "n too small";
 }
@@ -296,7 +306,8 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
 std::string experiment_details(const ExperimentAnalysis& experiment, bool colour) {
   const Table samples = sample_table(experiment);
   std::string out = samples.empty() ? "" : samples.text(colour, "  ") + "\n";
-  out += joined(fairness_lines(experiment)) + joined(test_lines(experiment)) + joined(baseline_lines(experiment));
+  out += joined(fairness_lines(experiment)) + joined(test_lines(experiment)) + joined(baseline_lines(experiment)) +
+         joined(memory_lines(experiment));
   if (!experiment.repeats.empty())
     out += fmt::format(
         "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the "
@@ -321,7 +332,7 @@ std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
     out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n" +
            sample_table(e).markdown() + "\n";
     for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), fairness_lines(e),
-                              test_lines(e), baseline_lines(e), e.warnings})
+                              test_lines(e), baseline_lines(e), memory_lines(e), e.warnings})
       for (const std::string& line : lines) out += "- " + printable(line) + "\n";
     out += "\n";
   }
