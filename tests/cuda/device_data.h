@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -11,6 +12,7 @@
 
 #include "base/dtype.h"
 #include "engine/native/cuda/check.h"
+#include "model/spec.h"
 
 // What the tests of kernels share: memory on the device that tells when it was overrun or left unwritten, random
 // values, and the comparison with a reference in double precision.
@@ -33,6 +35,23 @@ inline float round_to(Dtype dtype, float value) {
 
 inline double tolerance(Dtype dtype) {
   return dtype == Dtype::f16 ? 2e-3 : dtype == Dtype::bf16 ? 1.5e-2 : 1e-5;
+}
+
+// An activation by its definition.
+inline double reference_activation(Activation activation, double x) {
+  switch (activation) {
+    case Activation::gelu_tanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::gelu_erf:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+    case Activation::relu:
+      return std::max(x, 0.0);
+    case Activation::none:
+      break;
+  }
+  return x;
 }
 
 // Normal values of a given deviation, rounded to a dtype. Fresh ones in every run; the seed is in every failure's

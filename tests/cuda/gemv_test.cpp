@@ -11,22 +11,6 @@ namespace {
 
 using GemvTest = OnGpu;
 
-double reference_activation(Activation activation, double x) {
-  switch (activation) {
-    case Activation::gelu_tanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::gelu_erf:
-      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case Activation::silu:
-      return x / (1 + std::exp(-x));
-    case Activation::relu:
-      return std::max(x, 0.0);
-    case Activation::none:
-      break;
-  }
-  return x;
-}
-
 struct Case {
   Dtype dtype = Dtype::f16;
   int64_t rows = 1, in = 0, out = 0, padded_out = 0;

@@ -41,22 +41,6 @@ std::vector<int32_t> random_integers(Random& random, size_t count, int64_t below
   return values;
 }
 
-double reference_activation(Activation activation, double x) {
-  switch (activation) {
-    case Activation::none:
-      return x;
-    case Activation::gelu_tanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::gelu_erf:
-      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case Activation::silu:
-      return x / (1 + std::exp(-x));
-    case Activation::relu:
-      return std::max(x, 0.0);
-  }
-  return x;
-}
-
 constexpr Activation activations[] = {Activation::gelu_tanh, Activation::gelu_erf, Activation::silu, Activation::relu};
 
 void compare(const DeviceArray& result, const std::vector<double>& reference, Dtype dtype, const std::string& what) {

@@ -19,22 +19,6 @@ using ProductTest = OnGpu;
 
 constexpr size_t workspace_bytes = size_t{32} << 20;
 
-double reference_activation(Activation activation, double x) {
-  switch (activation) {
-    case Activation::gelu_tanh:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case Activation::gelu_erf:
-      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case Activation::silu:
-      return x / (1 + std::exp(-x));
-    case Activation::relu:
-      return std::max(x, 0.0);
-    case Activation::none:
-      break;
-  }
-  return x;
-}
-
 // y by its definition; x [rows, in], w [columns, in].
 std::vector<double> reference(const ProductKey& key, const std::vector<float>& x, const std::vector<float>& w,
                               const std::vector<float>& bias, const std::vector<float>& y) {
