@@ -70,7 +70,7 @@ struct TenantAnalysis {
   Clock clock = Clock::host;
   std::optional<double> sm_percent;
   std::optional<std::string> died;  // how, when it did
-  // Computed before loading, and of the worker when warm; 0 and nullopt if unknown.
+  // What weights and activations need, computed before loading; 0 if unknown. What the worker held once warm.
   uint64_t weights_bytes = 0, activation_bytes = 0;
   std::optional<uint64_t> resident_bytes;
 

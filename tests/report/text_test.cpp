@@ -62,6 +62,17 @@ TEST(ExperimentTable, HasTheFiguresAndTheReasons) {
   EXPECT_THAT(experiment_table(experiment, false), HasSubstr("TTFT ms"));
 }
 
+TEST(ExperimentDetails, HaveTheMemoryOfThoseWhoseMemoryIsKnown) {
+  ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
+  experiment.tenants[0].weights_bytes = uint64_t{460} << 20;
+  experiment.tenants[0].activation_bytes = uint64_t{3} << 20;
+  experiment.tenants[0].resident_bytes = uint64_t{700} << 20;
+  const std::string line = "memory of one: 700 MiB resident; 460 MiB for weights and 3.0 MiB for activations";
+  EXPECT_THAT(experiment_details(experiment, false), HasSubstr(line));
+  EXPECT_THAT(experiment_details(experiment, false), Not(HasSubstr("memory of two")));
+  EXPECT_THAT(markdown_output(std::span(&experiment, 1)), HasSubstr(line));
+}
+
 TEST(JsonOutput, HasNullForWhatIsUnknownOrNotFinite) {
   ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
   experiment.valid.reset();
