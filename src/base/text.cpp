@@ -34,6 +34,11 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, size_t most) {
   const std::string wanted = lower(word);
   std::vector<std::pair<size_t, std::string>> ranked;

@@ -13,6 +13,9 @@ namespace cotenant {
 // The candidates nearest to `word` by edit distance, best first, at most `most`; none that is too far to be meant.
 std::vector<std::string> nearest(std::string_view word, std::span<const std::string> candidates, size_t most = 1);
 
+// Line breaks as spaces.
+std::string one_line(std::string text);
+
 std::string format_bytes(uint64_t bytes);       // "15.2 GiB", "980 KiB", "12 B"
 std::string format_duration_s(double seconds);  // "950 ms", "12.3 s", "2 min 5 s"
 std::string format_count(double count);         // "82.0M", "7.24B", "1234"

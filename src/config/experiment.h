@@ -51,6 +51,7 @@ struct TenantConfig {
   std::optional<double> sm_percent;  // (0, 100]
   std::optional<int> priority;       // higher is more urgent
   std::optional<uint64_t> memory_limit_bytes;
+  std::string mig_instance;  // UUID or index; empty: none
   std::optional<int> threads;
   std::vector<int> cpus;  // empty: not pinned, or by the sharing mode
 

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/find_program.h"
 #include "base/text.h"
 #include "engine/native/devices.h"
 #include "model/hub.h"
@@ -22,17 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using State = Finding::State;
 using Findings = std::vector<Finding>;
-
-// The first program of this name on PATH.
-std::optional<std::string> find_program(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  std::istringstream directories(path ? path : "");
-  for (std::string directory; std::getline(directories, directory, ':');) {
-    const std::string file = (directory.empty() ? "." : directory) + "/" + name;
-    if (access(file.c_str(), X_OK) == 0 && !fs::is_directory(file)) return file;
-  }
-  return std::nullopt;
-}
 
 Findings machine_findings(const Machine& machine) {
   Findings out;

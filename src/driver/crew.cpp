@@ -24,19 +24,23 @@ Stage stage_after(const std::string& report) {
 
 }  // namespace
 
-Crew::Crew(const RunPlan& plan, RunContext& context) : plan_(plan), context_(context), tenants_(plan.tenants.size()) {
+Crew::Crew(const RunPlan& plan, RunContext& context, const Environment& environment)
+    : plan_(plan), context_(context), tenants_(plan.tenants.size()) {
   std::vector<TenantOrder> orders;
-  const auto start = [&] {
-    workers_.emplace_back(context.executable, orders, plan.environment, context.keeper);
+  const auto start = [&](const Environment& own) {
+    Environment all = plan.environment;
+    all.insert(all.end(), environment.begin(), environment.end());
+    all.insert(all.end(), own.begin(), own.end());
+    workers_.emplace_back(context.executable, orders, all, context.keeper);
     orders.clear();
   };
   for (size_t i = 0; i < plan.tenants.size(); ++i) {
     tenants_[i].worker = workers_.size();
     tenants_[i].ring = orders.size();
     orders.push_back(plan.tenants[i].order);
-    if (!plan.one_worker) start();
+    if (!plan.one_worker) start(plan.tenants[i].environment);
   }
-  if (plan.one_worker) start();
+  if (plan.one_worker) start({});
   over_.resize(workers_.size());
 }
 
@@ -144,7 +148,10 @@ void Crew::note(const Report& report) {
       return mark_died(tenant, "failed");
     }
     tenant.stage = stage_after(report.type);
-    if (report.type == "loaded") tenant.report.weights_origin = report.weights_origin;
+    if (report.type == "loaded") {
+      tenant.report.weights_origin = report.weights_origin;
+      tenant.report.sm_count = report.sm_count;
+    }
     if (report.type == "warm") {
       tenant.report.longest_pass_ns = report.longest_pass_ns;
       tenant.report.resident_bytes = report.resident_bytes;

@@ -25,7 +25,8 @@ struct TenantState {
 // The workers of one run, and how far each tenant is. One call, wait(), does everything that takes time.
 class Crew {
  public:
-  Crew(const RunPlan& plan, RunContext& context);
+  // `environment` of every worker: what the sharing mode needs, besides the plan's own.
+  Crew(const RunPlan& plan, RunContext& context, const Environment& environment);
 
   void set_phase(const std::string& phase) { phase_ = phase; }  // for the records of deaths
   void tell(const std::string& type, int64_t t0_ns = 0);        // a command to every tenant

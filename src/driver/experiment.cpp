@@ -17,6 +17,7 @@
 #include "results/output_file.h"
 #include "results/telemetry.h"
 #include "results/window.h"
+#include "sharing/mps.h"
 #include "telemetry/foreign_load.h"
 #include "telemetry/host_sampler.h"
 
@@ -81,12 +82,13 @@ class Run {
 
   ExperimentRecord execute() {
     open_files();
-    crew_ = std::make_unique<Crew>(plan_, context_);
+    crew_ = std::make_unique<Crew>(plan_, context_, start_sharing());
     if (load() && prepare() && warm_up()) {
       go();
       watch();
     }
     end();
+    stop_sharing();
     finish_record();
     return record_;
   }
@@ -107,6 +109,37 @@ class Run {
     for (const TenantRecord& tenant : record_.tenants) recorders_.emplace_back(directory_, plan_.settings, tenant);
   }
 
+  // What the workers need in their environment. Under mps the daemon is there afterwards.
+  Environment start_sharing() {
+    if (plan_.settings.device == "cpu") return {};
+    if (plan_.settings.sharing != to_string(SharingMode::mps)) return without_mps();
+    mps_ = std::make_unique<MpsDaemon>(context_.keeper);
+    record_.daemon.ready_s = mps_->ready_s();
+    return mps_->environment();
+  }
+
+  void stop_sharing() {
+    if (!mps_) return;
+    record_.daemon.gone_s = mps_->stop();
+    mps_.reset();
+  }
+
+  // Which workers the daemon knows; without it a program would run on and say nothing.
+  void note_clients() {
+    if (!mps_) return;
+    const std::vector<pid_t> clients = mps_->clients();
+    for (size_t i = 0; i < record_.tenants.size(); ++i)
+      record_.tenants[i].mps_client = std::ranges::count(clients, crew_->pid_of(i)) > 0;
+  }
+
+  // A daemon that has ended leaves its clients without service: they fail, or hang.
+  void watch_daemon() {
+    const auto death = mps_ ? mps_->death() : std::nullopt;
+    if (!death || !record_.daemon.death.empty()) return;
+    record_.daemon.death = *death;
+    crew_->give_up_all("the MPS daemon ended: " + *death);
+  }
+
   void enter(const std::string& phase) {
     if (!phases_.empty()) phases_.back().end_ns = now_ns();
     phases_.push_back({phase, now_ns(), 0});
@@ -116,6 +149,7 @@ class Run {
   // One turn of every waiting loop.
   void tick() {
     crew_->wait(now_ns() + kTickNs);
+    watch_daemon();
     while (const auto number = context_.signals.take()) {
       if (signal_) crew_->give_up_all(fmt::format("killed after a second {}", signal_name(*number)));
       signal_ = number;
@@ -179,6 +213,7 @@ class Run {
 
   void go() {
     enter("run");
+    note_clients();
     load_before_ = snapshot_load();
     std::vector<std::pair<std::string, pid_t>> processes;
     for (size_t i = 0; i < record_.tenants.size(); ++i)
@@ -305,6 +340,7 @@ class Run {
     tenant.exit.events_dropped = static_cast<int64_t>(crew_->ring(i).dropped());
     tenant.resident_bytes = state.report.resident_bytes;
     tenant.pid = crew_->pid_of(i);
+    if (state.report.sm_count > 0) tenant.sm_granted = state.report.sm_count;
     if (!state.report.weights_origin.empty()) tenant.weights_origin = state.report.weights_origin;
     if (!samples.empty() && samples.front().start_s) tenant.start_skew_us = *samples.front().start_s * 1e6;
   }
@@ -339,7 +375,8 @@ class Run {
 
   ExperimentRecord record_;
   std::vector<Recorder> recorders_;
-  std::unique_ptr<Crew> crew_;
+  std::unique_ptr<MpsDaemon> mps_;
+  std::unique_ptr<Crew> crew_;  // its workers leave before the daemon does
   std::vector<Phase> phases_;
   std::optional<int> signal_;
   int64_t t0_ns_ = 0, stop_ns_ = 0;                         // 0: not reached

@@ -1,6 +1,7 @@
 #include "driver/kinds.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "config/load.h"
+#include "sharing/mps.h"
 
 namespace cotenant {
 namespace {
@@ -17,7 +19,7 @@ bool is_partition(const RunPlan& run) {
 }
 
 bool has_share(const RunPlan& run, const TenantPlan& tenant) {
-  return tenant.record.sm_percent.has_value() || is_partition(run);
+  return tenant.record.sm_percent.has_value() || tenant.order.sm_groups > 0 || is_partition(run);
 }
 
 // The tenant as it is measured alone: without a share it is not bound to the CPUs of its partition.
@@ -26,6 +28,8 @@ TenantPlan alone(const RunPlan& run, TenantPlan tenant, bool with_share) {
     if (is_partition(run)) tenant.order.cpus.clear();
     tenant.record.cpus = tenant.order.cpus;
     tenant.record.sm_percent.reset();
+    tenant.order.sm_groups = 0;
+    std::erase_if(tenant.environment, [](const auto& variable) { return variable.first == mps_share_variable; });
   }
   tenant.out_dir.clear();
   return tenant;
@@ -40,7 +44,7 @@ std::string key_of(const RunPlan& run, const TenantPlan& tenant) {
   if (is_partition(run) && !order.cpus.empty()) order.cpus.assign(1, static_cast<int>(order.cpus.size()));
   Command command;
   command.tenants = {order};
-  return fmt::format("{} {}", to_json(command), tenant.record.sm_percent.value_or(0));
+  return fmt::format("{} {} {}", to_json(command), tenant.record.sm_percent.value_or(0), tenant.environment);
 }
 
 std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_share) {
@@ -50,6 +54,7 @@ std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_shar
   if (!record.dtype.empty() && record.dtype != "float32") stem += "_" + record.dtype;
   if (!with_share) return stem;
   if (record.sm_percent) return stem + fmt::format("_share{:g}", *record.sm_percent);
+  if (tenant.order.sm_groups > 0) return stem + fmt::format("_groups{}", tenant.order.sm_groups);
   return stem + (is_partition(run) ? fmt::format("_cpus{}", record.cpus.size()) : "");
 }
 
@@ -63,6 +68,7 @@ std::string config_text(const ExperimentConfig& config, const TenantPlan& tenant
   for (const TenantConfig& candidate : config.tenants)
     if (candidate.name == tenant.record.name) one.tenants.push_back(candidate);
   one.tenants.front().out_dir.clear();
+  one.tenants.front().sm_percent = tenant.record.sm_percent;
   one.tenants.front().threads = tenant.order.threads;
   one.tenants.front().cpus = tenant.order.cpus;
   return resolved_json(one).dump(2) + "\n";

@@ -13,6 +13,7 @@
 #include "engine/options.h"
 #include "model/model.h"
 #include "sharing/device.h"
+#include "sharing/device_shares.h"
 #include "sharing/host_share.h"
 #include "worker/engine_setup.h"
 
@@ -76,7 +77,7 @@ std::string dtype_of(const TenantConfig& tenant, const std::string& device) {
 }
 
 TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant, const std::string& device,
-                     const HostShare& share, bool spin_wait) {
+                     const HostShare& share, const DeviceShareOrder& device_share, bool spin_wait) {
   TenantOrder order;
   order.name = tenant.name;
   order.engine = engine_name(tenant);
@@ -91,6 +92,9 @@ TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant,
   order.threads = share.threads;
   order.cpus = share.cpus;
   order.spin_wait = spin_wait;
+  order.sm_groups = device_share.sm_groups;
+  order.priority = tenant.priority.value_or(0);
+  order.memory_limit_bytes = tenant.memory_limit_bytes.value_or(0);
   order.seed = config.seed;
   order.num_warmup = tenant.num_warmup;
   order.warmup_s = config.warmup_s;
@@ -122,7 +126,7 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
 }
 
 TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, const std::string& experiment_dir) {
-  TenantPlan plan{.order = order, .record = {}, .out_dir = ""};
+  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}};
   TenantRecord& record = plan.record;
   record.name = tenant.name;
   record.directory = directory_name(tenant.name);
@@ -146,6 +150,7 @@ TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, con
   record.sm_percent = tenant.sm_percent;
   record.priority = tenant.priority;
   record.memory_limit_bytes = tenant.memory_limit_bytes;
+  record.mig_instance = tenant.mig_instance;
   if (fs::path(tenant.out_dir).lexically_normal() != (fs::path(experiment_dir) / record.directory).lexically_normal())
     plan.out_dir = tenant.out_dir;
   return plan;
@@ -193,7 +198,7 @@ void check_memory(const RunPlan& run, const Machine& machine) {
                     "Use fewer or smaller tenants, a smaller batch_size or dtype: bfloat16, or end other programs.");
 }
 
-std::vector<std::pair<std::string, std::string>> worker_environment(bool crowded) {
+Environment worker_environment(bool crowded) {
   if (!crowded) return {};
   return {{"OMP_WAIT_POLICY", "passive"}};
 }
@@ -206,7 +211,8 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   check_sharing(mode, device);
   const std::vector<int> cpus = usable_cpus();
   const std::vector<HostShare> shares = divide_host(mode, config.tenants, cpus);
-  const bool crowded = oversubscribed(shares, cpus);
+  const DeviceDivision division = divide_device(mode, config.tenants, device);
+  const bool crowded = device == "cpu" && oversubscribed(shares, cpus);
   const bool spin =
       config.wait == WaitPolicy::spin || (config.wait == WaitPolicy::automatic && config.tenants.size() < cpus.size());
 
@@ -220,12 +226,16 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   run.device = describe_device(device);
   run.one_worker = shares_one_process(mode);
   run.environment = worker_environment(crowded);
+  run.warnings = division.warnings;
   if (crowded)
     run.warnings.push_back({fmt::format("the tenants' compute threads outnumber the {} CPUs", cpus.size()),
                             "lower threads, or use fewer tenants: they also wait for each other's time slices"});
   for (size_t i = 0; i < config.tenants.size(); ++i) {
     const TenantConfig& tenant = config.tenants[i];
-    run.tenants.push_back(plan_tenant(tenant, order_of(config, tenant, device, shares[i], spin), config.out_dir));
+    const DeviceShareOrder& device_share = division.tenants[i];
+    run.tenants.push_back(
+        plan_tenant(tenant, order_of(config, tenant, device, shares[i], device_share, spin), config.out_dir));
+    run.tenants.back().environment = device_share.environment;
     examine(tenant, run.tenants.back());
   }
   check_memory(run, machine);

@@ -6,6 +6,7 @@
 
 #include "config/experiment.h"
 #include "results/record.h"
+#include "sharing/share.h"
 #include "telemetry/machine.h"
 #include "worker/messages.h"
 
@@ -15,8 +16,9 @@ namespace cotenant {
 
 struct TenantPlan {
   TenantOrder order;
-  TenantRecord record;  // what is known of it before it runs
-  std::string out_dir;  // where else its files go; empty: nowhere
+  TenantRecord record;      // what is known of it before it runs
+  std::string out_dir;      // where else its files go; empty: nowhere
+  Environment environment;  // of its worker, besides the run's
 };
 
 // One run: the experiment itself, or one of its tenants alone.
@@ -27,9 +29,9 @@ struct RunPlan {
   HostRecord host;
   DeviceRecord device;
   std::vector<TenantPlan> tenants;
-  bool one_worker = false;                                       // all tenants as threads of one process
-  std::vector<std::pair<std::string, std::string>> environment;  // of the workers
-  std::vector<WarningRecord> warnings;                           // already known
+  bool one_worker = false;              // all tenants as threads of one process
+  Environment environment;              // of the workers
+  std::vector<WarningRecord> warnings;  // already known
 };
 
 // A tenant alone, under baselines/<directory>.

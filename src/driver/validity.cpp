@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "results/window.h"
+#include "sharing/device_shares.h"
 #include "stats/describe.h"
 
 namespace cotenant {
@@ -105,6 +106,33 @@ void check_machine(ExperimentRecord& record) {
     warnings.push_back({"this is a debug build", "use a release build (cmake --preset release)"});
 }
 
+// Whether everybody had the part of the device that the configuration says.
+void check_shares(ExperimentRecord& record) {
+  for (const TenantRecord& tenant : record.tenants) {
+    if (tenant.mps_client == false)
+      record.validity.reasons.push_back(fmt::format(
+          "{} was no client of the MPS daemon, so it did not share the device by mps: see `cotenant doctor`",
+          tenant.name));
+    if (!tenant.sm_percent || !tenant.sm_granted || record.device.sm_count == 0) continue;
+    if (!is_granted(record.settings.sharing, *tenant.sm_percent, *tenant.sm_granted, record.device.sm_count))
+      record.validity.reasons.push_back(
+          fmt::format("{} asked for {:g}% of {} SMs and saw {}: its share was not granted", tenant.name,
+                      *tenant.sm_percent, record.device.sm_count, *tenant.sm_granted));
+  }
+}
+
+// Under MPS clients share one context of the server: a fault of one is a fault of all.
+void check_faults(ExperimentRecord& record) {
+  if (record.settings.sharing != to_string(SharingMode::mps)) return;
+  const bool fault = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) {
+    return tenant.exit.died && tenant.exit.last_error.find("cudaError") != std::string::npos;
+  });
+  if (fault)
+    record.validity.reasons.push_back(
+        "under mps a fault in one client ends the work of all: no sample after it counts, whose ever it was; use "
+        "timeslice to find who faults");
+}
+
 void check_deaths(ExperimentRecord& record) {
   for (const TenantRecord& tenant : record.tenants)
     if (tenant.exit.died)
@@ -120,10 +148,12 @@ void check_deaths(ExperimentRecord& record) {
 void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& samples, bool strict) {
   auto& validity = record.validity;
   check_deaths(record);
+  check_faults(record);
   validity.complete = validity.reasons.empty();
   if (validity.complete) {
     check_window(record);
     check_counts(record);
+    check_shares(record);
     for (size_t i = 0; i < samples.size(); ++i) check_start(record, record.tenants[i], samples[i]);
   }
   check_machine(record);

@@ -25,7 +25,7 @@ std::vector<EventRing> make_rings(size_t count) {
 
 // The worker has its ends of the socket and the pipe as 3, 1 and 2, and the rings as 4, 5, ...
 Child start(const std::string& executable, int socket, int output, const std::vector<EventRing>& rings,
-            const std::vector<std::pair<std::string, std::string>>& environment) {
+            const Environment& environment) {
   SpawnRequest request;
   request.executable = executable;
   request.arguments = {"worker"};
@@ -39,7 +39,7 @@ Child start(const std::string& executable, int socket, int output, const std::ve
 }  // namespace
 
 WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants,
-                             const std::vector<std::pair<std::string, std::string>>& environment, Keeper& keeper)
+                             const Environment& environment, Keeper& keeper)
     : keeper_(&keeper), rings_(make_rings(tenants.size())), channel_(Fd()), child_([&] {
         auto [ours, theirs] = Channel::make_pair();
         auto [reading, writing] = make_pipe();

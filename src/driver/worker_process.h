@@ -10,6 +10,7 @@
 #include "process/child.h"
 #include "process/event_ring.h"
 #include "process/keeper.h"
+#include "sharing/share.h"
 #include "worker/messages.h"
 
 namespace cotenant {
@@ -18,8 +19,8 @@ namespace cotenant {
 class WorkerProcess {
  public:
   // Starts it and tells it its tenants.
-  WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants,
-                const std::vector<std::pair<std::string, std::string>>& environment, Keeper& keeper);
+  WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants, const Environment& environment,
+                Keeper& keeper);
   WorkerProcess(WorkerProcess&&) = default;
   ~WorkerProcess();
 

@@ -9,7 +9,8 @@
 
 namespace cotenant {
 
-struct Model;  // model/model.h
+class DeviceShare;  // engine/native/device_share.h
+struct Model;       // model/model.h
 
 enum class Wait : uint8_t { spin, block };  // how the host waits for a device
 
@@ -28,6 +29,9 @@ struct EngineOptions {
   int max_new_tokens = 0;      // 0: forward passes; else prefill and greedy decode
   int threads = 1;             // host threads that compute (CPU engine)
   Wait wait = Wait::spin;
+  std::shared_ptr<const DeviceShare> share;  // a part of a CUDA device; null: all of it
+  int priority = 0;                          // on a CUDA device: higher is more urgent
+  size_t memory_limit_bytes = 0;             // of device memory; 0: what there is
 
   // stress: sleep, spin
   double service_ms = 1;  // a request takes this long

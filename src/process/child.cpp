@@ -39,7 +39,12 @@ class FileActions {
   explicit FileActions(const SpawnRequest& request) {
     check(posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init");
     const int above = kFirstInherited + static_cast<int>(request.inherited.size());
-    check(posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0), "addopen");
+    if (request.input < 0) {
+      check(posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0), "addopen");
+    } else {
+      copies_.push_back(moved_up(request.input, above));
+      copy_to(copies_.back().get(), STDIN_FILENO);
+    }
     const int output = request.output < 0 ? STDERR_FILENO : request.output;
     copies_.push_back(moved_up(output, above));
     copy_to(copies_.back().get(), STDOUT_FILENO);

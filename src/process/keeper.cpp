@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -9,6 +10,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <set>
+#include <sstream>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,23 +23,56 @@ namespace {
 constexpr int kPipe = 3;
 constexpr int64_t kPatienceNs = 2'000'000'000;
 
-void obey(const std::string& line, std::set<pid_t>& groups) {
+constexpr std::string_view kAtEnd = "at-end\t", kNotAtEnd = "not-at-end\t";
+
+// What is to be ended, and run, when the driver is gone.
+struct Orders {
+  std::set<pid_t> groups;
+  std::set<std::string> commands;  // arguments, separated by tabs
+};
+
+void obey(const std::string& line, Orders& orders) {
   int group = 0;
-  if (std::sscanf(line.c_str(), "watch %d", &group) == 1) groups.insert(group);
-  if (std::sscanf(line.c_str(), "forget %d", &group) == 1) groups.erase(group);
+  if (std::sscanf(line.c_str(), "watch %d", &group) == 1) orders.groups.insert(group);
+  if (std::sscanf(line.c_str(), "forget %d", &group) == 1) orders.groups.erase(group);
+  if (line.starts_with(kAtEnd)) orders.commands.insert(line.substr(kAtEnd.size()));
+  if (line.starts_with(kNotAtEnd)) orders.commands.erase(line.substr(kNotAtEnd.size()));
 }
 
-std::set<pid_t> read_until_end() {
-  std::set<pid_t> groups;
+Orders read_until_end() {
+  Orders orders;
   LineBuffer lines;
   char bytes[4096];
   for (;;) {
     const ssize_t got = ::read(kPipe, bytes, sizeof bytes);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return groups;
+    if (got <= 0) return orders;
     lines.append({bytes, static_cast<size_t>(got)});
-    while (const auto line = lines.next()) obey(*line, groups);
+    while (const auto line = lines.next()) obey(*line, orders);
   }
+}
+
+// SIGKILL until nobody is left; false: somebody is.
+bool kill_all(std::set<pid_t> groups) {
+  const int64_t deadline_ns = now_ns() + kPatienceNs;
+  while (!groups.empty() && now_ns() < deadline_ns) {
+    std::erase_if(groups, [](pid_t group) { return ::kill(-group, SIGKILL) != 0 && errno == ESRCH; });
+    if (!groups.empty()) sleep_until_ns(now_ns() + 10'000'000);
+  }
+  return groups.empty();
+}
+
+bool run_to_end(const std::string& command) {
+  SpawnRequest request;
+  std::istringstream arguments(command);
+  for (std::string argument; std::getline(arguments, argument, '\t');) request.arguments.push_back(argument);
+  Child child(request);
+  const auto status = child.wait_until(now_ns() + kPatienceNs);
+  return status && status->clean();
+}
+
+std::string joined(std::string_view verb, const std::vector<std::string>& arguments) {
+  return fmt::format("{}{}\n", verb, fmt::join(arguments, "\t"));
 }
 
 }  // namespace
@@ -67,6 +103,14 @@ void Keeper::forget(pid_t group) {
   tell(fmt::format("forget {}\n", group));
 }
 
+void Keeper::at_end(const std::vector<std::string>& arguments) {
+  tell(joined(kAtEnd, arguments));
+}
+
+void Keeper::not_at_end(const std::vector<std::string>& arguments) {
+  tell(joined(kNotAtEnd, arguments));
+}
+
 // Without a keeper (somebody killed it) the workers still end by themselves when their sockets do.
 void Keeper::tell(const std::string& line) {
   while (::write(pipe_.get(), line.data(), line.size()) < 0 && errno == EINTR) {
@@ -76,13 +120,10 @@ void Keeper::tell(const std::string& line) {
 int keeper_main() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(number, SIG_IGN);
   ::prctl(PR_SET_NAME, "cotenant-keeper");
-  std::set<pid_t> groups = read_until_end();
-  const int64_t deadline_ns = now_ns() + kPatienceNs;
-  while (!groups.empty() && now_ns() < deadline_ns) {
-    std::erase_if(groups, [](pid_t group) { return ::kill(-group, SIGKILL) != 0 && errno == ESRCH; });
-    if (!groups.empty()) sleep_until_ns(now_ns() + 10'000'000);
-  }
-  return groups.empty() ? 0 : 1;
+  const Orders orders = read_until_end();
+  bool done = kill_all(orders.groups);
+  for (const std::string& command : orders.commands) done = run_to_end(command) && done;
+  return done ? 0 : 1;
 }
 
 }  // namespace cotenant

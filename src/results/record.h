@@ -123,9 +123,11 @@ struct TenantRecord {
   int threads = 1;
   std::vector<int> cpus;  // pinned to; empty: not pinned
   std::optional<double> sm_percent;
-  std::optional<int> sm_granted;  // multiprocessors that its share came to
+  std::optional<int> sm_granted;   // multiprocessors that it had
+  std::optional<bool> mps_client;  // under mps: whether the daemon counted it as a client
   std::optional<int> priority;
   std::optional<uint64_t> memory_limit_bytes;
+  std::string mig_instance;  // as the configuration names it; empty: none
 
   // Where its runs alone are under --baselines: baselines/<kind>/. Equal tenants have one kind. A tenant with a share
   // is also measured alone with that share, in baselines/<kind_with_share>/; empty: it has none.
@@ -156,6 +158,13 @@ struct ForeignLoadRecord {
   std::string top_process;           // "cc1plus (pid 4711), 0.93 cores"
 };
 
+// The MPS daemon of the run.
+struct DaemonRecord {
+  std::optional<double> ready_s;  // from its start until it served
+  std::optional<double> gone_s;   // from the order to quit until it and its servers had ended
+  std::string death;              // how it ended before its time: "killed by SIGKILL"; empty: it did not
+};
+
 struct ExperimentRecord {
   int format = 1;
   SettingsRecord settings;
@@ -171,6 +180,7 @@ struct ExperimentRecord {
   std::vector<TenantRecord> tenants;
   DeviceSummary device_summary;
   ForeignLoadRecord foreign;
+  DaemonRecord daemon;
 };
 
 // The text of experiment.json: indented, keys in the order above, a newline at the end.

@@ -158,8 +158,10 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("cpus", r.cpus);
   visit("sm_percent", r.sm_percent);
   visit("sm_granted", r.sm_granted);
+  visit("mps_client", r.mps_client);
   visit("priority", r.priority);
   visit("memory_limit_bytes", r.memory_limit_bytes);
+  visit("mig_instance", r.mig_instance);
   visit("kind", r.kind);
   visit("kind_with_share", r.kind_with_share);
   visit("weights_bytes", r.weights_bytes);
@@ -188,6 +190,13 @@ void fields(Visitor& visit, ForeignLoadRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, DaemonRecord& r) {
+  visit("ready_s", r.ready_s);
+  visit("gone_s", r.gone_s);
+  visit("death", r.death);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, ExperimentRecord& r) {
   visit("format", r.format);
   visit("settings", r.settings);
@@ -203,6 +212,7 @@ void fields(Visitor& visit, ExperimentRecord& r) {
   visit("tenants", r.tenants);
   visit("device_summary", r.device_summary);
   visit("foreign", r.foreign);
+  visit("daemon", r.daemon);
 }
 
 }  // namespace cotenant

@@ -6,23 +6,52 @@
 
 #include "base/error.h"
 #include "engine/native/devices.h"
+#include "sharing/mig.h"
+#include "sharing/mps.h"
 
 namespace cotenant {
 namespace {
-
-// N of "cuda:N"; "cuda" is the first.
-size_t index_of(const std::string& device) {
-  size_t index = 0;
-  if (device.size() > 5) std::from_chars(device.data() + 5, device.data() + device.size(), index);
-  return index;
-}
 
 // "13.0" of 13000.
 std::string cuda_version(int version) {
   return version == 0 ? "" : fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+// Why a mode cannot divide this GPU here, and what to do; empty: it can.
+std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::string& device) {
+  switch (mode) {
+    case SharingMode::timeslice:
+    case SharingMode::streams:
+      return {};
+    case SharingMode::mps:
+      if (const std::string problem = mps_problem(); !problem.empty())
+        return {problem, "It belongs to the driver: install nvidia-cuda-mps, or the driver's own package."};
+      return {};
+    case SharingMode::green:
+      if (cuda_status().devices.at(device_ordinal(device)).sm_groups < 2)
+        return {"the driver or the GPU has no green contexts",
+                "They need a driver for CUDA 12.5 or later, and a build with such a toolkit."};
+      return {};
+    case SharingMode::mig:
+      if (const std::string problem = mig_problem(device); !problem.empty())
+        return {
+            problem,
+            "cotenant uses the instances that are there and makes none: nvidia-smi -mig 1, then nvidia-smi mig -cgi "
+            "... -C."};
+      return {};
+    case SharingMode::partition:
+      return {"partition divides the cores of a CPU", "Use timeslice, mps, streams, green or mig."};
+  }
+  return {};
+}
+
 }  // namespace
+
+size_t device_ordinal(const std::string& device) {
+  size_t index = 0;
+  if (device.size() > 5) std::from_chars(device.data() + 5, device.data() + device.size(), index);
+  return index;
+}
 
 std::string resolve_device(const std::string& device) {
   if (device == "cpu") return device;
@@ -31,7 +60,7 @@ std::string resolve_device(const std::string& device) {
   if (status.devices.empty())
     throw usage_error("device", fmt::format("{} is not to be had: {}", device, status.problem),
                       "Use device: cpu, or see `cotenant doctor`.");
-  const size_t index = index_of(device);
+  const size_t index = device_ordinal(device);
   if (index >= status.devices.size())
     throw usage_error("device",
                       fmt::format("expected a CUDA device from 0 to {}, found {}", status.devices.size() - 1, device));
@@ -42,7 +71,7 @@ DeviceRecord describe_device(const std::string& device) {
   DeviceRecord record;
   if (device == "cpu") return record;
   const CudaStatus status = cuda_status();
-  const CudaDevice& found = status.devices.at(index_of(device));
+  const CudaDevice& found = status.devices.at(device_ordinal(device));
   record.name = found.name;
   record.uuid = found.uuid;
   record.cuda = cuda_version(status.driver_version);
@@ -54,15 +83,14 @@ DeviceRecord describe_device(const std::string& device) {
 void check_sharing(SharingMode mode, const std::string& device) {
   const bool cpu = device == "cpu";
   const bool cpu_mode = mode == SharingMode::timeslice || mode == SharingMode::partition;
-  const bool cuda_mode = mode == SharingMode::timeslice || mode == SharingMode::streams;
   if (cpu && !cpu_mode)
     throw usage_error(
         "sharing.mode", fmt::format("{} is a way to share an NVIDIA GPU, and the device is the CPU", to_string(mode)),
         "Use timeslice or partition, or see `cotenant doctor` for what keeps this machine from using a GPU.");
-  if (!cpu && !cuda_mode)
-    throw usage_error("sharing.mode",
-                      fmt::format("{} is not available for {} in this version", to_string(mode), device),
-                      "Use timeslice or streams.");
+  if (cpu) return;
+  if (const auto [problem, remedy] = cuda_obstacle(mode, device); !problem.empty())
+    throw usage_error("sharing.mode", fmt::format("{} cannot be used on {}: {}", to_string(mode), device, problem),
+                      remedy);
 }
 
 bool shares_one_process(SharingMode mode) {

@@ -23,7 +23,8 @@ std::shared_ptr<const Model> open_model_of(const TenantOrder& order) {
   return std::make_shared<const Model>(open_model(order.model, order.weights, order.seed));
 }
 
-EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model) {
+EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model,
+                             std::shared_ptr<const DeviceShare> share) {
   EngineOptions options;
   options.kind = kind_of(order);
   options.label = fmt::format("{} ({})", order.name, order.model);
@@ -35,6 +36,9 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
   options.max_new_tokens = order.max_new_tokens;
   options.threads = order.threads;
   options.wait = order.spin_wait ? Wait::spin : Wait::block;
+  options.share = std::move(share);
+  options.priority = order.priority;
+  options.memory_limit_bytes = order.memory_limit_bytes;
   options.service_ms = order.service_ms;
   return options;
 }

@@ -14,7 +14,9 @@ namespace cotenant {
 // Null for engines without a model. Throws usage_error as open_model does.
 std::shared_ptr<const Model> open_model_of(const TenantOrder& order);
 
-EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model);
+// `share`: the part of the device that the order's sm_groups came to; null: all of it.
+EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model,
+                             std::shared_ptr<const DeviceShare> share = nullptr);
 
 // Token ids of one request, [batch_size * seq_len]: a pure function of the seed, uniform over the vocabulary without
 // the padding id. Empty without a model.

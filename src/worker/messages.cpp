@@ -19,6 +19,9 @@ void fields(Visitor& visit, TenantOrder& r) {
   visit("threads", r.threads);
   visit("cpus", r.cpus);
   visit("spin_wait", r.spin_wait);
+  visit("sm_groups", r.sm_groups);
+  visit("priority", r.priority);
+  visit("memory_limit_bytes", r.memory_limit_bytes);
   visit("seed", r.seed);
   visit("num_warmup", r.num_warmup);
   visit("warmup_s", r.warmup_s);
@@ -38,6 +41,7 @@ void fields(Visitor& visit, Report& r) {
   visit("type", r.type);
   visit("tenant", r.tenant);
   visit("weights_origin", r.weights_origin);
+  visit("sm_count", r.sm_count);
   visit("longest_pass_ns", r.longest_pass_ns);
   visit("resident_bytes", r.resident_bytes);
   visit("requests", r.requests);

@@ -21,7 +21,10 @@ struct TenantOrder {
   double service_ms = 1;
   int threads = 1;
   std::vector<int> cpus;
-  bool spin_wait = true;  // how it waits for a device
+  bool spin_wait = true;            // how it waits for a device
+  int sm_groups = 0;                // green contexts: of the device's groups of multiprocessors; 0: all of the device
+  int priority = 0;                 // of its stream: higher is more urgent
+  uint64_t memory_limit_bytes = 0;  // of device memory; 0: none
   uint64_t seed = 0;
   int num_warmup = 0;
   double warmup_s = 0;
@@ -41,6 +44,7 @@ struct Report {
   std::string type;  // "loaded", "prepared", "warm", "done", "failed"
   std::string tenant;
   std::string weights_origin{};              // loaded
+  int sm_count = 0;                          // loaded: the multiprocessors it has on a CUDA device
   int64_t longest_pass_ns = 0;               // warm
   std::optional<uint64_t> resident_bytes{};  // warm
   int64_t requests = 0;                      // done: recorded

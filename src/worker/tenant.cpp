@@ -10,8 +10,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "engine/native/devices.h"
 #include "engine/options.h"
 #include "model/model.h"
+#include "sharing/device.h"
 #include "worker/engine_setup.h"
 #include "worker/usage.h"
 
@@ -28,16 +31,24 @@ void pin_this_thread(const std::vector<int>& cpus) {
   if (::sched_setaffinity(0, sizeof set, &set) != 0) throw system_error("cpus", "sched_setaffinity");
 }
 
-// An error in one line, for a report.
-std::string one_line(std::string text) {
-  std::ranges::replace(text, '\n', ' ');
-  return text;
+// As this process sees them: under MPS its share's. 0 on the CPU.
+int sms_of(const std::string& device, const DeviceShare* share) {
+  if (share) return share->sms();
+  if (device == "cpu") return 0;
+  const auto devices = cuda_status().devices;
+  const size_t ordinal = device_ordinal(device);
+  return ordinal < devices.size() ? devices[ordinal].sms : 0;
 }
 
 }  // namespace
 
-Tenant::Tenant(TenantOrder order, EventRing ring, std::function<void(const Report&)> report)
-    : order_(std::move(order)), ring_(std::move(ring)), report_(std::move(report)), thread_([this] { live(); }) {}
+Tenant::Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring,
+               std::function<void(const Report&)> report)
+    : order_(std::move(order)),
+      share_(std::move(share)),
+      ring_(std::move(ring)),
+      report_(std::move(report)),
+      thread_([this] { live(); }) {}
 
 Tenant::~Tenant() {
   thread_.join();
@@ -93,14 +104,17 @@ void Tenant::obey(const Command& command) {
 
 void Tenant::load() {
   model_ = open_model_of(order_);
-  engine_ = make_engine(engine_options(order_, model_));
+  engine_ = make_engine(engine_options(order_, model_, share_));
   engine_->load();
   input_ = synthetic_input(order_, model_.get());
   shape_ = {.tokens = input_,
             .rows = order_.batch_size,
             .tokens_in = int64_t{order_.batch_size} * order_.seq_len,
             .max_new_tokens = order_.max_new_tokens};
-  report_({.type = "loaded", .tenant = order_.name, .weights_origin = model_ ? model_->origin : ""});
+  report_({.type = "loaded",
+           .tenant = order_.name,
+           .weights_origin = model_ ? model_->origin : "",
+           .sm_count = sms_of(order_.device, share_.get())});
 }
 
 int64_t Tenant::one_pass() {

@@ -17,14 +17,16 @@
 
 namespace cotenant {
 
+class DeviceShare;
 struct Model;
 
 // One tenant's life, on a thread of its own: load, prepare, warm up, wait for T0, run. Every step is a command, and
 // ends in a report; what goes wrong is reported as "failed", and ends the tenant.
 class Tenant {
  public:
-  // `report` is called from this tenant's thread.
-  Tenant(TenantOrder order, EventRing ring, std::function<void(const Report&)> report);
+  // `share`: the part of the device it is confined to; null: all of it. `report` is called from this tenant's thread.
+  Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring,
+         std::function<void(const Report&)> report);
   Tenant(const Tenant&) = delete;
   ~Tenant();  // waits until the thread has ended: after "exit", or a failure
 
@@ -44,6 +46,7 @@ class Tenant {
   int64_t warm_up();   // the longest pass in ns
 
   const TenantOrder order_;
+  const std::shared_ptr<const DeviceShare> share_;
   EventRing ring_;
   const std::function<void(const Report&)> report_;
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "engine/native/devices.h"
 #include "process/channel.h"
 #include "worker/tenant.h"
 
@@ -38,11 +40,20 @@ class Outbox {
   std::mutex mutex_;
 };
 
+// Of tenants with green contexts: all parts come from one split of the device.
+std::vector<std::shared_ptr<const DeviceShare>> split_among(const std::vector<TenantOrder>& orders) {
+  std::vector<int> groups;
+  for (const TenantOrder& order : orders) groups.push_back(order.sm_groups);
+  if (std::ranges::count(groups, 0) > 0) return std::vector<std::shared_ptr<const DeviceShare>>(orders.size());
+  return split_device(orders.front().device, groups);
+}
+
 std::vector<std::unique_ptr<Tenant>> make_tenants(const Command& order, Outbox& outbox) {
+  const auto shares = split_among(order.tenants);
   std::vector<std::unique_ptr<Tenant>> tenants;
   for (const TenantOrder& tenant : order.tenants) {
     const int ring = kFirstRing + static_cast<int>(tenants.size());
-    tenants.push_back(std::make_unique<Tenant>(tenant, EventRing::attach(inherited(ring)),
+    tenants.push_back(std::make_unique<Tenant>(tenant, shares[tenants.size()], EventRing::attach(inherited(ring)),
                                                [&outbox](const Report& report) { outbox.send(report); }));
   }
   return tenants;
@@ -70,7 +81,15 @@ int worker_main() {
   ::prctl(PR_SET_NAME, "cotenant-worker");
   Channel channel(inherited(kSocket));
   Outbox outbox(channel);
-  const auto tenants = make_tenants(receive(channel), outbox);
+  const Command order = receive(channel);
+  std::vector<std::unique_ptr<Tenant>> tenants;
+  try {
+    tenants = make_tenants(order, outbox);
+  } catch (const Error& error) {
+    for (const TenantOrder& tenant : order.tenants)
+      outbox.send({.type = "failed", .tenant = tenant.name, .error = one_line(error.what())});
+    return static_cast<int>(ExitCode::internal);
+  }
   Command command;
   do {
     command = receive(channel);

@@ -6,14 +6,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/temporary_directory.h"
+#include "process/command.h"
 #include "process/keeper.h"
 #include "process/signals.h"
 
@@ -27,20 +29,11 @@ SpawnRequest shell(const std::string& script) {
   return request;
 }
 
-// What `script` prints.
-std::string output_of(SpawnRequest request) {
-  int fds[2];
-  EXPECT_EQ(::pipe2(fds, O_CLOEXEC), 0);
-  Fd reading(fds[0]), writing(fds[1]);
-  request.output = writing.get();
-  Child child(request);
-  writing.reset();
-  std::string text;
-  char bytes[4096];
-  for (ssize_t got; (got = ::read(reading.get(), bytes, sizeof bytes)) > 0;)
-    text.append(bytes, static_cast<size_t>(got));
-  child.kill();
-  return text;
+// What it prints.
+std::string output_of(const SpawnRequest& request) {
+  const auto result = run_command(request, "", now_ns() + s_to_ns(20));
+  EXPECT_TRUE(result);
+  return result ? result->output : "";
 }
 
 // Gone, or a zombie that nobody reaps (its parent died and this machine's init does not care).
@@ -64,6 +57,27 @@ TEST(Child, TellsItsExitCode) {
   EXPECT_EQ(status->code, 7);
   EXPECT_EQ(status->text(), "exit code 7");
   EXPECT_FALSE(status->clean());
+}
+
+TEST(Command, ReadsItsInputAndTellsItsOutput) {
+  const SignalWatch signals;
+  const auto result =
+      run_command(shell("read line; echo got $line; echo and >&2; exit 3"), "this\n", now_ns() + s_to_ns(20));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->status.code, 3);
+  EXPECT_EQ(result->output, "got this\nand\n");
+}
+
+TEST(Command, IsKilledAtTheDeadline) {
+  const SignalWatch signals;
+  EXPECT_FALSE(run_command(shell("exec sleep 100"), "", now_ns() + 50'000'000));
+}
+
+TEST(Command, MayReadNothing) {
+  const SignalWatch signals;
+  const auto result = run_command(shell("exit 0"), std::string(1000, 'x'), now_ns() + s_to_ns(20));
+  ASSERT_TRUE(result);
+  EXPECT_TRUE(result->status.clean());
 }
 
 TEST(Child, TellsItsSignal) {
@@ -159,15 +173,14 @@ TEST(SignalWatch, TakesSignalsOneByOne) {
 }
 
 // A driver that starts a process and is then killed, in such a way that no destructor runs.
-pid_t orphan_of_a_killed_driver(bool forget) {
+pid_t orphan_of_a_killed_driver(const std::function<void(Keeper&, pid_t)>& orders) {
   const TemporaryDirectory directory;
   const std::string file = (directory.path() / "watched_pid").string();
   const pid_t driver = ::fork();
   if (driver == 0) {
     Keeper keeper(COTENANT_BINARY);
     Child child(shell("exec sleep 1000"));
-    keeper.watch(child.pid());
-    if (forget) keeper.forget(child.pid());
+    orders(keeper, child.pid());
     std::ofstream(file) << child.pid() << std::endl;
     ::kill(::getpid(), SIGKILL);
   }
@@ -179,16 +192,37 @@ pid_t orphan_of_a_killed_driver(bool forget) {
 }
 
 TEST(Keeper, EndsWhatAKilledDriverLeft) {
-  const pid_t orphan = orphan_of_a_killed_driver(false);
+  const pid_t orphan = orphan_of_a_killed_driver([](Keeper& keeper, pid_t child) { keeper.watch(child); });
   ASSERT_GT(orphan, 0);
   EXPECT_TRUE(ends_within(orphan, 2));
 }
 
 TEST(Keeper, LeavesAloneWhatItWasToldToForget) {
-  const pid_t orphan = orphan_of_a_killed_driver(true);
+  const pid_t orphan = orphan_of_a_killed_driver([](Keeper& keeper, pid_t child) {
+    keeper.watch(child);
+    keeper.forget(child);
+  });
   ASSERT_GT(orphan, 0);
   EXPECT_FALSE(ends_within(orphan, 0.5));
   ::kill(-orphan, SIGKILL);
+}
+
+// `mps-quit` removes the directory it is given, also where there is no daemon in it.
+TEST(Keeper, RunsWhatIsToBeUndone) {
+  const TemporaryDirectory root;
+  const std::string undone = (root.path() / "undone").string(), done = (root.path() / "done").string();
+  for (const std::string& directory : {undone, done}) std::filesystem::create_directory(directory);
+  const pid_t orphan = orphan_of_a_killed_driver([&](Keeper& keeper, pid_t child) {
+    keeper.watch(child);
+    keeper.at_end({"mps-quit", undone});
+    keeper.at_end({"mps-quit", done});
+    keeper.not_at_end({"mps-quit", done});
+  });
+  ASSERT_GT(orphan, 0);
+  const int64_t until_ns = now_ns() + s_to_ns(5);
+  while (std::filesystem::exists(undone) && now_ns() < until_ns) sleep_until_ns(now_ns() + 5'000'000);
+  EXPECT_FALSE(std::filesystem::exists(undone));
+  EXPECT_TRUE(std::filesystem::exists(done));
 }
 
 }  // namespace

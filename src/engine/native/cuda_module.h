@@ -15,7 +15,8 @@ struct CudaDevice {
   std::string name;  // "NVIDIA H100 80GB HBM3"
   std::string uuid;  // "GPU-..."
   int compute_major = 0, compute_minor = 0;
-  int sms = 0;  // as this process sees them: an MPS share lowers it
+  int sms = 0;        // as this process sees them: an MPS share lowers it
+  int sm_groups = 0;  // into which green contexts can divide them; 0: the driver or the chip has no green contexts
   size_t total_bytes = 0;
   size_t free_bytes = 0;
 };
@@ -32,6 +33,7 @@ struct CudaModule {
   const char* version;  // cotenant::version() of the module's build
   CudaStatus (*status)();
   std::unique_ptr<Ops> (*make_ops)(const OpsOptions& options);  // throws Error
+  std::vector<std::shared_ptr<const DeviceShare>> (*split)(const std::string& device, const std::vector<int>& groups);
 };
 
 // The name and type of the exported function.

@@ -66,6 +66,11 @@ std::unique_ptr<Ops> make_ops(const OpsOptions& options) {
 #endif
 }
 
+std::vector<std::shared_ptr<const DeviceShare>> split_device(const std::string& device,
+                                                             const std::vector<int>& groups) {
+  return cuda_module().split(device, groups);
+}
+
 bool has_cpu_engine() {
 #ifdef COTENANT_HAVE_ONEDNN
   return true;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/native/cuda_module.h"
 #include "engine/native/ops.h"
@@ -12,6 +13,10 @@ namespace cotenant {
 
 // Throws usage_error when this build or this machine has no such device.
 std::unique_ptr<Ops> make_ops(const OpsOptions& options);
+
+// Disjoint parts of a CUDA device, element i of groups[i] of the groups that CudaDevice::sm_groups counts. Throws
+// usage_error where that cannot be.
+std::vector<std::shared_ptr<const DeviceShare>> split_device(const std::string& device, const std::vector<int>& groups);
 
 // Whether this build can compute on the CPU (oneDNN was there).
 bool has_cpu_engine();

@@ -17,7 +17,10 @@ OpsOptions ops_options(const EngineOptions& options, bool dry_run, MemoryNeed re
           .spin = options.wait == Wait::spin,
           .dry_run = dry_run,
           .reserve = reserve,
-          .label = options.label.empty() ? options.model->name : options.label};
+          .label = options.label.empty() ? options.model->name : options.label,
+          .share = options.share,
+          .priority = options.priority,
+          .memory_limit_bytes = options.memory_limit_bytes};
 }
 
 PassShape pass_shape(const EngineOptions& options) {

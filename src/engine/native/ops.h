@@ -11,6 +11,7 @@
 
 #include "base/dtype.h"
 #include "engine/engine.h"
+#include "engine/native/device_share.h"
 #include "model/model.h"
 
 // The operations a transformer is made of, and the wall between the model's graph and the device. An Ops owns all
@@ -111,6 +112,11 @@ struct OpsOptions {
   bool dry_run = false;  // hand out no memory, only count it
   MemoryNeed reserve;    // what a dry run counted: a device takes it as one arena; zero: as needed
   std::string label;     // of the tenant and its model, for profilers
+
+  // CUDA
+  std::shared_ptr<const DeviceShare> share;  // to which all work is confined; null: the whole device
+  int priority = 0;                          // of its stream: higher is more urgent
+  size_t memory_limit_bytes = 0;             // of the reserve; 0: what the device has
 };
 
 class Ops {

@@ -14,6 +14,7 @@
 #include "engine/native/cuda/norm.h"
 #include "engine/native/cuda/program.h"
 #include "engine/native/cuda/qkv_transform.h"
+#include "engine/native/cuda/stream.h"
 #include "engine/native/cuda/tokens.h"
 #include "engine/native/cuda/tuner.h"
 
@@ -62,10 +63,13 @@ void check_attention(const Attention& attention) {
 }  // namespace
 
 CudaOps::CudaOps(const OpsOptions& options)
-    : options_(options), device_(open_device(options.device)), arena_(options.dry_run), cache_(device_) {
+    : options_(options),
+      device_(open_device(options.device, options.share.get())),
+      arena_(options.dry_run),
+      cache_(device_) {
   if (!dry()) {
-    stream_ = make_stream();
-    require_free_memory(options_.device, options_.reserve.total());
+    stream_ = make_stream_on(options_.share.get(), options_.priority);
+    require_free_memory(options_.device, options_.reserve.total(), options_.memory_limit_bytes);
     arena_.reserve(options_.reserve.total());
   }
   workspace_ = take_activations(workspace_bytes);

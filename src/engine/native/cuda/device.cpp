@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/native/cuda/check.h"
 #include "engine/native/cuda/elementwise.h"
+#include "engine/native/cuda/green_share.h"
 
 namespace cotenant {
 namespace {
@@ -49,7 +50,7 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 
 }  // namespace
 
-DeviceFacts open_device(const std::string& device) {
+DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
   const int ordinal = parse_ordinal(device);
   int driver = 0, count = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
@@ -68,7 +69,7 @@ DeviceFacts open_device(const std::string& device) {
   facts.name = properties.name;
   facts.major = properties.major;
   facts.minor = properties.minor;
-  facts.sms = attribute(cudaDevAttrMultiProcessorCount, ordinal);
+  facts.sms = share ? share->sms() : attribute(cudaDevAttrMultiProcessorCount, ordinal);
   facts.l2_bytes = static_cast<size_t>(attribute(cudaDevAttrL2CacheSize, ordinal));
   facts.shared_bytes_per_block = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
   if (!kernels_run_here())
@@ -99,12 +100,17 @@ CudaStatus query_status() {
     device.uuid = "GPU-";
     for (int byte = 0; byte < 16; ++byte)
       device.uuid += fmt::format("{}{:02x}", byte == 4 || byte == 6 || byte == 8 || byte == 10 ? "-" : "", id[byte]);
+    device.sm_groups = count_sm_groups(i);
     status.devices.push_back(device);
   }
   return status;
 }
 
-void require_free_memory(const std::string& device, size_t bytes) {
+void require_free_memory(const std::string& device, size_t bytes, size_t limit_bytes) {
+  if (limit_bytes != 0 && bytes > limit_bytes)
+    throw usage_error(device,
+                      fmt::format("needs {}, its memory_limit is {}", format_bytes(bytes), format_bytes(limit_bytes)),
+                      "Raise memory_limit, lower the batch size or the length, or use a smaller dtype.");
   size_t free_bytes = 0, total_bytes = 0;
   COTENANT_CUDA("ask for free memory", cudaMemGetInfo(&free_bytes, &total_bytes));
   if (bytes > free_bytes)

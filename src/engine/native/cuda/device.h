@@ -12,18 +12,19 @@ struct DeviceFacts {
   int ordinal = 0;
   std::string name;
   int major = 0, minor = 0;  // compute capability
-  int sms = 0;               // as this process sees them: an MPS share lowers it
+  int sms = 0;               // that work can use: an MPS share or a green context lowers it
   size_t l2_bytes = 0;
   size_t shared_bytes_per_block = 0;  // with opt-in
 };
 
 // "cuda" is the first device, "cuda:N" the N-th. Makes it the calling thread's device. Throws usage_error: not such a
-// name, no driver, a driver older than this build's runtime, no such device, a device this build has no code for.
-DeviceFacts open_device(const std::string& device);
+// name, no driver, a driver older than this build's runtime, no such device, a device this build has no code for. With
+// a share, its multiprocessors are the facts' `sms`.
+DeviceFacts open_device(const std::string& device, const DeviceShare* share = nullptr);
 
 CudaStatus query_status();
 
-// Throws usage_error "needs 15.2 GiB, 9.8 GiB free" when the current device has less.
-void require_free_memory(const std::string& device, size_t bytes);
+// Throws usage_error "needs 15.2 GiB, 9.8 GiB free" when the current device has less, or the limit (0: none) is less.
+void require_free_memory(const std::string& device, size_t bytes, size_t limit_bytes);
 
 }  // namespace cotenant

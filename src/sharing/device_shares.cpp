@@ -1,0 +1,108 @@
+#include "sharing/device_shares.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "engine/native/devices.h"
+#include "sharing/device.h"
+#include "sharing/green.h"
+#include "sharing/mig.h"
+#include "sharing/mps.h"
+
+namespace cotenant {
+namespace {
+
+std::string place(const TenantConfig& tenant, const char* key) {
+  const std::string path = fmt::format("tenant {}: {}", tenant.name, key);
+  return tenant.where.empty() ? path : tenant.where + ": " + path;
+}
+
+void refuse_shares(SharingMode mode, std::span<const TenantConfig> tenants) {
+  for (const TenantConfig& tenant : tenants)
+    if (tenant.sm_percent)
+      throw usage_error(place(tenant, "sm_percent"), fmt::format("{} gives nobody a share of the SMs", to_string(mode)),
+                        "Use sharing.mode: mps (a cap) or green (a partition), or leave sm_percent out.");
+}
+
+void warn_of_priorities(SharingMode mode, std::span<const TenantConfig> tenants, DeviceDivision& division) {
+  const bool any = std::ranges::any_of(tenants, [](const TenantConfig& tenant) { return tenant.priority.has_value(); });
+  if (any)
+    division.warnings.push_back({fmt::format("priority means nothing under {}", to_string(mode)),
+                                 "use sharing.mode: streams, green or mps, or leave it out"});
+}
+
+void divide_by_mps(std::span<const TenantConfig> tenants, size_t ordinal, DeviceDivision& division) {
+  double sum = 0;
+  for (size_t i = 0; i < tenants.size(); ++i) {
+    const TenantConfig& tenant = tenants[i];
+    sum += tenant.sm_percent.value_or(0);
+    division.tenants[i].environment =
+        mps_share_environment(tenant.sm_percent, tenant.priority, tenant.memory_limit_bytes, static_cast<int>(ordinal));
+  }
+  if (sum > 100)
+    division.warnings.push_back({fmt::format("the tenants' sm_percent add up to {:g}", sum),
+                                 "under mps a share is a cap and not a reservation: for partitions use green"});
+  if (tenants.size() > static_cast<size_t>(mps_least_client_limit))
+    division.warnings.push_back({fmt::format("{} tenants are more than the {} clients that every MPS takes",
+                                             tenants.size(), mps_least_client_limit),
+                                 "use fewer tenants if some die with cudaErrorMpsMaxClientsReached"});
+}
+
+void divide_by_green(std::span<const TenantConfig> tenants, const CudaDevice& device, DeviceDivision& division) {
+  std::vector<std::optional<double>> shares;
+  for (const TenantConfig& tenant : tenants) shares.push_back(tenant.sm_percent);
+  const std::vector<int> groups = divide_groups(shares, device.sm_groups);
+  int used = 0;
+  for (size_t i = 0; i < tenants.size(); ++i) used += division.tenants[i].sm_groups = groups[i];
+  if (used < device.sm_groups)
+    division.warnings.push_back(
+        {fmt::format("{} of the {} groups of SMs that {} divides into are used", used, device.sm_groups, device.name),
+         "the rest does not divide equally: give shares by sm_percent to use it"});
+}
+
+void divide_by_mig(std::span<const TenantConfig> tenants, const std::string& device, DeviceDivision& division) {
+  refuse_shares(SharingMode::mig, tenants);
+  const std::vector<std::string> uuids = find_mig_instances(tenants, device);
+  for (size_t i = 0; i < tenants.size(); ++i) division.tenants[i].environment = {{"CUDA_VISIBLE_DEVICES", uuids[i]}};
+}
+
+}  // namespace
+
+DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> tenants, const std::string& device) {
+  DeviceDivision division;
+  division.tenants.resize(tenants.size());
+  if (device == "cpu") return division;
+  switch (mode) {
+    case SharingMode::timeslice:
+      refuse_shares(mode, tenants);
+      warn_of_priorities(mode, tenants, division);
+      break;
+    case SharingMode::streams:
+      refuse_shares(mode, tenants);
+      break;
+    case SharingMode::mps:
+      divide_by_mps(tenants, device_ordinal(device), division);
+      break;
+    case SharingMode::green:
+      divide_by_green(tenants, cuda_status().devices.at(device_ordinal(device)), division);
+      break;
+    case SharingMode::mig:
+      divide_by_mig(tenants, device, division);
+      warn_of_priorities(mode, tenants, division);
+      break;
+    case SharingMode::partition:
+      break;
+  }
+  return division;
+}
+
+bool is_granted(std::string_view sharing_mode, double sm_percent, int granted, int sm_count) {
+  if (sharing_mode == to_string(SharingMode::green)) return granted > 0 && granted <= sm_count;
+  if (sharing_mode != to_string(SharingMode::mps)) return true;
+  return std::abs(granted - mps_share_sms(sm_percent, sm_count)) <= 2;
+}
+
+}  // namespace cotenant

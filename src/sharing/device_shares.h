@@ -1,0 +1,35 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/experiment.h"
+#include "results/record.h"
+#include "sharing/share.h"
+
+// What each tenant of an experiment gets of a GPU: what its process must have in its environment, or which part of the
+// device its thread works on.
+namespace cotenant {
+
+struct DeviceShareOrder {
+  Environment environment;  // of the tenant's process
+  int sm_groups = 0;        // under green: of the groups that the device divides into; else 0
+};
+
+struct DeviceDivision {
+  std::vector<DeviceShareOrder> tenants;
+  std::vector<WarningRecord> warnings;
+};
+
+// Throws usage_error, naming the tenant, for a share that the mode cannot give: sm_percent under timeslice or streams,
+// shares of green contexts that exceed the device, a MIG instance that is not there. On the CPU nothing is divided here
+// (host_share.h does).
+DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> tenants, const std::string& device);
+
+// Whether a tenant that asked for sm_percent of a device has what it was promised, when it sees `granted` of `sm_count`
+// multiprocessors. Under mps to a pair of SMs; green contexts are rounded to groups, and granted what they say.
+bool is_granted(std::string_view sharing_mode, double sm_percent, int granted, int sm_count);
+
+}  // namespace cotenant

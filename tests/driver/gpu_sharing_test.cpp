@@ -1,0 +1,263 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/clock.h"
+#include "command.h"
+#include "engine/native/devices.h"
+#include "process/command.h"
+#include "process/signals.h"
+#include "sharing/mps.h"
+
+// The ways to share a GPU, with the program itself on a real one. Skipped where there is none.
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class GpuSharing : public DriverTest {
+ protected:
+  void SetUp() override {
+    const CudaStatus status = cuda_status();
+    if (status.devices.empty()) GTEST_SKIP() << "no CUDA device: " << status.problem;
+    sms_ = status.devices[0].sms;
+    if (const std::string problem = mps_problem(); !problem.empty()) GTEST_SKIP() << problem;
+  }
+
+  // Two distilgpt2 that run for `seconds`.
+  void write_pair(const std::string& sharing, double seconds, const std::string& first = "",
+                  const std::string& second = "") const {
+    write("pair.yaml", "experiment_name: pair\ndevice: cuda\nmin_duration_s: " + std::to_string(seconds) +
+                           "\nwarmup_s: 0.3\nsharing: {mode: " + sharing + "}\ntenants:\n" +
+                           "  - {model_name: distilgpt2, name: a, weights: random, batch_size: 8, seq_len: 128, "
+                           "num_iters: 20" +
+                           first + "}\n  - {model_name: distilgpt2, name: b, weights: random, batch_size: 8, " +
+                           "seq_len: 128, num_iters: 20" + second + "}\n");
+  }
+  bool waits_for_run() const {
+    const bool running = eventually([&] { return fs::exists(at("data/pair.staging/experiment.json")); });
+    sleep_until_ns(now_ns() + s_to_ns(0.5));
+    return running;
+  }
+
+  int sms_ = 0;
+};
+
+// The MPS daemon and servers of this machine whose pipe directory is below a temporary directory of cotenant's.
+std::vector<pid_t> mps_programs() {
+  std::vector<pid_t> pids;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator("/proc", failed)) {
+    std::ifstream file(entry.path() / "comm");
+    std::string name;
+    if (std::getline(file, name) && name.starts_with("nvidia-cuda-mps"))
+      pids.push_back(static_cast<pid_t>(std::stol(entry.path().filename().string())));
+  }
+  return pids;
+}
+
+std::string environment_of(pid_t pid, const std::string& variable) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
+  for (std::string assignment; std::getline(file, assignment, '\0');)
+    if (assignment.starts_with(variable + "=")) return assignment.substr(variable.size() + 1);
+  return "";
+}
+
+fs::path gpu_client() {
+  return fs::path(COTENANT_BINARY).parent_path() / "gpu_client";
+}
+
+TEST_F(GpuSharing, EveryModeRunsAndGivesWhatItPromises) {
+  for (const std::string mode : {"timeslice", "mps", "streams", "green"}) {
+    SCOPED_TRACE(mode);
+    write_pair(mode, 1);
+    const Finished finished = run("run pair.yaml -q");
+    ASSERT_EQ(finished.status.code, 0) << finished.err << finished.out;
+    const ExperimentRecord record = this->record("data/pair");
+    EXPECT_EQ(record.settings.sharing, mode);
+    for (const TenantRecord& tenant : record.tenants) {
+      ASSERT_TRUE(tenant.sm_granted);
+      if (mode == "green")
+        EXPECT_NEAR(*tenant.sm_granted, sms_ / 2, 8);
+      else
+        EXPECT_EQ(*tenant.sm_granted, sms_);
+      EXPECT_EQ(tenant.mps_client, mode == "mps" ? std::optional(true) : std::nullopt);
+      EXPECT_GT(tenant.summary.latency.count, 100);
+    }
+    const bool one_process = mode == "streams" || mode == "green";
+    EXPECT_EQ(record.tenants[0].pid == record.tenants[1].pid, one_process);
+    std::printf("%s: %.0f tokens/s\n", mode.c_str(), record.device_summary.tokens_per_s.value_or(0));
+    if (mode == "mps")
+      std::printf("daemon ready %.3f s, gone %.3f s\n", record.daemon.ready_s.value_or(-1),
+                  record.daemon.gone_s.value_or(-1));
+  }
+  EXPECT_THAT(mps_programs(), testing::IsEmpty());
+}
+
+TEST_F(GpuSharing, SharesUnderMpsAreSeenByTheTenants) {
+  write_pair("mps", 1, ", sm_percent: 25", ", sm_percent: 75");
+  const Finished finished = run("run pair.yaml -q");
+  ASSERT_EQ(finished.status.code, 0) << finished.err << finished.out;
+  const ExperimentRecord record = this->record("data/pair");
+  EXPECT_EQ(record.tenants[0].sm_granted, mps_share_sms(25, sms_));
+  EXPECT_EQ(record.tenants[1].sm_granted, mps_share_sms(75, sms_));
+  EXPECT_GT(*record.tenants[0].summary.latency.p50_ms, *record.tenants[1].summary.latency.p50_ms);
+}
+
+TEST_F(GpuSharing, SharesAreRealToOtherPrograms) {
+  SignalWatch signals;
+  Keeper keeper(COTENANT_BINARY);
+  MpsDaemon daemon(keeper);
+  for (const double percent : {100.0, 50.0, 25.0, 10.0}) {
+    SpawnRequest request;
+    request.executable = gpu_client();
+    request.arguments = {"census"};
+    request.environment = daemon.environment();
+    for (const auto& variable : mps_share_environment(percent, {}, {}, 0)) request.environment.push_back(variable);
+    const auto result = run_command(request, "", now_ns() + s_to_ns(60));
+    ASSERT_TRUE(result && result->status.clean()) << (result ? result->output : "");
+    const auto census = nlohmann::json::parse(result->output);
+    EXPECT_EQ(census.at("told_sms"), mps_share_sms(percent, sms_));
+    EXPECT_EQ(census.at("used_sms"), mps_share_sms(percent, sms_));
+    std::printf("mps at %g%%: %s", percent, result->output.c_str());
+  }
+}
+
+TEST_F(GpuSharing, AModelSaysTheSameAsAClientOfMps) {
+  SignalWatch signals;
+  Keeper keeper(COTENANT_BINARY);
+  MpsDaemon daemon(keeper);
+  const auto tokens = [&](Environment environment) {
+    SpawnRequest request;
+    request.executable = COTENANT_BINARY;
+    request.arguments = {"infer",
+                         "--model",
+                         COTENANT_SOURCE_DIR "/tests/fixtures/models/llama",
+                         "--device",
+                         "cuda",
+                         "--dtype",
+                         "float32",
+                         "--input-ids",
+                         "1,2,3,4,5,6,7,8",
+                         "--max-new-tokens",
+                         "24"};
+    request.environment = std::move(environment);
+    const auto result = run_command(request, "", now_ns() + s_to_ns(60));
+    EXPECT_TRUE(result && result->status.clean()) << (result ? result->output : "");
+    return result ? result->output : "";
+  };
+  Environment share = daemon.environment();
+  for (const auto& variable : mps_share_environment(25, {}, {}, 0)) share.push_back(variable);
+  EXPECT_EQ(tokens(share), tokens(without_mps()));
+}
+
+TEST_F(GpuSharing, AModelLargerThanItsMemoryLimitSaysSo) {
+  write_pair("mps", 1, ", memory_limit: 100MiB");
+  const Finished finished = run("run pair.yaml -q");
+  EXPECT_EQ(finished.status.code, 3);
+  EXPECT_THAT(finished.err, HasSubstr("its memory_limit is 100 MiB"));
+  EXPECT_TRUE(eventually([] { return mps_programs().empty(); }, 2));
+}
+
+TEST_F(GpuSharing, NothingOfMpsOutlivesAKilledDriver) {
+  write_pair("mps", 60);
+  const auto driver = start("run pair.yaml -q");
+  ASSERT_TRUE(waits_for_run());
+  const auto workers = workers_of(driver->pid());
+  ASSERT_EQ(workers.size(), 2u);
+  const fs::path directory = fs::path(environment_of(workers[0], "CUDA_MPS_PIPE_DIRECTORY")).parent_path();
+  ASSERT_TRUE(fs::exists(directory));
+  EXPECT_EQ(mps_programs().size(), 2u);
+  const int64_t start_ns = now_ns();
+  ::kill(driver->pid(), SIGKILL);
+  EXPECT_TRUE(eventually([] { return mps_programs().empty(); }, 2.5));
+  std::printf("gone %.2f s after the driver's death\n", ns_to_s(now_ns() - start_ns));
+  EXPECT_TRUE(eventually([&] { return !fs::exists(directory); }, 2));
+  for (const pid_t pid : workers) EXPECT_TRUE(is_gone(pid)) << pid;
+}
+
+TEST_F(GpuSharing, NothingOfMpsOutlivesAnInterruption) {
+  for (const int number : {SIGINT, SIGTERM}) {
+    write_pair("mps", 60);
+    const auto driver = start("run pair.yaml -q");
+    ASSERT_TRUE(waits_for_run());
+    ::kill(driver->pid(), number);
+    EXPECT_EQ(finish(*driver).status.code, 128 + number);
+    EXPECT_THAT(mps_programs(), testing::IsEmpty());
+  }
+}
+
+TEST_F(GpuSharing, ADaemonThatDiesEndsTheRunWithItsName) {
+  write_pair("mps", 60);
+  const auto driver = start("run pair.yaml -q");
+  ASSERT_TRUE(waits_for_run());
+  for (const pid_t pid : mps_programs()) ::kill(pid, SIGKILL);
+  const Finished finished = finish(*driver);
+  EXPECT_EQ(finished.status.code, 3) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("the MPS daemon ended: killed by SIGKILL"));
+  EXPECT_GT(iterations("data/pair.incomplete", "a").size(), 50u);
+}
+
+// A stranger that gets into the daemon's pipe directory: its fault reaches every client.
+TEST_F(GpuSharing, AFaultOfOneClientVoidsTheOthersAndIsToldSo) {
+  write_pair("mps", 60);
+  const auto driver = start("run pair.yaml -q");
+  ASSERT_TRUE(waits_for_run());
+  const auto workers = workers_of(driver->pid());
+  ASSERT_EQ(workers.size(), 2u);
+  SpawnRequest request;
+  request.executable = gpu_client();
+  request.arguments = {"fault"};
+  request.environment = {{"CUDA_MPS_PIPE_DIRECTORY", environment_of(workers[0], "CUDA_MPS_PIPE_DIRECTORY")}};
+  const auto fault = run_command(request, "", now_ns() + s_to_ns(30));
+  ASSERT_TRUE(fault);
+  EXPECT_THAT(fault->output, HasSubstr("cudaErrorIllegalAddress"));
+  const Finished finished = finish(*driver);
+  EXPECT_EQ(finished.status.code, 3) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("cudaErrorIllegalAddress"));
+  EXPECT_THAT(finished.err, HasSubstr("no sample after it counts"));
+  EXPECT_TRUE(eventually([] { return mps_programs().empty(); }, 2));
+}
+
+TEST_F(GpuSharing, AnotherProgramOnTheGpuMakesTheRunInvalid) {
+  SpawnRequest request;
+  request.executable = gpu_client();
+  request.arguments = {"hold", "30"};
+  const Child stranger(request);
+  sleep_until_ns(now_ns() + s_to_ns(1));
+  write_pair("timeslice", 1);
+  const Finished finished = run("run pair.yaml -q");
+  EXPECT_EQ(finished.status.code, 4) << finished.err << finished.out;
+  EXPECT_THAT(finished.out + finished.err, HasSubstr("pid " + std::to_string(stranger.pid())));
+}
+
+// A daemon for the whole machine, as some clusters have it: a time-sliced run must not become its client.
+TEST_F(GpuSharing, ATimeSlicedRunStaysAwayFromADaemonOfTheMachine) {
+  SignalWatch signals;
+  Keeper keeper(COTENANT_BINARY);
+  MpsDaemon daemon(keeper);
+  write_pair("timeslice", 1);
+  std::string before;
+  for (const auto& [name, value] : daemon.environment()) before += name + "='" + value + "' ";
+  const auto driver = start("run pair.yaml -q", "export " + before + ";");
+  ASSERT_TRUE(waits_for_run());
+  EXPECT_THAT(daemon.clients(), testing::IsEmpty());
+  EXPECT_EQ(finish(*driver).status.code, 0);
+}
+
+TEST_F(GpuSharing, MigThatIsNotThereIsSaid) {
+  write_pair("mig", 1, ", mig_instance: 0", ", mig_instance: 1");
+  const Finished finished = run("run pair.yaml -q");
+  if (finished.status.code == 0) GTEST_SKIP() << "this GPU has MIG instances";
+  EXPECT_EQ(finished.status.code, 2);
+  EXPECT_THAT(finished.err, HasSubstr("MIG"));
+}
+
+}  // namespace
+}  // namespace cotenant

@@ -1,0 +1,116 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "sharing/device.h"
+#include "sharing/device_shares.h"
+#include "sharing/green.h"
+#include "sharing/mps.h"
+
+namespace cotenant {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+using Shares = std::vector<std::optional<double>>;
+
+std::vector<int> groups_of(const Shares& shares, int groups) {
+  return divide_groups(shares, groups);
+}
+
+TEST(GreenGroups, WithoutSharesAreEqualAndTheRestStaysIdle) {
+  EXPECT_THAT(groups_of({{}, {}}, 16), ElementsAre(8, 8));
+  EXPECT_THAT(groups_of({{}, {}, {}}, 16), ElementsAre(5, 5, 5));
+  EXPECT_EQ(groups_of(Shares(10), 16), std::vector<int>(10, 1));
+}
+
+TEST(GreenGroups, AreTheNearestToTheShares) {
+  EXPECT_THAT(groups_of({25, 75}, 16), ElementsAre(4, 12));
+  EXPECT_THAT(groups_of({12, {}}, 16), ElementsAre(2, 14));
+  EXPECT_THAT(groups_of({1, 50}, 16), ElementsAre(1, 8));  // at least one
+}
+
+TEST(GreenGroups, RoundingNeverExceedsTheDevice) {
+  EXPECT_THAT(groups_of({47, 53}, 16), ElementsAre(8, 8));          // 7.52 and 8.48
+  const std::vector<int> thirds = groups_of({34.5, 34.5, 31}, 16);  // 5.52, 5.52, 4.96: 6 + 6 + 5
+  EXPECT_EQ(thirds[0] + thirds[1] + thirds[2], 16);
+  EXPECT_EQ(thirds[2], 5);
+}
+
+TEST(GreenGroups, TooManyTenantsOrTooLargeSharesAreRefused) {
+  EXPECT_THROW(groups_of(Shares(17), 16), Error);
+  EXPECT_THROW(groups_of({100, {}}, 1), Error);
+  try {
+    groups_of({60, 60}, 16);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("add up to 120"));
+  }
+}
+
+// Measured on an H100 (132 SMs): what a client's multiProcessorCount reads.
+TEST(MpsShare, IsRoundedDownToPairsOfSms) {
+  EXPECT_EQ(mps_share_sms(100, 132), 132);
+  EXPECT_EQ(mps_share_sms(50, 132), 66);
+  EXPECT_EQ(mps_share_sms(25, 132), 32);
+  EXPECT_EQ(mps_share_sms(10, 132), 12);
+  EXPECT_EQ(mps_share_sms(0.5, 132), 2);
+}
+
+TEST(MpsShare, BecomesTheClientsEnvironment) {
+  EXPECT_THAT(mps_share_environment(12.5, -1, uint64_t{4} << 30, 2),
+              ElementsAre(Pair("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "12.5"),
+                          Pair("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "2=4096M"), Pair("CUDA_MPS_CLIENT_PRIORITY", "1")));
+  EXPECT_TRUE(mps_share_environment({}, {}, {}, 0).empty());
+}
+
+TEST(Granted, IsJudgedByWhatTheTenantSees) {
+  EXPECT_TRUE(is_granted("mps", 25, 32, 132));
+  EXPECT_FALSE(is_granted("mps", 25, 132, 132));
+  EXPECT_FALSE(is_granted("mps", 50, 32, 132));
+  EXPECT_TRUE(is_granted("green", 10, 16, 132));
+  EXPECT_FALSE(is_granted("green", 10, 0, 132));
+}
+
+TenantConfig tenant(const std::string& name, std::optional<double> sm_percent = {}, std::optional<int> priority = {}) {
+  TenantConfig config;
+  config.name = name;
+  config.sm_percent = sm_percent;
+  config.priority = priority;
+  return config;
+}
+
+TEST(DivideDevice, AShareThatTheModeCannotGiveIsRefused) {
+  const std::vector<TenantConfig> tenants{tenant("a"), tenant("b", 30)};
+  for (const SharingMode mode : {SharingMode::timeslice, SharingMode::streams}) {
+    try {
+      divide_device(mode, tenants, "cuda:0");
+      ADD_FAILURE() << to_string(mode);
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("tenant b: sm_percent"));
+    }
+  }
+}
+
+TEST(DivideDevice, SharesAboveTheWholeAreAllowedUnderMpsWithAWarning) {
+  const std::vector<TenantConfig> tenants{tenant("a", 80), tenant("b", 80)};
+  const DeviceDivision division = divide_device(SharingMode::mps, tenants, "cuda:0");
+  ASSERT_EQ(division.warnings.size(), 1u);
+  EXPECT_THAT(division.warnings[0].what, HasSubstr("add up to 160"));
+  EXPECT_THAT(division.tenants[1].environment, ElementsAre(Pair("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "80")));
+}
+
+TEST(DivideDevice, PriorityWithoutMeaningIsToldOf) {
+  const std::vector<TenantConfig> tenants{tenant("a", {}, 1)};
+  EXPECT_EQ(divide_device(SharingMode::timeslice, tenants, "cuda:0").warnings.size(), 1u);
+  EXPECT_TRUE(divide_device(SharingMode::streams, tenants, "cuda:0").warnings.empty());
+}
+
+TEST(Device, OrdinalIsTheNumberBehindTheColon) {
+  EXPECT_EQ(device_ordinal("cuda"), 0u);
+  EXPECT_EQ(device_ordinal("cuda:3"), 3u);
+}
+
+}  // namespace
+}  // namespace cotenant
