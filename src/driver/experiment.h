@@ -1,8 +1,11 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +42,7 @@ struct RunContext {
   bool strict = false;                                                     // every warning makes a run invalid
   std::function<void(const LiveRun&)> show;                                // several times a second; may be empty
   std::function<void(const std::string& tenant, const std::string&)> log;  // a line that a worker printed; may be empty
+  std::set<pid_t> gpu_helpers = {};  // besides the workers, that use the GPU for this run: the server of MPS
   std::optional<double> deadline_s;  // of each phase but the run, instead of the computed ones
 };
 

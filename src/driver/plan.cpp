@@ -42,6 +42,7 @@ SettingsRecord settings_of(const ExperimentConfig& config, const std::string& de
   settings.max_duration_s = config.max_duration_s;
   settings.sleep_duration_s = config.sleep_duration_s;
   settings.seed = config.seed;
+  settings.telemetry_interval_ms = config.telemetry_interval_ms;
   settings.single = config.single;
   return settings;
 }

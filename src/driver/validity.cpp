@@ -105,6 +105,12 @@ void check_machine(ExperimentRecord& record) {
     warnings.push_back({"this is a debug build", "use a release build (cmake --preset release)"});
 }
 
+void check_gpu_processes(ExperimentRecord& record) {
+  for (const std::string& process : record.foreign.gpu_processes)
+    record.validity.reasons.push_back(
+        fmt::format("another program ({}) used the GPU during the run: end it and run again", process));
+}
+
 void check_deaths(ExperimentRecord& record) {
   for (const TenantRecord& tenant : record.tenants)
     if (tenant.exit.died)
@@ -124,6 +130,7 @@ void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& 
   if (validity.complete) {
     check_window(record);
     check_counts(record);
+    check_gpu_processes(record);
     for (size_t i = 0; i < samples.size(); ++i) check_start(record, record.tenants[i], samples[i]);
   }
   check_machine(record);

@@ -60,8 +60,26 @@ TEST_F(DriverTest, AnOverlappingRunCoversItsWindow) {
   const auto telemetry = read_telemetry(at("data/pair/telemetry.jsonl"));
   EXPECT_GE(telemetry.size(), 2u);
   EXPECT_EQ(telemetry.back().tenants.size(), 2u);
+  EXPECT_FALSE(telemetry.back().cpu_percent.empty());
+  EXPECT_TRUE(telemetry.back().tenants[0].cpu_s);
+  EXPECT_EQ(record.telemetry.samples, static_cast<int64_t>(telemetry.size()));
+  ASSERT_TRUE(record.telemetry.sampler_cpu_percent);
+  EXPECT_GE(*record.telemetry.sampler_cpu_percent, 0);
+  EXPECT_EQ(record.telemetry.device_gap, "");  // the CPU needs none
   EXPECT_FALSE(fs::exists(at("data/pair.lock")));
   EXPECT_FALSE(fs::exists(at("data/pair.staging")));
+}
+
+TEST_F(DriverTest, TakesNoTelemetryWhenAskedNotTo) {
+  write("pair.yaml", kPair + std::string("telemetry_interval_ms: 0\n"));
+  const Finished finished = run("run pair.yaml");
+  ASSERT_EQ(finished.status.code, 0) << finished.err;
+  EXPECT_FALSE(fs::exists(at("data/pair/telemetry.jsonl")));
+  const ExperimentRecord record = this->record("data/pair");
+  EXPECT_TRUE(record.validity.valid);
+  EXPECT_EQ(record.settings.telemetry_interval_ms, 0);
+  EXPECT_EQ(record.telemetry.samples, 0);
+  EXPECT_FALSE(record.telemetry.sampler_cpu_percent);
 }
 
 TEST_F(DriverTest, AFixedRunDoesExactlyItsIterations) {

@@ -17,7 +17,6 @@ struct CudaDevice {
   int compute_major = 0, compute_minor = 0;
   int sms = 0;  // as this process sees them: an MPS share lowers it
   size_t total_bytes = 0;
-  size_t free_bytes = 0;
 };
 
 // What the machine has. Never throws: what is wrong is told in `problem`.
