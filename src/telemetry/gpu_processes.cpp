@@ -34,11 +34,14 @@ GpuProcessWatch::Finding GpuProcessWatch::find(const std::set<pid_t>& ours, bool
   std::set<pid_t> listed;
   for (const auto& [pid, name] : seen_) listed.insert(pid);
   const ForeignGpuUse use = foreign_gpu_use(listed, ours, we_use_it);
-  if (!use.can_tell)
+  if (!use.can_tell) {
+    const std::string seen = listed.empty()
+                                 ? "NVML lists no process, not even this run's"
+                                 : fmt::format("none of the {} that NVML lists is of this run", listed.size());
     return {{},
-            {fmt::format("{}NVML lists {} process{}, but none of this run", unknown, listed.size(),
-                         listed.size() == 1 ? "" : "es"),
+            {unknown + seen,
              "run outside of the container, or give it the host's process numbers (docker run --pid=host)"}};
+  }
   Finding finding;
   for (const pid_t pid : use.foreign) {
     const std::string& name = seen_.at(pid);
