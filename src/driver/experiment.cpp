@@ -72,6 +72,7 @@ class Run {
     record_.build = {version(), git_commit(), compiler(), build_type()};
     record_.host = plan.host;
     record_.device = plan.device;
+    telemetry_.describe(record_.device);
     record_.started_at = utc_now();
     record_.command = context.command;
     record_.validity.warnings = plan.warnings;

@@ -47,6 +47,14 @@ RunTelemetry::RunTelemetry(const RunPlan& plan)
   if (device_->device()) processes_.emplace(*device_->device());
 }
 
+void RunTelemetry::describe(DeviceRecord& device) const {
+  if (nvml_) device.driver = nvml_->driver_version();
+  if (!device_ || !device_->device()) return;
+  const NvmlDevice gpu = device_->device()->physical();
+  device.power_limit_w = gpu.power_limit_w();
+  device.max_sm_clock_mhz = gpu.max_sm_clock_mhz();
+}
+
 void RunTelemetry::start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants) {
   look_at_processes();
   if (interval_ns_ == 0) return;
@@ -90,12 +98,6 @@ void RunTelemetry::look_at_processes() {
 
 void RunTelemetry::finish(ExperimentRecord& record, const std::set<pid_t>& ours) {
   if (file_) file_->close();
-  if (nvml_) record.device.driver = nvml_->driver_version();
-  if (device_ && device_->device()) {
-    const NvmlDevice gpu = device_->device()->physical();
-    record.device.power_limit_w = gpu.power_limit_w();
-    record.device.max_sm_clock_mhz = gpu.max_sm_clock_mhz();
-  }
   if (processes_ && looked_ns_ != 0) {
     const GpuProcessWatch::Finding found = processes_->find(ours, computes_on_gpu_);
     record.foreign.gpu_processes = found.foreign;

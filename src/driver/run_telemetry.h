@@ -24,6 +24,8 @@ class RunTelemetry {
   // Opens NVML when the plan's device is a GPU, which takes up to a second: before any worker runs.
   explicit RunTelemetry(const RunPlan& plan);
 
+  void describe(DeviceRecord& device) const;  // driver, limits
+
   // From here on samples go into `file`. `tenants`: name and process.
   void start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants);
   void tick(int64_t t0_ns);  // takes a sample and looks at the GPU's processes, each when it is due

@@ -80,8 +80,13 @@ std::optional<GpmCounters> GpmReader::read() {
   if (!samples_ || (at_ns_ != 0 && now_ns() - at_ns_ < kLeastNs)) return std::nullopt;
   const nvml::Result result = device_.nvml()->api().nvmlGpmSampleGet(device_.handle(), samples_->now);
   if (result != nvml::success) {
-    gap_ = {fmt::format("a reading of the performance counters failed: {}", device_.nvml()->error_text(result)),
-            "end other programs that read them (DCGM, profilers), or go without them"};
+    if (result == nvml::not_supported)
+      gap_ = {fmt::format("{} lets nobody read its performance counters{}", device_.name(),
+                          device_.mig_enabled().value_or(false) ? " as a whole while MIG is on" : ""),
+              ""};
+    else
+      gap_ = {fmt::format("a reading of the performance counters failed: {}", device_.nvml()->error_text(result)),
+              "end other programs that read them (DCGM, profilers), or go without them"};
     return std::nullopt;
   }
   std::optional<GpmCounters> counters;

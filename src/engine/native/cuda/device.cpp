@@ -79,8 +79,8 @@ DeviceFacts open_device(const std::string& device) {
   return facts;
 }
 
-// Asks for properties only: a context in the driver's process would take memory from the tenants and be listed among the
-// programs that use the device.
+// Asks for properties only: a context in the driver's process would take memory from the tenants and be listed among
+// the programs that use the device.
 CudaStatus query_status() {
   CudaStatus status;
   status.runtime_version = CUDART_VERSION;
