@@ -13,4 +13,5 @@ mkdir -p bench/results
 
 "$build/bench/harness/bench_harness" | tee "bench/results/$today-harness.txt"
 "$python" bench/compare_cpu.py "$build" --out "bench/results/$today-cpu.json"
+"$build/bench_telemetry" --device cpu | tee "bench/results/$today-telemetry-cpu.json"
 if command -v nvidia-smi >/dev/null; then tools/gpu-check.sh; fi

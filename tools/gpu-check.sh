@@ -42,6 +42,11 @@ if wanted fresh && "$python" -c 'import torch, transformers' 2>/dev/null; then
   export COTENANT_FRESH_MODELS
 fi
 wanted tests && step tests "$build/test_cuda" --gtest_brief=1
+if [ $engine_only = OFF ]; then
+  cmake --build "$build" --parallel --target test_telemetry bench_telemetry || exit 1
+  wanted tests && step telemetry "$build/tests/telemetry/test_telemetry" --gtest_brief=1
+  wanted bench && step telemetry-cost sh -c '"$0/bench_telemetry" >"$1/$(date +%F)-telemetry.json"' "$build" "$out"
+fi
 if wanted sanitize && command -v compute-sanitizer >/dev/null; then
   # Every kernel of ours, and passes that put them together; the library's kernels are not ours to check.
   filter='OpsTest.*:Attention*:Gemv*:*CudaDecoder.GreedyTokensAreTransformers/*'

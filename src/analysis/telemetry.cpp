@@ -19,6 +19,24 @@ class Mean {
   int count_ = 0;
 };
 
+// Mean power by the energy counter, over the time between samples that follow each other and both lie in the window. It
+// misses nothing between two samples, while a reading of the power is a mean over a time that the driver chooses.
+class Energy {
+ public:
+  void add(const TelemetrySample& sample) {
+    if (before_s_ && sample.energy_j) {
+      energy_j_ += *sample.energy_j;
+      time_s_ += sample.t_s - *before_s_;
+    }
+    before_s_ = sample.t_s;
+  }
+  std::optional<double> power_w() const { return time_s_ > 0 ? std::optional(energy_j_ / time_s_) : std::nullopt; }
+
+ private:
+  std::optional<double> before_s_;
+  double energy_j_ = 0, time_s_ = 0;
+};
+
 void set_bound(DeviceAnalysis& device) {
   const auto says = [&](const char* bound, const char* what, double percent, const char* relation, double threshold) {
     device.bound = bound;
@@ -40,10 +58,12 @@ void set_bound(DeviceAnalysis& device) {
 
 void set_telemetry(DeviceAnalysis& device, const std::vector<TelemetrySample>& samples,
                    const std::optional<Interval>& window_s) {
+  Energy energy;
   Mean clock, power, memory, sm, tensor, dram, occupancy;
   for (const TelemetrySample& sample : samples) {
     if (window_s && (sample.t_s < window_s->low || sample.t_s > window_s->high)) continue;
     ++device.telemetry_samples;
+    energy.add(sample);
     device.throttled_samples += sample.throttle_reasons.has_value();
     clock.add(sample.sm_clock_mhz);
     power.add(sample.power_w);
@@ -60,7 +80,8 @@ void set_telemetry(DeviceAnalysis& device, const std::vector<TelemetrySample>& s
   device.tensor_percent = tensor.value();
   device.dram_percent = dram.value();
   device.occupancy_percent = occupancy.value();
-  if (device.power_w && device.tokens_per_s) device.joules_per_token = *device.power_w / *device.tokens_per_s;
+  const auto drawn_w = energy.power_w() ? energy.power_w() : device.power_w;
+  if (drawn_w && device.tokens_per_s) device.joules_per_token = *drawn_w / *device.tokens_per_s;
   set_bound(device);
 }
 

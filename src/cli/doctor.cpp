@@ -6,6 +6,7 @@
 #include "base/version.h"
 #include "cli/commands.h"
 #include "driver/checkup.h"
+#include "sharing/mps.h"
 
 namespace cotenant {
 namespace {
@@ -33,6 +34,7 @@ void add_doctor(CLI::App& app, int&) {
   const auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print JSON");
   command->callback([json] {
+    be_no_mps_client();
     const std::vector<Finding> findings = check_machine();
     if (*json) {
       fmt::print("{}\n", findings_json(findings).dump(2));

@@ -19,6 +19,7 @@
 #include "report/json_output.h"
 #include "report/table.h"
 #include "report/text.h"
+#include "sharing/mps.h"
 
 namespace cotenant {
 namespace {
@@ -252,6 +253,7 @@ std::string command_line() {
 
 int run(RunFlags& flags) {
   check_flags(flags);
+  be_no_mps_client();
   flags.series.command = command_line();
   flags.series.save = !flags.no_save;
   const std::vector<PlannedExperiment> planned = plan_all(flags);

@@ -74,8 +74,12 @@ struct ExperimentConfig {
   double min_duration_s = 5, warmup_s = 2, max_duration_s = 600;
   uint64_t seed = 0;
   WaitPolicy wait = WaitPolicy::automatic;
+  int telemetry_interval_ms = 100;  // 0: none; else at least kLeastTelemetryInterval_ms
   std::vector<TenantConfig> tenants;
 };
+
+// Performance counters of a GPU that are read more often than this are zero.
+inline constexpr int kLeastTelemetryInterval_ms = 100;
 
 // A name as a directory: '/' becomes '_'.
 std::string directory_name(std::string_view name);

@@ -92,6 +92,14 @@ void resolve_lengths(ExperimentDraft& draft) {
                        config.min_duration_s));
 }
 
+void check_telemetry(const ExperimentDraft& draft) {
+  const int interval_ms = draft.config.telemetry_interval_ms;
+  if (interval_ms != 0 && interval_ms < kLeastTelemetryInterval_ms)
+    refuse(draft.given.at("telemetry_interval_ms"), "telemetry_interval_ms",
+           fmt::format("expected 0 or an integer from {} to 10000, found {}", kLeastTelemetryInterval_ms, interval_ms),
+           "A GPU's counters that are read more often than every 100 ms are zero.");
+}
+
 void resolve_stress(TenantDraft& tenant) {
   TenantConfig& config = tenant.config;
   const bool is_stress = config.engine == EngineKind::stress;
@@ -203,6 +211,7 @@ ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants
   resolve_device(draft, tenants);
   resolve_sharing(draft);
   resolve_lengths(draft);
+  check_telemetry(draft);
   for (TenantDraft& tenant : tenants) {
     resolve_stress(tenant);
     check_required(tenant);

@@ -15,7 +15,9 @@
 #include "engine/native/devices.h"
 #include "model/hub.h"
 #include "sharing/device.h"
+#include "telemetry/gpm.h"
 #include "telemetry/machine.h"
+#include "telemetry/nvml.h"
 
 namespace cotenant {
 namespace {
@@ -54,6 +56,44 @@ std::string cuda_version(int version) {
   return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
 }
 
+// What NVML tells of the devices; one finding where it cannot be used.
+Findings nvml_findings(const CudaStatus& cuda) {
+  if (cuda.devices.empty()) return {};
+  Findings out;
+  Gap gap;
+  const auto nvml = Nvml::open(gap);
+  if (!nvml) {
+    out.push_back({"devices", "NVML", State::missing, gap.what, gap.remedy});
+    return out;
+  }
+  out.push_back({"devices", "NVML", State::good, "driver " + nvml->driver_version(), ""});
+  for (size_t i = 0; i < cuda.devices.size(); ++i) {
+    const auto name = [i](const char* what) { return fmt::format("cuda:{} {}", i, what); };
+    const auto device = nvml->device_by_uuid(cuda.devices[i].uuid);
+    if (!device) {
+      out.push_back({"devices", name("in NVML"), State::missing, "NVML knows no device " + cuda.devices[i].uuid,
+                     "Compare with `nvidia-smi -L`."});
+      continue;
+    }
+    if (const auto memory = device->memory())
+      out.push_back({"devices", name("memory"), State::good,
+                     fmt::format("{} of {} free", format_bytes(memory->free_bytes), format_bytes(memory->total_bytes)),
+                     ""});
+    const NvmlDevice gpu = device->physical();
+    const Gap counters = GpmReader(gpu).gap();
+    out.push_back({"devices", name("counters"), counters ? State::limited : State::good,
+                   counters ? counters.what : "SM, tensor, DRAM and PCIe counters can be read", counters.remedy});
+    const auto mig = gpu.mig_enabled();
+    const size_t instances = gpu.mig_instances().size();
+    out.push_back({"devices", name("MIG"), State::good,
+                   !mig   ? "not supported"
+                   : *mig ? fmt::format("on, {} instance{}", instances, instances == 1 ? "" : "s")
+                          : "off",
+                   ""});
+  }
+  return out;
+}
+
 Findings device_findings(const Machine& machine, const CudaStatus& cuda) {
   Findings out;
   const bool has_bf16 =
@@ -74,9 +114,9 @@ Findings device_findings(const Machine& machine, const CudaStatus& cuda) {
   for (size_t i = 0; i < cuda.devices.size(); ++i) {
     const CudaDevice& device = cuda.devices[i];
     out.push_back({"devices", fmt::format("cuda:{}", i), cuda.problem.empty() ? State::good : State::limited,
-                   fmt::format("{}, compute capability {}.{}, {} SMs, {}, {} free, driver for CUDA {}", device.name,
+                   fmt::format("{}, compute capability {}.{}, {} SMs, {}, driver for CUDA {}", device.name,
                                device.compute_major, device.compute_minor, device.sms, format_bytes(device.total_bytes),
-                               format_bytes(device.free_bytes), cuda_version(cuda.driver_version)),
+                               cuda_version(cuda.driver_version)),
                    cuda.problem});
   }
   return out;
@@ -197,8 +237,8 @@ std::vector<Finding> check_machine() {
   const CudaStatus cuda = cuda_status();
   Findings all;
   for (Findings& part :
-       std::vector<Findings>{machine_findings(machine), device_findings(machine, cuda), sharing_findings(cuda),
-                             model_findings(), program_findings(), measuring_findings(machine)})
+       std::vector<Findings>{machine_findings(machine), device_findings(machine, cuda), nvml_findings(cuda),
+                             sharing_findings(cuda), model_findings(), program_findings(), measuring_findings(machine)})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

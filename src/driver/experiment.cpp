@@ -13,13 +13,12 @@
 #include "driver/crew.h"
 #include "driver/deadlines.h"
 #include "driver/recorder.h"
+#include "driver/run_telemetry.h"
 #include "driver/validity.h"
 #include "results/output_file.h"
-#include "results/telemetry.h"
 #include "results/window.h"
 #include "sharing/mps.h"
 #include "telemetry/foreign_load.h"
-#include "telemetry/host_sampler.h"
 
 namespace cotenant {
 namespace {
@@ -27,7 +26,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kTickNs = 20'000'000;           // how often rings are drained and conditions looked at
-constexpr int64_t kSampleNs = 100'000'000;        // of telemetry
 constexpr int64_t kAheadNs = 50'000'000;          // of T0, at least
 constexpr int64_t kLeaveNs = 10'000'000'000;      // for a worker to leave after a run
 constexpr int64_t kLeaveEarlyNs = 1'000'000'000;  // and after an interruption, when it may be anywhere
@@ -69,11 +67,13 @@ class Run {
         directory_(directory),
         context_(context),
         deadlines_(Deadlines::of(plan, context.deadline_s)),
-        started_ns_(now_ns()) {
+        started_ns_(now_ns()),
+        telemetry_(plan) {
     record_.settings = plan.settings;
     record_.build = {version(), git_commit(), compiler(), build_type()};
     record_.host = plan.host;
     record_.device = plan.device;
+    telemetry_.describe(record_.device);
     record_.started_at = utc_now();
     record_.command = context.command;
     record_.validity.warnings = plan.warnings;
@@ -120,6 +120,7 @@ class Run {
 
   void stop_sharing() {
     if (!mps_) return;
+    watch_daemon();
     record_.daemon.gone_s = mps_->stop();
     mps_.reset();
   }
@@ -127,7 +128,8 @@ class Run {
   // Which workers the daemon knows; without it a program would run on and say nothing.
   void note_clients() {
     if (!mps_) return;
-    const std::vector<pid_t> clients = mps_->clients();
+    const std::vector<pid_t> clients = mps_->clients(), servers = mps_->servers();
+    gpu_helpers_.insert(servers.begin(), servers.end());
     for (size_t i = 0; i < record_.tenants.size(); ++i)
       record_.tenants[i].mps_client = std::ranges::count(clients, crew_->pid_of(i)) > 0;
   }
@@ -156,7 +158,7 @@ class Run {
     }
     if (t0_ns_ != 0) {
       drain();
-      sample();
+      telemetry_.tick(t0_ns_);
     }
     if (context_.show) context_.show(live());
   }
@@ -179,14 +181,6 @@ class Run {
     for (size_t i = 0; i < crew_->tenants().size(); ++i)
       if (crew_->tenants()[i].stage < stage && (!only || *only == i))
         crew_->give_up(i, fmt::format("did not finish phase {} within {:g} s", phases_.back().name, deadline_s));
-  }
-
-  void sample() {
-    if (now_ns() - sampled_ns_ < kSampleNs) return;
-    sampled_ns_ = now_ns();
-    fmt::memory_buffer line;
-    append_json(line, sampler_->sample(t0_ns_));
-    telemetry_->write({line.data(), line.size()});
   }
 
   bool load() {
@@ -218,8 +212,7 @@ class Run {
     std::vector<std::pair<std::string, pid_t>> processes;
     for (size_t i = 0; i < record_.tenants.size(); ++i)
       processes.emplace_back(record_.tenants[i].name, crew_->pid_of(i));
-    sampler_.emplace(processes);
-    telemetry_.emplace(directory_ / "telemetry.jsonl");
+    telemetry_.start(directory_ / "telemetry.jsonl", processes);
     t0_ns_ = now_ns() + ahead_ns();
     record_.t0_wall_s = wall_clock_s() + ns_to_s(t0_ns_ - now_ns());
     crew_->tell("go", t0_ns_);
@@ -239,6 +232,7 @@ class Run {
       give_up_stalled();
     }
     stop_ns_ = now_ns();
+    telemetry_.stop();
     crew_->request_stop();
     load_after_ = snapshot_load();
     enter("stop");
@@ -319,12 +313,15 @@ class Run {
       samples.push_back(recorder.iterations());
       recorder.files().finish();
     }
-    if (telemetry_) telemetry_->close();
     const bool by_stop = !is_fixed();
     const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(seconds_between(t0_ns_, stop_ns_)) : std::nullopt;
     if (t0_ns_ != 0) record_.window = overlap_window(samples, stop_s);
     for (size_t i = 0; i < samples.size(); ++i) finish_tenant(i, samples[i]);
     finish_device();
+    std::set<pid_t> gpu_users = crew_->pids();
+    gpu_users.insert(::getpid());
+    gpu_users.insert(gpu_helpers_.begin(), gpu_helpers_.end());
+    telemetry_.finish(record_, gpu_users);
     judge(record_, samples, context_.strict);
     write_file(directory_ / "experiment.json", to_json(record_));
   }
@@ -363,8 +360,10 @@ class Run {
     if (!load_before_ || !load_after_) return;
     std::set<pid_t> ours = crew_->pids();
     ours.insert(::getpid());
-    if (const auto foreign = foreign_load(*load_before_, *load_after_, ours))
-      record_.foreign = {foreign->busy_cores, foreign->top_process};
+    if (const auto foreign = foreign_load(*load_before_, *load_after_, ours)) {
+      record_.foreign.busy_cores = foreign->busy_cores;
+      record_.foreign.top_process = foreign->top_process;
+    }
   }
 
   const RunPlan& plan_;
@@ -372,18 +371,17 @@ class Run {
   RunContext& context_;
   const Deadlines deadlines_;
   const int64_t started_ns_;
+  RunTelemetry telemetry_;
 
   ExperimentRecord record_;
   std::vector<Recorder> recorders_;
   std::unique_ptr<MpsDaemon> mps_;
-  std::unique_ptr<Crew> crew_;  // its workers leave before the daemon does
+  std::set<pid_t> gpu_helpers_;  // besides the workers, that use the GPU for this run: the servers of MPS
+  std::unique_ptr<Crew> crew_;   // its workers leave before the daemon does
   std::vector<Phase> phases_;
   std::optional<int> signal_;
   int64_t t0_ns_ = 0, stop_ns_ = 0;                         // 0: not reached
   std::vector<std::pair<size_t, int64_t>> last_completed_;  // per tenant: requests so far, and when that last grew
-  std::optional<HostSampler> sampler_;
-  std::optional<OutputFile> telemetry_;
-  int64_t sampled_ns_ = 0;
   std::optional<LoadSnapshot> load_before_, load_after_;
 };
 

@@ -43,6 +43,7 @@ SettingsRecord settings_of(const ExperimentConfig& config, const std::string& de
   settings.max_duration_s = config.max_duration_s;
   settings.sleep_duration_s = config.sleep_duration_s;
   settings.seed = config.seed;
+  settings.telemetry_interval_ms = config.telemetry_interval_ms;
   settings.single = config.single;
   return settings;
 }
@@ -211,6 +212,8 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   check_sharing(mode, device);
   const std::vector<int> cpus = usable_cpus();
   const std::vector<HostShare> shares = divide_host(mode, config.tenants, cpus);
+  // A MIG instance is the only device that its process sees.
+  const std::string own_device = mode == SharingMode::mig ? "cuda:0" : device;
   const DeviceDivision division = divide_device(mode, config.tenants, device);
   const bool crowded = device == "cpu" && oversubscribed(shares, cpus);
   const bool spin =
@@ -234,7 +237,7 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
     const TenantConfig& tenant = config.tenants[i];
     const DeviceShareOrder& device_share = division.tenants[i];
     run.tenants.push_back(
-        plan_tenant(tenant, order_of(config, tenant, device, shares[i], device_share, spin), config.out_dir));
+        plan_tenant(tenant, order_of(config, tenant, own_device, shares[i], device_share, spin), config.out_dir));
     run.tenants.back().environment = device_share.environment;
     examine(tenant, run.tenants.back());
   }

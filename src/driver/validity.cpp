@@ -124,6 +124,8 @@ void check_shares(ExperimentRecord& record) {
 // Under MPS clients share one context of the server: a fault of one is a fault of all.
 void check_faults(ExperimentRecord& record) {
   if (record.settings.sharing != to_string(SharingMode::mps)) return;
+  if (!record.daemon.death.empty())
+    record.validity.reasons.push_back("the MPS daemon ended before its time: " + record.daemon.death);
   const bool fault = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) {
     return tenant.exit.died && tenant.exit.last_error.find("cudaError") != std::string::npos;
   });
@@ -131,6 +133,12 @@ void check_faults(ExperimentRecord& record) {
     record.validity.reasons.push_back(
         "under mps a fault in one client ends the work of all: no sample after it counts, whose ever it was; use "
         "timeslice to find who faults");
+}
+
+void check_gpu_processes(ExperimentRecord& record) {
+  for (const std::string& process : record.foreign.gpu_processes)
+    record.validity.reasons.push_back(
+        fmt::format("another program ({}) used the GPU during the run: end it and run again", process));
 }
 
 void check_deaths(ExperimentRecord& record) {
@@ -154,6 +162,7 @@ void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& 
     check_window(record);
     check_counts(record);
     check_shares(record);
+    check_gpu_processes(record);
     for (size_t i = 0; i < samples.size(); ++i) check_start(record, record.tenants[i], samples[i]);
   }
   check_machine(record);

@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -52,11 +54,30 @@ Orders read_until_end() {
   }
 }
 
+// What waits for a parent to reap it has ended: our driver's children may be left to an init that never does.
+bool has_ended(pid_t leader) {
+  if (::kill(-leader, SIGKILL) != 0 && errno == ESRCH) return true;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", failed)) {
+    std::ifstream file(entry.path() / "stat");
+    std::string text;
+    if (!std::getline(file, text)) continue;
+    char state = 0;
+    int parent = 0, group = 0;  // proc(5): the fields behind the name, which may hold brackets
+    const size_t name_end = text.rfind(')');
+    if (name_end == std::string::npos) continue;
+    if (std::sscanf(text.c_str() + name_end, ") %c %d %d", &state, &parent, &group) == 3 && group == leader &&
+        state != 'Z')
+      return false;
+  }
+  return true;
+}
+
 // SIGKILL until nobody is left; false: somebody is.
 bool kill_all(std::set<pid_t> groups) {
   const int64_t deadline_ns = now_ns() + kPatienceNs;
   while (!groups.empty() && now_ns() < deadline_ns) {
-    std::erase_if(groups, [](pid_t group) { return ::kill(-group, SIGKILL) != 0 && errno == ESRCH; });
+    std::erase_if(groups, has_ended);
     if (!groups.empty()) sleep_until_ns(now_ns() + 10'000'000);
   }
   return groups.empty();

@@ -51,7 +51,14 @@ std::vector<PanelDefinition> machine_panels() {
       {"Memory",
        "GiB",
        {{"device", of(&S::memory_used_bytes, per_gib)}, {"host", of(&S::host_memory_used_bytes, per_gib)}}},
-      {"PCIe", "%", {{"to the device", of(&S::pcie_rx_percent)}, {"from the device", of(&S::pcie_tx_percent)}}},
+      {"PCIe",
+       "MiB/s",
+       {{"to the device", of(&S::pcie_rx_mib_per_s)}, {"from the device", of(&S::pcie_tx_mib_per_s)}}},
+      {"Waiting",
+       "%",
+       {{"for a CPU", of(&S::cpu_stall_percent)},
+        {"for memory", of(&S::memory_stall_percent)},
+        {"for a disk", of(&S::io_stall_percent)}}},
   };
 }
 

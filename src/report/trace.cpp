@@ -144,8 +144,8 @@ constexpr Counter counters[] = {
     {"occupancy (%)", "%", &TelemetrySample::occupancy_percent},
     {"tensor cores (%)", "%", &TelemetrySample::tensor_percent},
     {"DRAM (%)", "%", &TelemetrySample::dram_percent},
-    {"PCIe to device (%)", "%", &TelemetrySample::pcie_rx_percent},
-    {"PCIe from device (%)", "%", &TelemetrySample::pcie_tx_percent},
+    {"PCIe to device (MiB/s)", "MiB/s", &TelemetrySample::pcie_rx_mib_per_s},
+    {"PCIe from device (MiB/s)", "MiB/s", &TelemetrySample::pcie_tx_mib_per_s},
     {"busy cores", "cores", &TelemetrySample::busy_cores},
 };
 

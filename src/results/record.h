@@ -21,7 +21,8 @@ struct SettingsRecord {
   std::string corun;                   // "overlap", "fixed"
   std::string wait;                    // "auto", "spin", "block"
   double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
-  uint64_t seed = 0;  // of weights, inputs and arrivals
+  uint64_t seed = 0;              // of weights, inputs and arrivals
+  int telemetry_interval_ms = 0;  // 0: no telemetry
   bool single = false;
 };
 
@@ -41,11 +42,12 @@ struct HostRecord {
 
 // The accelerator; all empty on the CPU.
 struct DeviceRecord {
-  std::string name;  // "NVIDIA H100 80GB HBM3"
-  std::string uuid, driver, cuda;
+  std::string name;                // "NVIDIA H100 80GB HBM3"
+  std::string uuid, driver, cuda;  // driver: "580.159.04"; cuda: the newest that it supports, "13.0"
   int sm_count = 0;
   uint64_t memory_total_bytes = 0;
-  std::optional<double> sm_clock_mhz;  // mean over the window
+  std::optional<double> sm_clock_mhz, memory_clock_mhz;  // means over the window
+  std::optional<double> max_sm_clock_mhz, power_limit_w;
 };
 
 struct BuildRecord {
@@ -156,6 +158,19 @@ struct DeviceSummary {
 struct ForeignLoadRecord {
   std::optional<double> busy_cores;  // mean number of cores that other programs kept busy
   std::string top_process;           // "cc1plus (pid 4711), 0.93 cores"
+
+  // Other programs that had a context on the device while the tenants ran: "python, pid 4711".
+  std::vector<std::string> gpu_processes;
+  std::string gpu_processes_gap;  // why that could not be told; empty: it could, or the device is the CPU
+};
+
+// How telemetry.jsonl was taken.
+struct TelemetryRecord {
+  int64_t samples = 0;
+  std::optional<double> sampler_cpu_percent;  // of one core, that taking the samples used
+  std::optional<double> longest_sample_ms;
+  std::string device_gap;    // why nothing of the device is known; empty: it is, or the device is the CPU
+  std::string counters_gap;  // why its performance counters are not known
 };
 
 // The MPS daemon of the run.
@@ -181,6 +196,7 @@ struct ExperimentRecord {
   DeviceSummary device_summary;
   ForeignLoadRecord foreign;
   DaemonRecord daemon;
+  TelemetryRecord telemetry;
 };
 
 // The text of experiment.json: indented, keys in the order above, a newline at the end.

@@ -20,6 +20,7 @@ void fields(Visitor& visit, SettingsRecord& r) {
   visit("max_duration_s", r.max_duration_s);
   visit("sleep_duration_s", r.sleep_duration_s);
   visit("seed", r.seed);
+  visit("telemetry_interval_ms", r.telemetry_interval_ms);
   visit("single", r.single);
 }
 
@@ -50,6 +51,9 @@ void fields(Visitor& visit, DeviceRecord& r) {
   visit("sm_count", r.sm_count);
   visit("memory_total_bytes", r.memory_total_bytes);
   visit("sm_clock_mhz", r.sm_clock_mhz);
+  visit("memory_clock_mhz", r.memory_clock_mhz);
+  visit("max_sm_clock_mhz", r.max_sm_clock_mhz);
+  visit("power_limit_w", r.power_limit_w);
 }
 
 template <class Visitor>
@@ -187,6 +191,17 @@ template <class Visitor>
 void fields(Visitor& visit, ForeignLoadRecord& r) {
   visit("busy_cores", r.busy_cores);
   visit("top_process", r.top_process);
+  visit("gpu_processes", r.gpu_processes);
+  visit("gpu_processes_gap", r.gpu_processes_gap);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, TelemetryRecord& r) {
+  visit("samples", r.samples);
+  visit("sampler_cpu_percent", r.sampler_cpu_percent);
+  visit("longest_sample_ms", r.longest_sample_ms);
+  visit("device_gap", r.device_gap);
+  visit("counters_gap", r.counters_gap);
 }
 
 template <class Visitor>
@@ -213,6 +228,7 @@ void fields(Visitor& visit, ExperimentRecord& r) {
   visit("device_summary", r.device_summary);
   visit("foreign", r.foreign);
   visit("daemon", r.daemon);
+  visit("telemetry", r.telemetry);
 }
 
 }  // namespace cotenant

@@ -13,6 +13,9 @@ void fields(Visitor& visit, TenantTelemetry& t) {
   visit("name", t.name);
   visit("busy_cores", t.busy_cores);
   visit("resident_bytes", t.resident_bytes);
+  visit("cpu_s", t.cpu_s);
+  visit("voluntary_switches", t.voluntary_switches);
+  visit("involuntary_switches", t.involuntary_switches);
 }
 
 template <class Visitor>
@@ -24,16 +27,22 @@ void fields(Visitor& visit, TelemetrySample& s) {
   visit("temperature_c", s.temperature_c);
   visit("memory_used_bytes", s.memory_used_bytes);
   visit("gpu_percent", s.gpu_percent);
+  visit("energy_j", s.energy_j);
   visit("throttle_reasons", s.throttle_reasons);
+  visit("graphics_percent", s.graphics_percent);
   visit("sm_percent", s.sm_percent);
   visit("occupancy_percent", s.occupancy_percent);
   visit("tensor_percent", s.tensor_percent);
   visit("dram_percent", s.dram_percent);
-  visit("pcie_rx_percent", s.pcie_rx_percent);
-  visit("pcie_tx_percent", s.pcie_tx_percent);
+  visit("pcie_rx_mib_per_s", s.pcie_rx_mib_per_s);
+  visit("pcie_tx_mib_per_s", s.pcie_tx_mib_per_s);
   visit("busy_cores", s.busy_cores);
   visit("cpu_clock_mhz", s.cpu_clock_mhz);
   visit("host_memory_used_bytes", s.host_memory_used_bytes);
+  visit("cpu_percent", s.cpu_percent);
+  visit("cpu_stall_percent", s.cpu_stall_percent);
+  visit("memory_stall_percent", s.memory_stall_percent);
+  visit("io_stall_percent", s.io_stall_percent);
   visit("tenants", s.tenants);
 }
 

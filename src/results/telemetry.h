@@ -11,11 +11,13 @@
 // left out of the line. Everything about the device is of the whole device, never of one tenant.
 namespace cotenant {
 
-// What one tenant's process used since the sample before.
+// What one tenant's process used since the sample before; resident_bytes is a level.
 struct TenantTelemetry {
   std::string name;
-  std::optional<double> busy_cores;
+  std::optional<double> busy_cores;  // cpu_s over the time that passed
   std::optional<double> resident_bytes;
+  std::optional<double> cpu_s;                                     // user and system, of all its threads
+  std::optional<double> voluntary_switches, involuntary_switches;  // of contexts, of its threads that still live
 };
 
 struct TelemetrySample {
@@ -24,13 +26,19 @@ struct TelemetrySample {
   // NVML
   std::optional<double> sm_clock_mhz, memory_clock_mhz, power_w, temperature_c, memory_used_bytes;
   std::optional<double> gpu_percent;            // of the time in which any kernel ran
-  std::optional<std::string> throttle_reasons;  // "power cap"; absent: not throttled, or not known
-  // GPM counters, Hopper and later
-  std::optional<double> sm_percent, occupancy_percent, tensor_percent, dram_percent, pcie_rx_percent, pcie_tx_percent;
+  std::optional<double> energy_j;               // used since the sample before
+  std::optional<std::string> throttle_reasons;  // "power cap, hardware thermal"; absent: not throttled, or not known
+  // GPM counters, Hopper and later: means since the sample before
+  std::optional<double> graphics_percent;  // of the time in which a compute or graphics program was active
+  std::optional<double> sm_percent, occupancy_percent, tensor_percent, dram_percent;
+  std::optional<double> pcie_rx_mib_per_s, pcie_tx_mib_per_s;  // to the device, from the device
 
-  // /proc
+  // /proc: what happened since the sample before
   std::optional<double> busy_cores;  // of the whole machine
   std::optional<double> cpu_clock_mhz, host_memory_used_bytes;
+  std::vector<double> cpu_percent;  // busy, of each CPU in order of its number
+  // Of the time in which some task waited for a CPU, for memory, for a disk: /proc/pressure, "some".
+  std::optional<double> cpu_stall_percent, memory_stall_percent, io_stall_percent;
   std::vector<TenantTelemetry> tenants;
 };
 

@@ -1,17 +1,20 @@
 #include "sharing/mps.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <sstream>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/find_program.h"
 #include "process/command.h"
 
@@ -88,7 +91,7 @@ void quit(const fs::path& directory) {
 
 // The last lines of what the daemon wrote.
 std::string end_of_log(const fs::path& directory) {
-  const std::string text = read_all(directory / "log" / "control.log") + read_all(directory / "output");
+  const std::string text = read_all(directory / "output");  // in the foreground it logs there
   const size_t from = text.size() > 600 ? text.find('\n', text.size() - 600) : 0;
   return from == std::string::npos ? text : text.substr(from);
 }
@@ -105,6 +108,10 @@ std::string mps_problem() {
 
 Environment without_mps() {
   return {{"CUDA_MPS_PIPE_DIRECTORY", "/proc/cotenant/no-mps"}};
+}
+
+void be_no_mps_client() {
+  for (const auto& [name, value] : without_mps()) ::setenv(name.c_str(), value.c_str(), 1);
 }
 
 Environment mps_share_environment(std::optional<double> sm_percent, std::optional<int> priority,
@@ -128,6 +135,8 @@ MpsDaemon::MpsDaemon(Keeper& keeper) : keeper_(keeper) {
   fs::create_directory(directory / "log");
   SpawnRequest request = control_request(directory);
   request.arguments = {"-f"};  // in the foreground: a child of ours
+  const Fd output(::open((directory / "output").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  request.output = output.get();
   keeper_.at_end(quit_arguments(directory));
   const int64_t start_ns = now_ns();
   daemon_.emplace(request);

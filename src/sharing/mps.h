@@ -30,6 +30,10 @@ inline constexpr int mps_least_client_limit = 48;
 // daemon behind it, a program runs without MPS.)
 Environment without_mps();
 
+// Makes this process, and what it starts without another order, no client of any daemon. Asking the driver what devices
+// there are would make it one. Before the first such question.
+void be_no_mps_client();
+
 // What a worker's environment gets for its share: CUDA_MPS_ACTIVE_THREAD_PERCENTAGE, CUDA_MPS_PINNED_DEVICE_MEM_LIMIT
 // (of `device`, its ordinal) and CUDA_MPS_CLIENT_PRIORITY, whose only values are 0 (normal) and 1 (below normal: a
 // negative priority of ours).
@@ -44,8 +48,8 @@ int mps_share_sms(double sm_percent, int sm_count);
 // this process dies first, the keeper does the same.
 class MpsDaemon {
  public:
-  // `log`: the directory to which the daemon's log is copied at the end. Throws usage_error when there are no MPS
-  // programs, internal_error with the end of the log when the daemon is not ready in time.
+  // Throws usage_error when there are no MPS programs, and an Error with the end of the daemon's log when it is not
+  // ready in time.
   explicit MpsDaemon(Keeper& keeper);
   ~MpsDaemon();
 

@@ -1,14 +1,29 @@
 #include "telemetry/host_sampler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/clock.h"
-#include "telemetry/proc.h"
 
 namespace cotenant {
+namespace {
 
-HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants) {
+// In tenths: the kernel counts in hundredths of a second, and the file is long enough.
+double percent(double used_s, double elapsed_s) {
+  return std::round(std::clamp(used_s / elapsed_s, 0.0, 1.0) * 1000) / 10;
+}
+
+// A sum over threads falls when one ends; then nothing is known.
+std::optional<double> grown(uint64_t before, uint64_t after) {
+  if (after < before) return std::nullopt;
+  return static_cast<double>(after - before);
+}
+
+}  // namespace
+
+HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, std::string root)
+    : root_(std::move(root)) {
   for (const auto& tenant : tenants) {
     const auto users = std::ranges::count(tenants, tenant.second, &std::pair<std::string, pid_t>::second);
     if (users == 1) tenants_.push_back(tenant);
@@ -17,24 +32,52 @@ HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenan
 
 TelemetrySample HostSampler::sample(int64_t t0_ns) {
   const int64_t now = now_ns();
-  const double busy_s = machine_busy_s();
   const double elapsed_s = at_ns_ == 0 ? 0 : ns_to_s(now - at_ns_);
   TelemetrySample sample;
   sample.t_s = static_cast<double>(now - t0_ns) / 1e9;
-  if (elapsed_s > 0) sample.busy_cores = (busy_s - busy_s_) / elapsed_s;
-  if (const auto used = machine_memory_used_bytes()) sample.host_memory_used_bytes = static_cast<double>(*used);
-  for (const auto& [name, pid] : tenants_) {
-    const auto process = read_process(pid);
-    if (!process) continue;
-    TenantTelemetry tenant{.name = name, .busy_cores = {}, .resident_bytes = {}};
-    tenant.resident_bytes = static_cast<double>(process->resident_bytes);
-    if (elapsed_s > 0) tenant.busy_cores = (process->cpu_s - cpu_s_[pid]) / elapsed_s;
-    cpu_s_[pid] = process->cpu_s;
-    sample.tenants.push_back(std::move(tenant));
-  }
-  busy_s_ = busy_s;
+  add_machine(sample, elapsed_s);
+  add_tenants(sample, elapsed_s);
   at_ns_ = now;
   return sample;
+}
+
+void HostSampler::add_machine(TelemetrySample& sample, double elapsed_s) {
+  CpuTimes cpu = read_cpu_times(root_);
+  if (elapsed_s > 0) sample.busy_cores = (cpu.busy_s - cpu_.busy_s) / elapsed_s;
+  if (elapsed_s > 0 && cpu.each_busy_s.size() == cpu_.each_busy_s.size())
+    for (size_t i = 0; i < cpu.each_busy_s.size(); ++i)
+      sample.cpu_percent.push_back(percent(cpu.each_busy_s[i] - cpu_.each_busy_s[i], elapsed_s));
+  cpu_ = std::move(cpu);
+  const std::array fields{&TelemetrySample::cpu_stall_percent, &TelemetrySample::memory_stall_percent,
+                          &TelemetrySample::io_stall_percent};
+  for (size_t i = 0; i < resources.size(); ++i) {
+    const auto stall_s = read_stall_s(resources[i], root_);
+    if (elapsed_s > 0 && stall_s && stall_s_[i]) sample.*fields[i] = percent(*stall_s - *stall_s_[i], elapsed_s);
+    stall_s_[i] = stall_s;
+  }
+  if (const auto used = machine_memory_used_bytes(root_)) sample.host_memory_used_bytes = static_cast<double>(*used);
+}
+
+void HostSampler::add_tenants(TelemetrySample& sample, double elapsed_s) {
+  for (const auto& [name, pid] : tenants_) {
+    const auto process = read_process(pid, root_);
+    if (!process) continue;
+    TenantTelemetry tenant;
+    tenant.name = name;
+    tenant.resident_bytes = static_cast<double>(process->resident_bytes);
+    const Used now{process->cpu_s, read_switches(pid, root_)};
+    Used& before = used_[pid];
+    if (elapsed_s > 0) {
+      tenant.cpu_s = now.cpu_s - before.cpu_s;
+      tenant.busy_cores = *tenant.cpu_s / elapsed_s;
+    }
+    if (elapsed_s > 0 && now.switches && before.switches) {
+      tenant.voluntary_switches = grown(before.switches->voluntary, now.switches->voluntary);
+      tenant.involuntary_switches = grown(before.switches->involuntary, now.switches->involuntary);
+    }
+    before = now;
+    sample.tenants.push_back(std::move(tenant));
+  }
 }
 
 }  // namespace cotenant

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
-// Counters of /proc, as proc(5) tells them.
+// Counters of /proc, as proc(5) tells them. `root` stands before every path, so that other machines' files can be read.
 namespace cotenant {
 
 struct ProcessTimes {
@@ -16,12 +17,30 @@ struct ProcessTimes {
   uint64_t resident_bytes = 0;
 };
 
-std::optional<ProcessTimes> read_process(pid_t pid);  // none: it has ended
+std::optional<ProcessTimes> read_process(pid_t pid, const std::string& root = "");  // none: it has ended
 
-// Of all CPUs together, since boot, time stolen by a hypervisor included; 0 when /proc tells nothing.
-double machine_busy_s();
+struct ContextSwitches {
+  uint64_t voluntary = 0, involuntary = 0;
+};
+
+// Of all threads that the process has now; none: it has ended.
+std::optional<ContextSwitches> read_switches(pid_t pid, const std::string& root = "");
+
+// Since boot, time stolen by a hypervisor included.
+struct CpuTimes {
+  double busy_s = 0;                // of all CPUs together; 0 when /proc tells nothing
+  std::vector<double> each_busy_s;  // of each CPU that is online, in order of its number
+};
+
+CpuTimes read_cpu_times(const std::string& root = "");
+
+double machine_busy_s();  // read_cpu_times().busy_s
 
 // Memory that is not available to new programs.
-std::optional<uint64_t> machine_memory_used_bytes();
+std::optional<uint64_t> machine_memory_used_bytes(const std::string& root = "");
+
+// Time since boot in which some task waited for the resource: "cpu", "memory" or "io". None: a kernel without pressure
+// stall information.
+std::optional<double> read_stall_s(const std::string& resource, const std::string& root = "");
 
 }  // namespace cotenant

@@ -57,7 +57,8 @@ std::vector<pid_t> mps_programs() {
     std::ifstream file(entry.path() / "comm");
     std::string name;
     if (std::getline(file, name) && name.starts_with("nvidia-cuda-mps"))
-      pids.push_back(static_cast<pid_t>(std::stol(entry.path().filename().string())));
+      if (const auto pid = static_cast<pid_t>(std::stol(entry.path().filename().string())); !is_gone(pid))
+        pids.push_back(pid);
   }
   return pids;
 }
@@ -252,7 +253,7 @@ TEST_F(GpuSharing, ATimeSlicedRunStaysAwayFromADaemonOfTheMachine) {
 }
 
 TEST_F(GpuSharing, MigThatIsNotThereIsSaid) {
-  write_pair("mig", 1, ", mig_instance: 0", ", mig_instance: 1");
+  write_pair("mig", 1, ", mig_instance: \"0\"", ", mig_instance: \"1\"");
   const Finished finished = run("run pair.yaml -q");
   if (finished.status.code == 0) GTEST_SKIP() << "this GPU has MIG instances";
   EXPECT_EQ(finished.status.code, 2);

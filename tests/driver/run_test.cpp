@@ -9,6 +9,7 @@
 #include "command.h"
 #include "results/telemetry.h"
 #include "sharing/host_share.h"
+#include "telemetry/nvml.h"
 
 namespace cotenant {
 namespace {
@@ -60,8 +61,60 @@ TEST_F(DriverTest, AnOverlappingRunCoversItsWindow) {
   const auto telemetry = read_telemetry(at("data/pair/telemetry.jsonl"));
   EXPECT_GE(telemetry.size(), 2u);
   EXPECT_EQ(telemetry.back().tenants.size(), 2u);
+  EXPECT_FALSE(telemetry.back().cpu_percent.empty());
+  EXPECT_TRUE(telemetry.back().tenants[0].cpu_s);
+  EXPECT_EQ(record.telemetry.samples, static_cast<int64_t>(telemetry.size()));
+  ASSERT_TRUE(record.telemetry.sampler_cpu_percent);
+  EXPECT_GE(*record.telemetry.sampler_cpu_percent, 0);
+  EXPECT_EQ(record.telemetry.device_gap, "");  // the CPU needs none
   EXPECT_FALSE(fs::exists(at("data/pair.lock")));
   EXPECT_FALSE(fs::exists(at("data/pair.staging")));
+}
+
+TEST_F(DriverTest, TakesNoTelemetryWhenAskedNotTo) {
+  write("pair.yaml", kPair + std::string("telemetry_interval_ms: 0\n"));
+  const Finished finished = run("run pair.yaml");
+  ASSERT_EQ(finished.status.code, 0) << finished.err;
+  EXPECT_FALSE(fs::exists(at("data/pair/telemetry.jsonl")));
+  const ExperimentRecord record = this->record("data/pair");
+  EXPECT_TRUE(record.validity.valid);
+  EXPECT_EQ(record.settings.telemetry_interval_ms, 0);
+  EXPECT_EQ(record.telemetry.samples, 0);
+  EXPECT_FALSE(record.telemetry.sampler_cpu_percent);
+}
+
+// On a machine with a GPU and a build that can use it.
+TEST_F(DriverTest, SamplesTheGpu) {
+  Gap gap;
+  const auto nvml = Nvml::open(gap);
+  if (!nvml) GTEST_SKIP() << gap.text();
+  write("gpu.yaml", R"(device: cuda
+min_duration_s: 1.5
+warmup_s: 0.5
+single_model: {model_name: distilgpt2, weights: random, batch_size: 8, seq_len: 128}
+)");
+  const Finished finished = run("run gpu.yaml");
+  if (finished.status.code == 2) GTEST_SKIP() << finished.err;
+  const ExperimentRecord record = this->record("data/gpu");
+  EXPECT_TRUE(record.validity.complete) << finished.err;
+  EXPECT_EQ(record.device.driver, nvml->driver_version());
+  EXPECT_EQ(record.telemetry.device_gap, "");
+  ASSERT_TRUE(record.device.sm_clock_mhz);
+  EXPECT_GT(*record.device.sm_clock_mhz, 0);
+  EXPECT_TRUE(record.device.power_limit_w);
+  // Alone, or named what is beside it, or said why nobody can tell.
+  const bool disturbed = !record.foreign.gpu_processes.empty();
+  EXPECT_TRUE(!disturbed || record.foreign.gpu_processes_gap.empty());
+  EXPECT_EQ(finished.status.code, disturbed ? 4 : 0) << finished.err << finished.out;
+  const auto telemetry = read_telemetry(at("data/gpu/telemetry.jsonl"));
+  ASSERT_GE(telemetry.size(), 5u);
+  const auto ever = [&](std::optional<double> TelemetrySample::*field) {
+    return std::ranges::any_of(telemetry, [&](const auto& sample) { return (sample.*field).value_or(0) > 0; });
+  };
+  EXPECT_TRUE(ever(&TelemetrySample::power_w));
+  EXPECT_TRUE(ever(&TelemetrySample::memory_used_bytes));
+  EXPECT_TRUE(ever(&TelemetrySample::sm_percent) || !record.telemetry.counters_gap.empty());
+  EXPECT_TRUE(ever(&TelemetrySample::dram_percent) || !record.telemetry.counters_gap.empty());
 }
 
 TEST_F(DriverTest, AFixedRunDoesExactlyItsIterations) {

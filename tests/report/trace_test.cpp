@@ -117,7 +117,9 @@ void write_experiment(const Scratch& scratch) {
     TelemetrySample sample;
     sample.t_s = i * 0.1;
     sample.power_w = 300 + i;
-    sample.tenants = {{"second", 0.9, std::nullopt}};
+    sample.tenants.resize(1);
+    sample.tenants[0].name = "second";
+    sample.tenants[0].busy_cores = 0.9;
     append_json(telemetry, sample);
   }
   scratch.write("telemetry.jsonl", fmt::to_string(telemetry));

@@ -32,6 +32,10 @@ ExperimentRecord sample_record() {
   tenant.summary.latency.p50_ms = 6.68;
   tenant.exit.signal = 9;
   record.tenants = {tenant, TenantRecord()};
+  record.device.power_limit_w = 700;
+  record.foreign.gpu_processes = {"python, pid 4711"};
+  record.telemetry.sampler_cpu_percent = 0.25;
+  record.telemetry.counters_gap = "none";
   return record;
 }
 
@@ -49,6 +53,10 @@ TEST(Record, ReadsBackWhatItWrote) {
   EXPECT_EQ(after.tenants.at(0).summary.latency.p50_ms, 6.68);
   EXPECT_EQ(after.tenants.at(1).summary.latency.p50_ms, std::nullopt);
   EXPECT_EQ(after.tenants.at(0).exit.signal, 9);
+  EXPECT_EQ(after.device.power_limit_w, 700);
+  EXPECT_THAT(after.foreign.gpu_processes, testing::ElementsAre("python, pid 4711"));
+  EXPECT_EQ(after.telemetry.sampler_cpu_percent, 0.25);
+  EXPECT_EQ(after.telemetry.counters_gap, "none");
 }
 
 TEST(Record, WritesNullForWhatIsNotFinite) {

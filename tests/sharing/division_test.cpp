@@ -5,6 +5,7 @@
 #include "sharing/device.h"
 #include "sharing/device_shares.h"
 #include "sharing/green.h"
+#include "sharing/mig.h"
 #include "sharing/mps.h"
 
 namespace cotenant {
@@ -105,6 +106,29 @@ TEST(DivideDevice, PriorityWithoutMeaningIsToldOf) {
   const std::vector<TenantConfig> tenants{tenant("a", {}, 1)};
   EXPECT_EQ(divide_device(SharingMode::timeslice, tenants, "cuda:0").warnings.size(), 1u);
   EXPECT_TRUE(divide_device(SharingMode::streams, tenants, "cuda:0").warnings.empty());
+}
+
+TEST(Mig, InstancesAreNamedByUuidOrIndex) {
+  std::vector<MigInstance> instances(2);
+  instances[0] = {.index = 0, .uuid = "MIG-aaaa", .memory_bytes = uint64_t{10} << 30, .sm_count = 14};
+  instances[1] = {.index = 1, .uuid = "MIG-bbbb", .memory_bytes = {}, .sm_count = {}};
+  std::vector<TenantConfig> tenants{tenant("a"), tenant("b")};
+  const auto message = [&] {
+    try {
+      match_mig_instances(tenants, instances);
+      return std::string("found");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_THAT(message(), HasSubstr("found none; there are 0: MIG-aaaa, 14 SMs, 10.0 GiB; 1: MIG-bbbb"));
+  tenants[0].mig_instance = "1";
+  tenants[1].mig_instance = "MIG-aaaa";
+  EXPECT_THAT(match_mig_instances(tenants, instances), ElementsAre("MIG-bbbb", "MIG-aaaa"));
+  tenants[1].mig_instance = "MIG-bbbb";
+  EXPECT_THAT(message(), HasSubstr("tenant b: mig_instance: MIG-bbbb is another tenant's already"));
+  tenants[1].mig_instance = "MIG-cccc";
+  EXPECT_THAT(message(), HasSubstr("found MIG-cccc"));
 }
 
 TEST(Device, OrdinalIsTheNumberBehindTheColon) {

@@ -80,6 +80,8 @@ DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
   return facts;
 }
 
+// Asks for properties only: a context in the driver's process would take memory from the tenants and be listed among
+// the programs that use the device.
 CudaStatus query_status() {
   CudaStatus status;
   status.runtime_version = CUDART_VERSION;
@@ -90,9 +92,9 @@ CudaStatus query_status() {
   for (int i = 0; status.problem.empty() && i < count; ++i) {
     cudaDeviceProp properties{};
     CudaDevice device;
-    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess || cudaSetDevice(i) != cudaSuccess) continue;
-    cudaMemGetInfo(&device.free_bytes, &device.total_bytes);
+    if (cudaGetDeviceProperties(&properties, i) != cudaSuccess) continue;
     device.name = properties.name;
+    device.total_bytes = properties.totalGlobalMem;
     device.compute_major = properties.major;
     device.compute_minor = properties.minor;
     device.sms = properties.multiProcessorCount;
