@@ -11,7 +11,7 @@
 # No run measures baselines of its own (--baselines): that would be one more process start and one more window for each
 # kind of tenant in each of 41 experiments. Instead the five models are measured alone first. `cotenant analyze` takes a
 # solo experiment of the same work, device and commit that lies beside an experiment as its baseline, so the five serve
-# all; OUT/modes gets links to them. SET="" BASELINES=--baselines measures every experiment's own.
+# all; OUT/modes gets links to them. BASELINES=--baselines measures every experiment's own.
 #
 # One line per experiment, with its seconds. A failure ends nothing. What has a complete run is not run again, so an
 # interrupted study goes on where it was. Environment:
@@ -44,7 +44,7 @@ run() {
   fi
   echo "== $name: $config $*" >>"$log"
   # shellcheck disable=SC2086  # SET and BASELINES are words
-  timeout -k 5 "${EACH_LIMIT_S:-120}" "$cotenant" run "$config" --out "$directory" --quiet --skip-existing \
+  timeout --foreground -k 5 "${EACH_LIMIT_S:-120}" "$cotenant" run "$config" --out "$directory" --quiet --skip-existing \
     --set corun=overlap --set "min_duration_s=${WINDOW_S:-4}" --set "warmup_s=${WARMUP_S:-1}" ${BASELINES:-} "$@" \
     ${SET:-} >>"$log" 2>&1
   code=$?

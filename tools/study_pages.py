@@ -184,16 +184,17 @@ def device_row(name, analysis):
 
 DEVICE_COLUMNS = ["<experiment", "<sharing", "tenants", "tokens/s", "STP", "ANTT", "Jain", "SM %", "tensor %", "DRAM %",
                   "<bound", "SM clock MHz", "power W", "<valid"]
-TENANT_COLUMNS = ["<experiment", "<tenant", "p50 ms", "p99 ms", "tokens/s", "slowdown p50", "clock", "progress",
-                  "contention ms", "<bound alone", "<verdict"]
+TENANT_COLUMNS = ["<experiment", "<tenant", "p50 ms", "p99 ms", "GPU p50 ms", "tokens/s", "slowdown p50",
+                  "slowdown mean", "clock", "progress", "contention ms", "<bound alone", "<verdict"]
 
 
 def tenant_rows(name, analysis):
     for tenant in analysis["tenants"]:
-        latency = tenant["latency_ms"]
+        latency, gpu = tenant["latency_ms"], tenant["gpu_ms"] or {}
         yield [name, tenant["name"], milliseconds(latency.get("p50")), milliseconds(latency.get("p99")),
-               count(tenant["tokens_per_s"]), times(tenant["slowdown_p50"]), times(tenant["clock_ratio"]),
-               fixed(tenant["progress"], 3), milliseconds(tenant["contention_ms"]), bound(tenant),
+               milliseconds(gpu.get("p50")), count(tenant["tokens_per_s"]), times(tenant["slowdown_p50"]),
+               times(tenant["slowdown_mean"]), times(tenant["clock_ratio"]), fixed(tenant["progress"], 3),
+               milliseconds(tenant["contention_ms"]), bound(tenant),
                tenant["verdict"] or NONE]
 
 
@@ -254,7 +255,7 @@ def sizes(analysis):
 
 
 def modes_page(modes):
-    text = ("# Three mixes under each way of sharing\n\n"
+    text = ("# Mixes under each way of sharing\n\n"
             "STP is the throughput against running the tenants one after another: above 1 it pays to share. Small and "
             "large tenants are told apart by their time alone (at the geometric mean of the shortest and the longest); "
             "shown is the worst slowdown of each. The clock is the mean SM clock shared / alone.\n")
@@ -295,7 +296,7 @@ def first_page(study):
     text += f", {dates[0]}{'' if dates[0] == dates[-1] else ' to ' + dates[-1]}" if dates else ""
     text += f", commit {', '.join(commits)}.\n\n" if commits else ".\n\n"
     text += ("- [Each model alone](tables/solo.md)\n- [Pairs](tables/pairs.md)\n- [Mixes of three and more]"
-             "(tables/mixes.md)\n- [Three mixes under each way of sharing](tables/modes.md)\n- [The analyses behind "
+             "(tables/mixes.md)\n- [Mixes under each way of sharing](tables/modes.md)\n- [The analyses behind "
              "them](data), as `cotenant analyze --json` gives them\n\nEvery figure is defined in "
              "[metrics.md](../metrics.md). `tools/run_study.sh` measures, `tools/make_study.sh` makes these pages.\n\n")
     return text
@@ -357,8 +358,9 @@ def main():
             write(options.out / "data" / "modes" / f"{mix}_{mode}.json",
                   json.dumps(analysis, separators=(",", ":")) + "\n")
     write(options.out / "tables" / "solo.md", solo_page(study.of_tenants(1, 1)))
-    about = ("Slowdown: median latency shared / alone, beside it the mean SM clock shared / alone. Bound alone: of the "
-             "tenant's run without company; the device's is of all together.")
+    about = ("Slowdown: latency shared / alone, by the median and by the mean; beside it the mean SM clock shared / "
+             "alone. Where tenants take turns, few requests wait for long and the median may hide it: then the mean, "
+             "p99 and progress tell. Bound alone: of the tenant's run without company; the device's is of all together.")
     write(options.out / "tables" / "pairs.md", shared_page("Pairs", about, study.of_tenants(2, 2)))
     write(options.out / "tables" / "mixes.md", shared_page("Mixes of three and more", about, study.of_tenants(3, 999)))
     write(options.out / "tables" / "modes.md", modes_page(study.modes))

@@ -90,13 +90,16 @@ std::string of_clocks(const TenantAnalysis& tenant, double shared_mhz) {
 }
 
 void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
-  std::vector<std::string> without;
+  std::vector<std::string> without, hidden;
   std::map<std::string, std::vector<std::string>> forced, clocked, throttled;  // what is said, and of whom
   for (const TenantAnalysis& tenant : analysis.tenants) {
     if (!tenant.baseline) {
       without.push_back(tenant.name);
       continue;
     }
+    if (tenant.slowdown_p50 && tenant.slowdown_mean && *tenant.slowdown_mean > median_hides * *tenant.slowdown_p50)
+      hidden.push_back(fmt::format("{} ({:.2f}x by the median, {:.2f}x by the mean)", tenant.name, *tenant.slowdown_p50,
+                                   *tenant.slowdown_mean));
     for (const std::string& mismatch : tenant.baseline->mismatches) forced[mismatch].push_back(tenant.name);
     if (tenant.clock_ratio && std::abs(*tenant.clock_ratio - 1) > clocks_differ)
       clocked[of_clocks(tenant, *analysis.device.sm_clock_mhz)].push_back(tenant.name);
@@ -112,6 +115,10 @@ void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
   for (const auto& [samples, names] : throttled)
     warnings.push_back(
         fmt::format("{}: alone, the device was throttled in {} samples of its clock.", some_of(names), samples));
+  if (!hidden.empty())
+    warnings.push_back(
+        fmt::format("the median hides waits of {}: few requests wait, and long: judge by progress, the mean and p99.",
+                    some_of(hidden)));
   if (!without.empty() && analysis.tenants.size() > 1)
     warnings.push_back(
         fmt::format("no baseline of {}: progress and slowdown are unknown: run with --baselines, or give "

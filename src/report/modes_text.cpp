@@ -114,14 +114,25 @@ Table tenant_table(std::span<const ExperimentAnalysis> runs, std::span<const Com
   return table;
 }
 
+// Which side of 1 its STP is on: 1 above, -1 below, 0 where its interval holds 1 or, without one, it is within 2%.
+int side_of_one(const ExperimentAnalysis& run) {
+  const Interval sure = run.stp_interval.value_or(Interval{*run.stp / 1.02, *run.stp * 1.02});
+  return sure.low > 1 ? 1 : sure.high < 1 ? -1 : 0;
+}
+
 // Co-locating pays where STP is above 1: the tenants together do more than one after another.
 std::string pays_text(std::span<const ExperimentAnalysis> runs) {
-  std::vector<std::string> better, worse;
-  for (const ExperimentAnalysis& run : runs)
-    if (run.stp) (*run.stp > 1 ? better : worse).push_back(fmt::format("{} (STP {:.3f})", run.name, *run.stp));
+  std::vector<std::string> better, same, worse;
+  for (const ExperimentAnalysis& run : runs) {
+    if (run.stp) {
+      const int side = side_of_one(run);
+      (side > 0 ? better : side < 0 ? worse : same).push_back(fmt::format("{} (STP {:.3f})", run.name, *run.stp));
+    }
+  }
   std::string text;
   if (!better.empty()) text += fmt::format("more work than one after another: {}\n", fmt::join(better, ", "));
-  if (!worse.empty()) text += fmt::format("no more work than one after another: {}\n", fmt::join(worse, ", "));
+  if (!same.empty()) text += fmt::format("as much work as one after another: {}\n", fmt::join(same, ", "));
+  if (!worse.empty()) text += fmt::format("less work than one after another: {}\n", fmt::join(worse, ", "));
   if (text.empty()) text = "whether it is better than one after another is unknown: run with --baselines\n";
   return text;
 }

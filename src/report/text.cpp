@@ -288,6 +288,11 @@ std::string joined(const std::vector<std::string>& lines) {
   return out;
 }
 
+std::string worst_text(const WorstSlowdown& worst, const TenantAnalysis& tenant) {
+  const std::string clock = tenant.clock_ratio ? fmt::format(", clock {:.2f}x", *tenant.clock_ratio) : "";
+  return fmt::format("{:.2f}x {}{}", worst.slowdown, tenant.name, clock);
+}
+
 Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
   Table table({{"experiment", Align::left},
                {"sharing", Align::left},
@@ -308,8 +313,7 @@ Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
     table.add_row(
         {e.name, e.sharing.empty() ? unknown : e.sharing, std::to_string(e.tenants.size()),
          count_or_unknown(e.device.tokens_per_s), count_or_unknown(e.device.tokens_per_s_alone_in_turn),
-         fixed(e.stp, 3), fixed(e.antt, 3),
-         worst ? fmt::format("{:.2f}x {}", worst->slowdown, e.tenants[worst->tenant].name) : unknown,
+         fixed(e.stp, 3), fixed(e.antt, 3), worst ? worst_text(*worst, e.tenants[worst->tenant]) : unknown,
          e.device.sm_clock_mhz ? fmt::format("{:.0f}", *e.device.sm_clock_mhz) : unknown,
          fairness ? fmt::format("{:.4f}", fairness->spread.jain) : unknown,
          e.device.joules_per_token ? fmt::format("{:.3g}", *e.device.joules_per_token) : unknown,

@@ -164,6 +164,19 @@ TEST_F(BoundOfFiles, ClocksOfExperimentJsonServeWhereTelemetryHasNone) {
   EXPECT_THAT(analyze("pair").warnings, Contains(HasSubstr("at equal clocks the slowdown would be greater")));
 }
 
+// One request in four waits for 30 ms: the median is as alone.
+TEST_F(BoundOfFiles, AMedianThatHidesWaitsIsWarnedOf) {
+  MadeTenant shared = made("a");
+  shared.change_iteration = [](Iteration& i) {
+    if (i.iter % 4 == 0) i.latency_ms += 30;
+  };
+  make_experiment(root_ / "pair", {shared, made("b")});
+  make_experiment(root_ / "pair" / "baselines" / "kind", {made("a")});
+  const ExperimentAnalysis found = analyze("pair");
+  EXPECT_THAT(found.warnings, Contains(testing::AllOf(HasSubstr("the median hides waits of a ("),
+                                                      HasSubstr("by the mean"), Not(HasSubstr("b (")))));
+}
+
 // Rates of 500, 400 and 250 a second: a pair of one work and one alone in its own.
 TEST_F(BoundOfFiles, WorkRatesOfEqualTenantsAreCompared) {
   const MadeTenant a = made("a"), b = made("b", 2.5), other = made("other", 4, "roberta-large");
