@@ -132,6 +132,7 @@ TEST_F(BoundOfFiles, ComesFromEachBaselineAndContentionBesideIt) {
                                                                 "MHz alone (0.90x)"),
                                                       HasSubstr("no contention"))));
   EXPECT_THAT(found.warnings, Contains(testing::AllOf(HasSubstr("big: the mean SM clock"), HasSubstr("that part"))));
+  EXPECT_THAT(found.warnings, Not(Contains(testing::AllOf(HasSubstr("big: the mean SM"), HasSubstr("no contention")))));
   EXPECT_THAT(found.warnings, Contains(HasSubstr("big: alone, the device was throttled in 10 of 10")));
 }
 
@@ -162,6 +163,20 @@ TEST_F(BoundOfFiles, ClocksOfExperimentJsonServeWhereTelemetryHasNone) {
   make_experiment(root_ / "pair" / "baselines" / "kind", {MadeTenant{}}, clock(1200));
   EXPECT_NEAR(*analyze("pair").tenants[1].clock_ratio, 1.25, 1e-12);
   EXPECT_THAT(analyze("pair").warnings, Contains(HasSubstr("at equal clocks the slowdown would be greater")));
+}
+
+// The clock is lower, and nobody is slower by the median; but waits are, which is no matter of clocks.
+TEST_F(BoundOfFiles, AClockExplainsNoWaits) {
+  const auto clock = [](double mhz) { return [mhz](ExperimentRecord& record) { record.device.sm_clock_mhz = mhz; }; };
+  MadeTenant waits = made("waits");
+  waits.change_iteration = [](Iteration& i) { i.latency_ms += i.iter % 4 == 0 ? 30 : 0; };
+  make_experiment(root_ / "pair", {waits, made("same")}, clock(900));
+  make_experiment(root_ / "pair" / "baselines" / "kind", {made("a")}, clock(1000));
+  const ExperimentAnalysis found = analyze("pair");
+  EXPECT_THAT(found.warnings, Contains(testing::StartsWith("waits: the mean SM clock was 900 MHz shared and 1000 MHz "
+                                                           "alone (0.90x), which by itself makes work up to 1.11x "
+                                                           "slower: that part")));
+  EXPECT_THAT(found.warnings, Contains("same: the mean SM clock was 900 MHz shared and 1000 MHz alone (0.90x)."));
 }
 
 // One request in four waits for 30 ms: the median is as alone.
