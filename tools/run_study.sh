@@ -20,6 +20,8 @@
 #   WINDOW_S, WARMUP_S   least window and warm-up (default: 4 and 1)
 #   TIME_LIMIT_S no experiment starts after so many seconds (default: 0, no limit)
 #   EACH_LIMIT_S an experiment is ended after so many (default: 120)
+#   CONFIGS      where solo/ and multitenant/ are (default: configs)
+#   MIXES        of the modes (default: 10_distilgpt2 4_distilbert_1_mistral all_models)
 #   SET          more options of every run, for example "--set seed=1"
 #   BASELINES    --baselines, or empty
 set -u
@@ -29,6 +31,7 @@ out=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.." || exit 2
 cotenant=${COTENANT:-${2:-build/release}/cotenant}
 command -v "$cotenant" >/dev/null || { echo "run_study: there is no $cotenant: build it first" >&2; exit 2; }
+configs=${CONFIGS:-configs}
 log=$out/run_study.log
 began=$(date +%s)
 ran=0 failed=0 late=0
@@ -65,10 +68,10 @@ wanted() { case " $1 " in *" $2 "*) true ;; *) false ;; esac; }
 parts=${PARTS:-solo multitenant modes}
 
 if wanted "$parts" solo; then
-  for config in configs/solo/*.yaml; do run "$(name_in "$config")" "$out/study/$(name_in "$config")" "$config"; done
+  for config in "$configs"/solo/*.yaml; do run "$(name_in "$config")" "$out/study/$(name_in "$config")" "$config"; done
 fi
 if wanted "$parts" multitenant; then
-  for config in configs/multitenant/*.yaml; do
+  for config in "$configs"/multitenant/*.yaml; do
     run "$(name_in "$config")" "$out/study/$(name_in "$config")" "$config"
   done
 fi
@@ -104,16 +107,16 @@ green_shares_of() {
 }
 
 if wanted "$parts" modes; then
-  for mix in 10_distilgpt2 4_distilbert_1_mistral all_models; do
+  for mix in ${MIXES:-10_distilgpt2 4_distilbert_1_mistral all_models}; do
     for mode in ${MODES:-timeslice mps mps_shares streams green}; do
       sharing=$mode options=""
       case $mode in
-        mps_shares) sharing=mps options=$(mps_shares_of $mix) ;;
-        green) options=$(green_shares_of $mix) ;;
+        mps_shares) sharing=mps options=$(mps_shares_of "$mix") ;;
+        green) options=$(green_shares_of "$mix") ;;
       esac
       # `mps: true` of the file would contradict the mode.
       # shellcheck disable=SC2086  # options are words
-      run "${mix}_$mode" "$out/modes/${mix}_$mode" "configs/multitenant/$mix.yaml" --set mps=false \
+      run "${mix}_$mode" "$out/modes/${mix}_$mode" "$configs/multitenant/$mix.yaml" --set mps=false \
         --set "sharing.mode=$sharing" --set "experiment_name=${mix}_$mode" $options
     done
   done

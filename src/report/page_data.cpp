@@ -345,6 +345,9 @@ Json comparison_data(std::span<const ExperimentAnalysis> experiments, std::span<
                                    {"tokens_per_s_in_turn", to_page(figures.tokens_per_s_in_turn)},
                                    {"joules_per_token", to_page(figures.joules_per_token)},
                                    {"memory_gib", to_page(figures.memory_gib)},
+                                   {"worst_clock_ratio", to_page(figures.worst_clock_ratio)},
+                                   {"sm_clock_mhz", to_page(figures.sm_clock_mhz)},
+                                   {"bound", figures.bound},
                                    {"jain", to_page(figures.jain)},
                                    {"median_ms", to_page(figures.median_ms)}});
   }

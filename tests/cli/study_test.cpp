@@ -26,7 +26,7 @@ class StudyPages : public DataRoot {
                        "tenants:\n";
     for (const std::string& tenant : tenants)
       text += "  - {engine: stress, name: " + tenant +
-              ", num_iters: 20, num_warmup: 1, threads: 1, cpus: [0], stress: {kind: spin, service_ms: 1}}\n";
+              ", num_iters: 20, num_warmup: 1, threads: 1, stress: {kind: spin, service_ms: 1}}\n";
     write_text(root_ / (name + ".yaml"), text);
     const Outcome run =
         run_cotenant(fmt::format("run {0}.yaml --quiet --out data/{1}/{0}", name, place), root_.string());
@@ -135,6 +135,42 @@ TEST_F(StudyPages, SayWhatTheAnalysesSay) {
   EXPECT_THAT(first, HasSubstr("pair_green: was not run"));
   EXPECT_THAT(first, HasSubstr("10_distilgpt2: was not run"));
   EXPECT_THAT(first, Not(HasSubstr(root_.string())));
+}
+
+// tools/run_study.sh on stand-ins for its configurations, of known cost, on this machine's CPU: runs, failures, links
+// to the baselines, and a second time in which nothing is left to do.
+TEST_F(StudyPages, ComeFromARunOfTheStudy) {
+  if (std::system("python3 -c '' 2>/dev/null") != 0) GTEST_SKIP() << "there is no python3";
+  const auto config = [](const std::string& name, const std::vector<std::string>& tenants) {
+    std::string text = "experiment_name: " + name + "\nmps: false\ndevice: cpu\ntenants:\n";
+    for (const std::string& tenant : tenants)
+      text += "  - {engine: stress, name: " + tenant +
+              ", num_iters: 20, num_warmup: 1, threads: 1, stress: {kind: spin, service_ms: 1}}\n";
+    return text;
+  };
+  write_text(root_ / "configs" / "solo" / "alone.yaml", config("solo_alone", {"a"}));
+  write_text(root_ / "configs" / "multitenant" / "mix.yaml", config("mix", {"a", "b"}));
+  write_text(root_ / "configs" / "multitenant" / "wrong.yaml", "experiment_name: wrong\ntenants: 3\n");
+  const std::string command = fmt::format(
+      "cd '{0}' && CONFIGS='{0}/configs' MIXES=mix MODES='timeslice green' WINDOW_S=0.3 WARMUP_S=0 COTENANT='{1}' "
+      "'{2}/tools/run_study.sh' data > said 2>&1",
+      root_.string(), COTENANT_BINARY, COTENANT_SOURCE_DIR);
+  EXPECT_NE(std::system(command.c_str()), 0);
+  const std::string said = text_of("said");
+  EXPECT_THAT(said, HasSubstr("5 experiments in"));
+  EXPECT_THAT(said, testing::ContainsRegex("solo_alone +[0-9]+ s  (not )?valid"));
+  EXPECT_THAT(said, testing::ContainsRegex("mix_timeslice +[0-9]+ s  (not )?valid"));
+  EXPECT_THAT(said, testing::ContainsRegex("wrong +[0-9]+ s  failed .2.: cotenant: .*wrong.yaml:2"));
+  EXPECT_THAT(said, testing::ContainsRegex("mix_green +[0-9]+ s  failed .2.: cotenant: "));
+  const json mode = json::parse(run_cotenant("analyze --json data/modes/mix_timeslice", root_.string()).out);
+  EXPECT_EQ(mode.at("experiment"), "mix_timeslice");
+  EXPECT_EQ(mode.at("tenants").at(0).at("baseline").at("experiment"), "solo_alone");
+  const auto written = std::filesystem::last_write_time(root_ / "data" / "study" / "mix" / "experiment.json");
+  EXPECT_NE(std::system(command.c_str()), 0);
+  EXPECT_EQ(std::filesystem::last_write_time(root_ / "data" / "study" / "mix" / "experiment.json"), written);
+  ASSERT_EQ(make_pages(), 0) << said_;
+  EXPECT_THAT(text_of("pages/tables/modes.md"), HasSubstr("## mix\n"));
+  EXPECT_EQ(row_of(text_of("pages/tables/modes.md"), "green").back(), "was not run");
 }
 
 TEST_F(StudyPages, NameWhatCannotBeRead) {

@@ -314,6 +314,7 @@ function comparison(d) {
   const columns = [
     ["Experiment", (x, i) => [swatch(items[i]), x.link ? html("a", { href: x.link }, x.name) : x.name]], ["Sharing", (x) => x.sharing],
     ["tenants", (x) => number(x.tenants)], ["valid", (x) => (x.valid === null ? "–" : x.valid ? "yes" : "no")], ["STP", (x) => number(x.stp)], ["worst slowdown", (x) => times(x.worst_slowdown)],
+    ["its clock", (x) => times(x.worst_clock_ratio)], ["SM clock (MHz)", (x) => number(x.sm_clock_mhz)], ["bound", (x) => x.bound],
     ["tokens/s", (x) => number(x.tokens_per_s)], ["in turn", (x) => number(x.tokens_per_s_in_turn)], ["J/token", (x) => number(x.joules_per_token)],
     ["memory (GiB)", (x) => number(x.memory_gib)], ["Jain", (x) => number(x.jain)],
   ];
