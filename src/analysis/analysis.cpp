@@ -182,9 +182,26 @@ void analyze_device(ExperimentAnalysis& analysis, const LoadedExperiment& experi
   const double duration_s = by_window ? experiment.window->duration_s() : device.max_completion_s.value_or(0);
   if (duration_s > 0 && tokens > 0) device.tokens_per_s = tokens / duration_s;
   if (!experiment.record) return;
-  const ExperimentRecord& record = *experiment.record;
-  device.name = record.device.name;
-  device.sm_clock_mhz = record.device.sm_clock_mhz;
+  device.name = experiment.record->device.name;
+}
+
+// Of the device, and what each tenant is bound by as far as this run tells it: only a single tenant is alone here.
+void set_device_telemetry(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
+  const TelemetryMeans means = telemetry_of(experiment);
+  std::optional<double> least_share;
+  for (const LoadedTenant& tenant : experiment.tenants)
+    if (const auto share = host_share_percent(tenant.samples))
+      least_share = std::min(least_share.value_or(100), *share);
+  set_telemetry(analysis.device, means, least_share);
+  if (analysis.tenants.size() == 1) return set_bound(analysis.tenants[0], means, experiment.tenants[0]);
+  for (TenantAnalysis& tenant : analysis.tenants)
+    tenant.bound_reason = "its run alone is not known: run with --baselines";
+}
+
+void set_clock_ratio(TenantAnalysis& tenant, const DeviceAnalysis& device) {
+  if (!tenant.baseline || !device.sm_clock_mhz) return;
+  const std::optional<double>& alone_mhz = tenant.baseline->sm_clock_mhz;
+  if (alone_mhz && *alone_mhz > 0) tenant.clock_ratio = *device.sm_clock_mhz / *alone_mhz;
 }
 
 void copy_record(ExperimentAnalysis& analysis, const ExperimentRecord& record) {
@@ -268,7 +285,7 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
     analysis.tenants.push_back(analyze_tenant(tenant, experiment, request.metric));
   require_metric(analysis);
   analyze_device(analysis, experiment);
-  if (analysis.telemetry) set_telemetry(analysis.device, read_telemetry(*analysis.telemetry), analysis.window_s);
+  set_device_telemetry(analysis, experiment);
 
   BaselineFinder finder(request);
   const auto baselines = request.find_baselines ? finder.find(experiment, analysis.warnings)
@@ -276,6 +293,7 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
   for (size_t t = 0; t < baselines.size(); ++t)
     if (baselines[t])
       set_progress(analysis.tenants[t], experiment.tenants[t], *baselines[t], request.metric, request.seed);
+  for (TenantAnalysis& tenant : analysis.tenants) set_clock_ratio(tenant, analysis.device);
   add_repeats(analysis, experiment, finder, baselines);
   judge(analysis, experiment.tenants, baselines, request.seed);
   if (analysis.stp && analysis.device.tokens_per_s)
@@ -288,6 +306,7 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
   } else {
     analysis.fairness = of_progress;
   }
+  analysis.rate_spreads = rate_spreads_of(experiment.tenants);
   analysis.significance = significance_of(analysis.tenants);
   add_warnings(analysis, experiment);
   for (size_t t = 0; t < analysis.tenants.size(); ++t)

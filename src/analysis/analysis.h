@@ -58,7 +58,8 @@ struct BaselineUse {
   Summary metric;                       // of the chosen column, alone
   double rate_per_s = 0;                // iterations per second, alone
   std::optional<double> tokens_per_s;
-  std::optional<double> sm_clock_mhz;    // mean over the window
+  std::optional<double> sm_clock_mhz;  // mean over the window, of its telemetry
+  size_t telemetry_samples = 0, throttled_samples = 0;
   std::vector<double> metric_ms;         // the samples that count, in order of time
   std::vector<double> metric_sorted_ms;  // the same, ascending
 };
@@ -97,6 +98,11 @@ struct TenantAnalysis {
   std::optional<double> slowdown_mean, slowdown_p50, slowdown_p95, slowdown_p99;  // of latency
   std::optional<Interval> slowdown_p50_interval;
   std::optional<double> ttft_slowdown_p50, tpot_slowdown_p50;
+  std::optional<double> contention_ms;  // shared - alone, medians of the chosen column
+  std::optional<double> clock_ratio;    // mean SM clock shared / alone
+  // What it is bound by when it runs alone: "host", "memory", "compute", "latency"; empty if unknown, and the reason
+  // says why: "DRAM 81% busy (at least 60%)", "its run alone has no counters of the device".
+  std::string bound, bound_reason;
   std::optional<Verdict> verdict, study_verdict;
   // progress over the geometric mean of all tenants' progress, on which the verdict rests
   std::optional<double> relative_progress;
@@ -119,6 +125,14 @@ struct Fairness {
     double cv = 0, max_min_ratio = 0;
   };
   std::vector<AtQuantile> by_quantile;  // of the column at that quantile; by progress: of alone / shared there
+};
+
+// How far the work rates (iterations per second in the window) of tenants of one work are apart.
+struct RateSpread {
+  std::string work;                 // "distilgpt2, batch 8 x 128"
+  size_t tenants = 0;               // at least 2
+  double max_min_ratio = 1;         // largest / smallest rate
+  size_t fastest = 0, slowest = 0;  // indices of tenants
 };
 
 struct PairTest {
@@ -149,7 +163,7 @@ struct DeviceAnalysis {
   std::optional<double> sm_percent, tensor_percent, dram_percent, occupancy_percent;  // means over the window
   size_t telemetry_samples = 0, throttled_samples = 0;
   std::string bound;         // "host", "memory", "compute", "latency"; empty if unknown
-  std::string bound_reason;  // "DRAM 81% busy (threshold 60%)"
+  std::string bound_reason;  // "DRAM 81% busy (at least 60%)"; why it is unknown where `bound` is empty
 };
 
 // One run of a repeated experiment (repeats/NN; the experiment's own run is the first).
@@ -175,6 +189,7 @@ struct ExperimentAnalysis {
   std::optional<Interval> stp_interval;
   std::optional<Fairness> fairness;           // null with one tenant, or with different work and no baseline
   std::optional<Fairness> progress_fairness;  // with a baseline also where `fairness` is by latency
+  std::vector<RateSpread> rate_spreads;       // one for each work that two tenants or more do
   std::optional<Significance> significance;   // tenants of the same work only
   std::vector<RepeatAnalysis> repeats;        // empty: not repeated
 

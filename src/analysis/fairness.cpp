@@ -61,6 +61,26 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
   return fairness;
 }
 
+std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants) {
+  std::vector<RateSpread> spreads;
+  for (size_t first = 0; first < tenants.size(); ++first) {
+    const auto same = [&](const LoadedTenant& tenant) { return tenant.work == tenants[first].work; };
+    if (std::any_of(tenants.begin(), tenants.begin() + static_cast<std::ptrdiff_t>(first), same)) continue;
+    RateSpread spread{describe(tenants[first].work), 0, 1, first, first};
+    for (size_t t = first; t < tenants.size(); ++t) {
+      if (!same(tenants[t])) continue;
+      ++spread.tenants;
+      if (tenants[t].rate_per_s() > tenants[spread.fastest].rate_per_s()) spread.fastest = t;
+      if (tenants[t].rate_per_s() < tenants[spread.slowest].rate_per_s()) spread.slowest = t;
+    }
+    const double least = tenants[spread.slowest].rate_per_s();
+    if (spread.tenants < 2 || least <= 0) continue;
+    spread.max_min_ratio = tenants[spread.fastest].rate_per_s() / least;
+    spreads.push_back(std::move(spread));
+  }
+  return spreads;
+}
+
 std::optional<Significance> significance_of(const std::vector<TenantAnalysis>& tenants) {
   const auto too_few = [](const TenantAnalysis& tenant) { return tenant.metric_ms.size() < 2; };
   if (tenants.size() < 2 || std::ranges::any_of(tenants, too_few)) return std::nullopt;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "analysis/analysis.h"
+#include "analysis/load.h"
 
 namespace cotenant {
 
@@ -16,6 +17,10 @@ std::optional<Fairness> fairness_of_means(const std::vector<TenantAnalysis>& ten
 // Of progress; at a quantile: of the column there, alone over shared. nullopt with fewer than two tenants, or one
 // without progress.
 std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& tenants);
+
+// For each work that two tenants or more do, in the order of the tenants: how far their work rates are apart. Not of
+// works of which a tenant did nothing.
+std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants);
 
 // The study's tests between all tenants, over the chosen column. nullopt with fewer than two tenants, or with one of
 // fewer than two samples.

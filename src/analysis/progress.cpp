@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "analysis/summary.h"
+#include "analysis/telemetry.h"
 #include "stats/bootstrap.h"
 #include "stats/describe.h"
 #include "stats/intervals.h"
@@ -117,6 +118,20 @@ Intervals find_intervals(const std::vector<std::vector<double>>& of_runs, const 
   return {std::vector<std::optional<Interval>>(loaded.size()), std::vector<std::optional<Interval>>(loaded.size()), {}};
 }
 
+// What telemetry says of its run alone.
+void set_alone(TenantAnalysis& tenant, const LoadedExperiment& experiment, const LoadedTenant& alone) {
+  if (experiment.tenants.size() > 1) {  // a forced baseline
+    tenant.bound_reason = "its baseline was not alone on the device";
+    return;
+  }
+  const TelemetryMeans means = telemetry_of(experiment);
+  set_bound(tenant, means, alone);
+  if (!tenant.baseline) return;
+  tenant.baseline->sm_clock_mhz = means.sm_clock_mhz;
+  tenant.baseline->telemetry_samples = means.samples;
+  tenant.baseline->throttled_samples = means.throttled;
+}
+
 std::optional<double> ratio(const std::optional<Summary>& a, const std::optional<Summary>& b, double Summary::*of) {
   return a && b && (*b).*of > 0 ? std::optional((*a).*of / (*b).*of) : std::nullopt;
 }
@@ -146,7 +161,7 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
   use.mismatches = baseline.mismatches;
   use.rate_per_s = alone.rate_per_s();
   use.tokens_per_s = alone.tokens_per_s();
-  if (baseline.experiment->record) use.sm_clock_mhz = baseline.experiment->record->device.sm_clock_mhz;
+  set_alone(tenant, *baseline.experiment, alone);
   use.metric_ms = counted(alone.samples, metric);
   use.metric_sorted_ms = sorted_copy(use.metric_ms);
   const auto there = summarize_column(use.metric_ms, use.metric_sorted_ms);
@@ -158,6 +173,7 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
   tenant.slowdown_p50 = ratio(here, there, &Summary::p50);
   tenant.slowdown_p95 = ratio(here, there, &Summary::p95);
   tenant.slowdown_p99 = ratio(here, there, &Summary::p99);
+  if (here && there) tenant.contention_ms = here->p50 - there->p50;
   if (here && there) tenant.slowdown_p50_interval = median_ratio_interval(tenant.metric_ms, use.metric_ms, seed);
   const auto column = [&](Metric which) { return summarize_column(counted(alone.samples, which)); };
   tenant.ttft_slowdown_p50 = ratio(tenant.ttft_ms, column(Metric::ttft), &Summary::p50);

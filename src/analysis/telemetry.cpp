@@ -1,6 +1,9 @@
 #include "analysis/telemetry.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
 
 namespace cotenant {
 namespace {
@@ -37,34 +40,58 @@ class Energy {
   double energy_j_ = 0, time_s_ = 0;
 };
 
-void set_bound(DeviceAnalysis& device) {
-  const auto says = [&](const char* bound, const char* what, double percent, const char* relation, double threshold) {
-    device.bound = bound;
-    device.bound_reason = fmt::format("{} {:.0f}% busy ({} {:.0f}%)", what, percent, relation, threshold);
-  };
-  if (device.dram_percent && *device.dram_percent >= memory_bound_dram_percent)
-    return says("memory", "DRAM", *device.dram_percent, "at least", memory_bound_dram_percent);
-  if (device.tensor_percent && *device.tensor_percent >= compute_bound_tensor_percent)
-    return says("compute", "tensor cores", *device.tensor_percent, "at least", compute_bound_tensor_percent);
-  if (!device.sm_percent) return;
-  if (*device.sm_percent >= compute_bound_sm_percent)
-    return says("compute", "SMs", *device.sm_percent, "at least", compute_bound_sm_percent);
-  if (*device.sm_percent < host_bound_sm_percent)
-    return says("host", "SMs", *device.sm_percent, "less than", host_bound_sm_percent);
-  says("latency", "SMs", *device.sm_percent, "less than", compute_bound_sm_percent);
+std::string busy(const char* what, double percent, const char* relation, double threshold) {
+  return fmt::format("{} {:.0f}% busy ({} {:.0f}%)", what, percent, relation, threshold);
+}
+
+std::string outside(double share_percent, const char* relation) {
+  return fmt::format("{:.0f}% of the latency is spent outside of the device ({} {:.0f}%)", share_percent, relation,
+                     host_bound_share_percent);
+}
+
+bool has_counters(const TelemetryMeans& means) {
+  return means.sm_percent || means.tensor_percent || means.dram_percent;
+}
+
+// Whatever part of the device is near its ceiling.
+std::optional<Bound> near_a_ceiling(const TelemetryMeans& means) {
+  if (means.dram_percent && *means.dram_percent >= memory_bound_dram_percent)
+    return Bound{"memory", busy("DRAM", *means.dram_percent, "at least", memory_bound_dram_percent)};
+  if (means.tensor_percent && *means.tensor_percent >= compute_bound_tensor_percent)
+    return Bound{"compute", busy("tensor cores", *means.tensor_percent, "at least", compute_bound_tensor_percent)};
+  if (means.sm_percent && *means.sm_percent >= compute_bound_sm_percent)
+    return Bound{"compute", busy("SMs", *means.sm_percent, "at least", compute_bound_sm_percent)};
+  return std::nullopt;
+}
+
+// Nothing is near its ceiling: all that is known of it.
+Bound latency_bound(const TelemetryMeans& means, const std::optional<double>& host_share) {
+  std::vector<std::string> below;
+  if (means.sm_percent) below.push_back(busy("SMs", *means.sm_percent, "less than", compute_bound_sm_percent));
+  if (means.tensor_percent)
+    below.push_back(busy("tensor cores", *means.tensor_percent, "less than", compute_bound_tensor_percent));
+  if (means.dram_percent) below.push_back(busy("DRAM", *means.dram_percent, "less than", memory_bound_dram_percent));
+  if (host_share && *host_share < host_bound_share_percent) below.push_back(outside(*host_share, "less than"));
+  return {"latency", fmt::format("{}", fmt::join(below, ", "))};
+}
+
+Bound unknown_bound(const TelemetryMeans& means) {
+  if (means.on_cpu) return {"", "the CPU has no counters of what it is busy with"};
+  return {"", means.samples == 0 ? "no sample of the device's telemetry lies in the window"
+                                 : "telemetry has no counters of the device (GPUs have them from Hopper on)"};
 }
 
 }  // namespace
 
-void set_telemetry(DeviceAnalysis& device, const std::vector<TelemetrySample>& samples,
-                   const std::optional<Interval>& window_s) {
+TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const std::optional<Interval>& window_s) {
+  TelemetryMeans means;
   Energy energy;
   Mean clock, power, memory, sm, tensor, dram, occupancy;
   for (const TelemetrySample& sample : samples) {
     if (window_s && (sample.t_s < window_s->low || sample.t_s > window_s->high)) continue;
-    ++device.telemetry_samples;
+    ++means.samples;
     energy.add(sample);
-    device.throttled_samples += sample.throttle_reasons.has_value();
+    means.throttled += sample.throttle_reasons.has_value();
     clock.add(sample.sm_clock_mhz);
     power.add(sample.power_w);
     memory.add(sample.memory_used_bytes);
@@ -73,16 +100,73 @@ void set_telemetry(DeviceAnalysis& device, const std::vector<TelemetrySample>& s
     dram.add(sample.dram_percent);
     occupancy.add(sample.occupancy_percent);
   }
-  if (clock.value()) device.sm_clock_mhz = clock.value();
-  device.power_w = power.value();
-  device.memory_used_bytes = memory.value();
-  device.sm_percent = sm.value();
-  device.tensor_percent = tensor.value();
-  device.dram_percent = dram.value();
-  device.occupancy_percent = occupancy.value();
-  const auto drawn_w = energy.power_w() ? energy.power_w() : device.power_w;
-  if (drawn_w && device.tokens_per_s) device.joules_per_token = *drawn_w / *device.tokens_per_s;
-  set_bound(device);
+  means.sm_clock_mhz = clock.value();
+  means.power_w = power.value();
+  means.memory_used_bytes = memory.value();
+  means.sm_percent = sm.value();
+  means.tensor_percent = tensor.value();
+  means.dram_percent = dram.value();
+  means.occupancy_percent = occupancy.value();
+  means.drawn_w = energy.power_w() ? energy.power_w() : means.power_w;
+  return means;
+}
+
+TelemetryMeans telemetry_of(const LoadedExperiment& experiment) {
+  TelemetryMeans means;
+  const auto file = experiment.directory / "telemetry.jsonl";
+  std::error_code error;
+  std::optional<Interval> window_s;
+  if (experiment.window) window_s = Interval{experiment.window->start_s, experiment.window->end_s};
+  if (std::filesystem::exists(file, error)) means = mean_telemetry(read_telemetry(file), window_s);
+  means.on_cpu = experiment.record && experiment.record->settings.device.starts_with("cpu");
+  if (!means.sm_clock_mhz && experiment.record) means.sm_clock_mhz = experiment.record->device.sm_clock_mhz;
+  return means;
+}
+
+std::optional<double> host_share_percent(const Samples& samples) {
+  double gpu_ms = 0, latency_ms = 0;
+  for (size_t i = 0; i < samples.gpu_ms.size(); ++i) {
+    if (!samples.counts[i] || std::isnan(samples.gpu_ms[i])) continue;
+    gpu_ms += samples.gpu_ms[i];
+    latency_ms += samples.latency_ms[i];
+  }
+  return latency_ms > 0 ? std::optional(100 * (1 - gpu_ms / latency_ms)) : std::nullopt;
+}
+
+Bound bound_alone(const TelemetryMeans& means, const std::optional<double>& host_share) {
+  if (host_share && *host_share >= host_bound_share_percent) return {"host", outside(*host_share, "at least")};
+  return bound_of_device(means, host_share);
+}
+
+void set_bound(TenantAnalysis& tenant, const TelemetryMeans& means, const LoadedTenant& alone) {
+  const Bound bound = bound_alone(means, host_share_percent(alone.samples));
+  tenant.bound = bound.by;
+  tenant.bound_reason = bound.reason;
+}
+
+Bound bound_of_device(const TelemetryMeans& means, const std::optional<double>& host_share) {
+  if (const auto bound = near_a_ceiling(means)) return *bound;
+  if (!has_counters(means)) return unknown_bound(means);
+  const bool idle = means.sm_percent && *means.sm_percent < host_bound_sm_percent;
+  if (!idle || (host_share && *host_share < host_bound_share_percent)) return latency_bound(means, host_share);
+  const std::string sms = busy("SMs", *means.sm_percent, "less than", host_bound_sm_percent);
+  return {"host", host_share ? sms + ", and " + outside(*host_share, "at least") : sms};
+}
+
+void set_telemetry(DeviceAnalysis& device, const TelemetryMeans& means, const std::optional<double>& host_share) {
+  device.telemetry_samples = means.samples;
+  device.throttled_samples = means.throttled;
+  device.sm_clock_mhz = means.sm_clock_mhz;
+  device.power_w = means.power_w;
+  device.memory_used_bytes = means.memory_used_bytes;
+  device.sm_percent = means.sm_percent;
+  device.tensor_percent = means.tensor_percent;
+  device.dram_percent = means.dram_percent;
+  device.occupancy_percent = means.occupancy_percent;
+  if (means.drawn_w && device.tokens_per_s) device.joules_per_token = *means.drawn_w / *device.tokens_per_s;
+  const Bound bound = bound_of_device(means, host_share);
+  device.bound = bound.by;
+  device.bound_reason = bound.reason;
 }
 
 }  // namespace cotenant

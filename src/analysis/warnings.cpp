@@ -72,25 +72,51 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
   add("p99", 368, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 368; });
 }
 
+// What the clock alone does to a slowdown: work whose speed follows the SM clock takes 1 / ratio as long.
+std::string of_clocks(const TenantAnalysis& tenant, double shared_mhz) {
+  const double ratio = *tenant.clock_ratio, by_clock = 1 / ratio;
+  std::string text = fmt::format("{:.0f} MHz shared and {:.0f} MHz alone ({:.2f}x)", shared_mhz,
+                                 *tenant.baseline->sm_clock_mhz, ratio);
+  if (!tenant.slowdown_p50) return text;
+  if (ratio > 1) return text + ": at equal clocks the slowdown would be greater";
+  // The mean too, because a median may hide waits, which no clock makes.
+  const double slowdown = std::max(*tenant.slowdown_p50, tenant.slowdown_mean.value_or(0));
+  if (slowdown <= 1 + clocks_differ) return text;
+  text += fmt::format(", which by itself makes work up to {:.2f}x slower: ", by_clock);
+  return text + (slowdown <= by_clock * (1 + clocks_differ) ? "that explains the slowdown, which is then no contention"
+                                                            : "that part of the slowdown is the clock's");
+}
+
 void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
-  std::vector<std::string> without;
-  std::map<std::string, std::vector<std::string>> forced, clocked;  // what is said, and of whom
+  std::vector<std::string> without, hidden;
+  std::map<std::string, std::vector<std::string>> forced, clocked, throttled;  // what is said, and of whom
   for (const TenantAnalysis& tenant : analysis.tenants) {
     if (!tenant.baseline) {
       without.push_back(tenant.name);
       continue;
     }
+    if (tenant.slowdown_p50 && tenant.slowdown_mean && *tenant.slowdown_mean > median_hides * *tenant.slowdown_p50)
+      hidden.push_back(fmt::format("{} ({:.2f}x by the median, {:.2f}x by the mean)", tenant.name, *tenant.slowdown_p50,
+                                   *tenant.slowdown_mean));
     for (const std::string& mismatch : tenant.baseline->mismatches) forced[mismatch].push_back(tenant.name);
-    const auto &here = analysis.device.sm_clock_mhz, &there = tenant.baseline->sm_clock_mhz;
-    if (here && there && std::abs(*here / *there - 1) > 0.03)
-      clocked[fmt::format("{:.0f} MHz shared and {:.0f} MHz alone", *here, *there)].push_back(tenant.name);
+    if (tenant.clock_ratio && std::abs(*tenant.clock_ratio - 1) > clocks_differ)
+      clocked[of_clocks(tenant, *analysis.device.sm_clock_mhz)].push_back(tenant.name);
+    if (tenant.baseline->throttled_samples > 0)
+      throttled[fmt::format("{} of {}", tenant.baseline->throttled_samples, tenant.baseline->telemetry_samples)]
+          .push_back(tenant.name);
   }
   for (const auto& [mismatch, names] : forced)
     warnings.push_back(fmt::format("{}: the baseline is forced in spite of {}: the slowdown may mean nothing.",
                                    some_of(names), mismatch));
   for (const auto& [clocks, names] : clocked)
+    warnings.push_back(fmt::format("{}: the mean SM clock was {}.", some_of(names), clocks));
+  for (const auto& [samples, names] : throttled)
     warnings.push_back(
-        fmt::format("{}: the mean SM clock was {}: part of the slowdown is the clock's.", some_of(names), clocks));
+        fmt::format("{}: alone, the device was throttled in {} samples of its clock.", some_of(names), samples));
+  if (!hidden.empty())
+    warnings.push_back(
+        fmt::format("the median hides waits of {}: few requests wait, and long: judge by progress, the mean and p99.",
+                    some_of(hidden)));
   if (!without.empty() && analysis.tenants.size() > 1)
     warnings.push_back(
         fmt::format("no baseline of {}: progress and slowdown are unknown: run with --baselines, or give "

@@ -3,19 +3,25 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "analysis/load.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/metric_option.h"
 #include "report/compare_text.h"
+#include "report/modes_text.h"
 
 namespace cotenant {
 namespace {
 
 struct Options {
-  std::string before, after, metric = "latency", min_effect = "2%";
+  std::string before, metric = "latency", min_effect = "2%";
+  std::vector<std::string> after;
   bool fail_if_slower = false, json = false;
 };
 
@@ -29,16 +35,73 @@ double fraction(const std::string& text) {
   return percent ? value / 100 : value;
 }
 
+// With its baselines where they can be used: what cannot be the baseline of a run is no reason not to compare it.
+// nullopt for a directory of several runs.
+std::optional<ExperimentAnalysis> analysis_of(const std::filesystem::path& directory, Metric metric) {
+  if (!is_experiment(directory)) return std::nullopt;
+  AnalysisRequest request;
+  request.directory = directory;
+  request.metric = metric;
+  try {
+    return analyze_experiment(request);
+  } catch (const Error&) {
+    request.find_baselines = false;
+    return analyze_experiment(request);
+  }
+}
+
+// All runs beside each other; none if one of them is a directory of several.
+std::vector<ExperimentAnalysis> analyses_of(const std::vector<std::filesystem::path>& directories, Metric metric) {
+  std::vector<ExperimentAnalysis> runs;
+  for (const auto& directory : directories) {
+    auto run = analysis_of(directory, metric);
+    if (!run) return {};
+    runs.push_back(std::move(*run));
+  }
+  return runs;
+}
+
+void print_json(const std::vector<Comparison>& comparisons, const std::vector<ExperimentAnalysis>& runs) {
+  using Json = nlohmann::ordered_json;
+  Json all;
+  if (comparisons.size() == 1) {
+    all = comparison_json(comparisons[0]);
+  } else {
+    all["comparisons"] = Json::array();
+    for (const Comparison& comparison : comparisons) all["comparisons"].push_back(comparison_json(comparison));
+  }
+  all["runs"] = modes_json(runs);
+  print_all(all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void print_text(const std::vector<Comparison>& comparisons, const std::vector<ExperimentAnalysis>& runs) {
+  std::string text = modes_text(runs, comparisons, colour_wanted());
+  for (const Comparison& comparison : comparisons)
+    text += (text.empty() ? "" : "\n") + comparison_table(comparison, colour_wanted());
+  print_all(text);
+}
+
 int compare(const Options& options) {
   CompareRequest request;
   request.before = experiment_directory(options.before);
-  request.after = experiment_directory(options.after);
   request.metric = metric_named(options.metric);
   request.min_effect = fraction(options.min_effect);
-  const Comparison comparison = compare_runs(request);
-  print_all(options.json ? comparison_json(comparison) : comparison_table(comparison, colour_wanted()));
+  std::vector<std::filesystem::path> directories{request.before};
+  std::vector<Comparison> comparisons;
+  for (const std::string& after : options.after) {
+    request.after = experiment_directory(after);
+    directories.push_back(request.after);
+    comparisons.push_back(compare_runs(request));
+  }
+  const std::vector<ExperimentAnalysis> runs = analyses_of(directories, request.metric);
+  if (options.json)
+    print_json(comparisons, runs);
+  else
+    print_text(comparisons, runs);
   const auto slower = [](const TenantComparison& tenant) { return tenant.change == Change::slower; };
-  const bool failed = options.fail_if_slower && std::ranges::any_of(comparison.tenants, slower);
+  const bool failed = options.fail_if_slower && std::ranges::any_of(comparisons, [&](const Comparison& comparison) {
+                        return std::ranges::any_of(comparison.tenants, slower);
+                      });
   return static_cast<int>(failed ? ExitCode::threshold : ExitCode::valid);
 }
 
@@ -46,9 +109,10 @@ int compare(const Options& options) {
 
 void add_compare(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("compare", "Says whether a second run of an experiment is faster or slower");
+  CLI::App* command = app.add_subcommand(
+      "compare", "Says whether later runs of an experiment are faster or slower, or sharing modes better");
   command->add_option("before", options->before, "A run, or a directory that holds several")->required();
-  command->add_option("after", options->after, "The run or runs to judge")->required();
+  command->add_option("after", options->after, "The run or runs to judge; several: each against the first")->required();
   add_metric_option(*command, options->metric);
   command->add_option("--min-effect", options->min_effect, "The smallest shift worth naming")->capture_default_str();
   command->add_flag("--fail-if-slower", options->fail_if_slower, "Exit code 5 when a tenant is SLOWER");

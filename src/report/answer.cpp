@@ -57,9 +57,13 @@ std::string answer(const ExperimentAnalysis& experiment) {
     parts.push_back(throughput_part(experiment));
   }
   if (const auto worst = worst_slowdown(experiment)) {
-    parts.push_back(experiment.tenants.size() == 1 ? fmt::format("slowdown {:.2f}x", worst->slowdown)
-                                                   : fmt::format("worst slowdown {:.2f}x ({})", worst->slowdown,
-                                                                 experiment.tenants[worst->tenant].name));
+    const TenantAnalysis& tenant = experiment.tenants[worst->tenant];
+    const std::string clock = tenant.clock_ratio ? fmt::format("clock {:.2f}x", *tenant.clock_ratio) : "";
+    if (experiment.tenants.size() == 1)
+      parts.push_back(fmt::format("slowdown {:.2f}x{}", worst->slowdown, clock.empty() ? "" : ", " + clock));
+    else
+      parts.push_back(fmt::format("worst slowdown {:.2f}x ({}{})", worst->slowdown, tenant.name,
+                                  clock.empty() ? "" : ", " + clock));
   } else if (experiment.tenants.size() > 1) {
     parts.push_back("slowdowns unknown (no baseline)");
   }

@@ -50,11 +50,16 @@ std::vector<ExperimentFigures> figures_of(std::span<const ExperimentAnalysis> ex
     figures.valid = experiment.valid;
     figures.stp = experiment.stp;
     figures.antt = experiment.antt;
-    if (const auto worst = worst_slowdown(experiment)) figures.worst_slowdown = worst->slowdown;
+    if (const auto worst = worst_slowdown(experiment)) {
+      figures.worst_slowdown = worst->slowdown;
+      figures.worst_clock_ratio = experiment.tenants[worst->tenant].clock_ratio;
+    }
     figures.tokens_per_s = experiment.device.tokens_per_s;
     figures.tokens_per_s_in_turn = experiment.device.tokens_per_s_alone_in_turn;
     figures.joules_per_token = experiment.device.joules_per_token;
     if (const auto bytes = experiment.device.memory_used_bytes) figures.memory_gib = *bytes / (1024.0 * 1024 * 1024);
+    figures.sm_clock_mhz = experiment.device.sm_clock_mhz;
+    figures.bound = experiment.device.bound;
     figures.jain = jain_of(experiment);
     figures.median_ms = mean_median_ms(experiment);
   }

@@ -16,7 +16,9 @@ struct ExperimentFigures {
   std::optional<bool> valid;
   std::optional<double> stp, antt, worst_slowdown;  // slowdown of the median
   std::optional<double> tokens_per_s, tokens_per_s_in_turn;
-  std::optional<double> joules_per_token, memory_gib;
+  std::optional<double> worst_clock_ratio;  // of that tenant: mean SM clock shared / alone
+  std::optional<double> joules_per_token, memory_gib, sm_clock_mhz;
+  std::string bound;                // of the device; empty if unknown
   std::optional<double> jain;       // of progress, else of what `fairness` is about
   std::optional<double> median_ms;  // mean of the tenants' medians of the chosen metric
 };

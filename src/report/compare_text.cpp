@@ -50,7 +50,7 @@ std::string comparison_table(const Comparison& comparison, bool colour) {
   return out;
 }
 
-std::string comparison_json(const Comparison& comparison) {
+nlohmann::ordered_json comparison_json(const Comparison& comparison) {
   Json tenants = Json::array();
   for (const TenantComparison& t : comparison.tenants)
     tenants.push_back({{"name", t.name},
@@ -63,16 +63,15 @@ std::string comparison_json(const Comparison& comparison) {
                        {"cliffs_delta", number(t.cliffs_delta)},
                        {"cohens_d", number(t.cohens_d)}});
   const auto optional = [](const std::optional<double>& value) { return value ? number(*value) : Json(); };
-  const Json all = {{"before", comparison.before},
-                    {"after", comparison.after},
-                    {"metric", to_string(comparison.metric)},
-                    {"min_effect", comparison.min_effect},
-                    {"tenants", tenants},
-                    {"device",
-                     {{"tokens_per_s_before", optional(comparison.tokens_per_s_before)},
-                      {"tokens_per_s_after", optional(comparison.tokens_per_s_after)}}},
-                    {"warnings", comparison.warnings}};
-  return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return {{"before", comparison.before},
+          {"after", comparison.after},
+          {"metric", to_string(comparison.metric)},
+          {"min_effect", comparison.min_effect},
+          {"tenants", tenants},
+          {"device",
+           {{"tokens_per_s_before", optional(comparison.tokens_per_s_before)},
+            {"tokens_per_s_after", optional(comparison.tokens_per_s_after)}}},
+          {"warnings", comparison.warnings}};
 }
 
 }  // namespace cotenant

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "analysis/compare.h"
@@ -9,6 +10,6 @@ namespace cotenant {
 // A row per tenant, the device, warnings.
 std::string comparison_table(const Comparison& comparison, bool colour);
 
-std::string comparison_json(const Comparison& comparison);
+nlohmann::ordered_json comparison_json(const Comparison& comparison);
 
 }  // namespace cotenant

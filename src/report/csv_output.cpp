@@ -41,7 +41,9 @@ std::string csv_output(std::span<const ExperimentAnalysis> experiments) {
                             "progress",      "slowdown_mean",
                             "slowdown_p50",  "verdict",
                             "study_verdict", "device_tokens_per_s",
-                            "stp",           "antt"})
+                            "stp",           "antt",
+                            "contention_ms", "clock_ratio",
+                            "bound",         "sm_clock_mhz"})
     columns.push_back({title});
   Table table(columns);
   for (const ExperimentAnalysis& e : experiments)
@@ -82,7 +84,11 @@ std::string csv_output(std::span<const ExperimentAnalysis> experiments) {
                      name(t.study_verdict),
                      exact(e.device.tokens_per_s),
                      exact(e.stp),
-                     exact(e.antt)});
+                     exact(e.antt),
+                     exact(t.contention_ms),
+                     exact(t.clock_ratio),
+                     t.bound,
+                     exact(e.device.sm_clock_mhz)});
     }
   return table.csv();
 }

@@ -17,6 +17,10 @@ Json number(const std::optional<double>& value) {
   return value ? number(*value) : Json();
 }
 
+Json text(const std::string& value) {
+  return value.empty() ? Json() : Json(value);
+}
+
 Json interval(const std::optional<Interval>& value) {
   return value ? Json::array({number(value->low), number(value->high)}) : Json();
 }
@@ -56,7 +60,10 @@ Json baseline(const std::optional<BaselineUse>& use) {
           {"mismatches", use->mismatches},
           {"rate_per_s", number(use->rate_per_s)},
           {"tokens_per_s", number(use->tokens_per_s)},
-          {"sm_clock_mhz", number(use->sm_clock_mhz)}};
+          {"sm_clock_mhz", number(use->sm_clock_mhz)},
+          {"telemetry_samples", use->telemetry_samples},
+          {"throttled_samples", use->throttled_samples},
+          {"p50", use->metric.count > 0 ? number(use->metric.p50) : Json()}};
 }
 
 Json tenant(const TenantAnalysis& t) {
@@ -96,6 +103,10 @@ Json tenant(const TenantAnalysis& t) {
           {"slowdown_p99", number(t.slowdown_p99)},
           {"ttft_slowdown_p50", number(t.ttft_slowdown_p50)},
           {"tpot_slowdown_p50", number(t.tpot_slowdown_p50)},
+          {"contention_ms", number(t.contention_ms)},
+          {"clock_ratio", number(t.clock_ratio)},
+          {"bound", text(t.bound)},
+          {"bound_reason", text(t.bound_reason)},
           {"relative_progress", number(t.relative_progress)},
           {"relative_progress_ci95", interval(t.relative_progress_interval)},
           {"verdict", name(t.verdict)},
@@ -117,8 +128,10 @@ Json device(const DeviceAnalysis& d) {
           {"occupancy_percent", number(d.occupancy_percent)},
           {"tensor_percent", number(d.tensor_percent)},
           {"dram_percent", number(d.dram_percent)},
-          {"bound", d.bound.empty() ? Json() : Json(d.bound)},
-          {"bound_reason", d.bound_reason.empty() ? Json() : Json(d.bound_reason)}};
+          {"telemetry_samples", d.telemetry_samples},
+          {"throttled_samples", d.throttled_samples},
+          {"bound", text(d.bound)},
+          {"bound_reason", text(d.bound_reason)}};
 }
 
 Json fairness(const std::optional<Fairness>& f) {
@@ -162,6 +175,17 @@ Json significance(const ExperimentAnalysis& e) {
           {"pairs", pairs}};
 }
 
+Json rate_spreads(const ExperimentAnalysis& e) {
+  Json list = Json::array();
+  for (const RateSpread& spread : e.rate_spreads)
+    list.push_back({{"work", spread.work},
+                    {"tenants", spread.tenants},
+                    {"max_min_ratio", number(spread.max_min_ratio)},
+                    {"fastest", e.tenants[spread.fastest].name},
+                    {"slowest", e.tenants[spread.slowest].name}});
+  return list;
+}
+
 Json repeats(const ExperimentAnalysis& e) {
   Json list = Json::array();
   for (const RepeatAnalysis& repeat : e.repeats) {
@@ -195,6 +219,7 @@ Json experiment(const ExperimentAnalysis& e) {
           {"system", {{"stp", number(e.stp)}, {"stp_ci95", interval(e.stp_interval)}, {"antt", number(e.antt)}}},
           {"fairness", fairness(e.fairness)},
           {"progress_fairness", fairness(e.progress_fairness)},
+          {"rate_spreads", rate_spreads(e)},
           {"significance", significance(e)},
           {"repeats", repeats(e)}};
 }

@@ -48,8 +48,9 @@ Json facts_of(const ExperimentAnalysis& experiment) {
   }
   if (const auto worst = worst_slowdown(experiment)) {
     const TenantAnalysis& tenant = experiment.tenants[worst->tenant];
-    facts.push_back(
-        fact("Worst slowdown", fmt::format("{:.2f}×", worst->slowdown), fmt::format("{}, median", tenant.name)));
+    const std::string clock = tenant.clock_ratio ? fmt::format("; clock {:.2f}×", *tenant.clock_ratio) : "";
+    facts.push_back(fact("Worst slowdown", fmt::format("{:.2f}×", worst->slowdown),
+                         fmt::format("{}, median{}", tenant.name, clock)));
   }
   if (experiment.device.tokens_per_s) {
     const auto in_turn = experiment.device.tokens_per_s_alone_in_turn;
@@ -67,6 +68,9 @@ Json facts_of(const ExperimentAnalysis& experiment) {
     facts.push_back(fact("Fairness (Jain)", fmt::format("{:.3f}", experiment.fairness->spread.jain),
                          by_progress ? "of progress; 1: all equal" : "of mean latency; 1: all equal"));
   }
+  if (experiment.rate_spreads.size() == 1)
+    facts.push_back(fact("Work rates, max / min", fmt::format("{:.3f}", experiment.rate_spreads[0].max_min_ratio),
+                         fmt::format("{} tenants of one work", experiment.rate_spreads[0].tenants)));
   if (experiment.antt)
     facts.push_back(fact("Turnaround (ANTT)", fmt::format("{:.2f}×", *experiment.antt), "mean of 1 / progress"));
   add_utilisation_facts(facts, experiment.device);
@@ -111,6 +115,10 @@ Json tenant_data(const TenantAnalysis& tenant, Metric metric) {
           {"slowdown_p95", to_page(tenant.slowdown_p95)},
           {"slowdown_p99", to_page(tenant.slowdown_p99)},
           {"slowdown_p50_ci", to_page(tenant.slowdown_p50_interval)},
+          {"clock_ratio", to_page(tenant.clock_ratio)},
+          {"contention_ms", to_page(tenant.contention_ms)},
+          {"bound", tenant.bound},
+          {"bound_reason", tenant.bound_reason},
           {"verdict", verdict_of(tenant.verdict)},
           {"study_verdict", verdict_of(tenant.study_verdict)}};
 }
@@ -337,6 +345,9 @@ Json comparison_data(std::span<const ExperimentAnalysis> experiments, std::span<
                                    {"tokens_per_s_in_turn", to_page(figures.tokens_per_s_in_turn)},
                                    {"joules_per_token", to_page(figures.joules_per_token)},
                                    {"memory_gib", to_page(figures.memory_gib)},
+                                   {"worst_clock_ratio", to_page(figures.worst_clock_ratio)},
+                                   {"sm_clock_mhz", to_page(figures.sm_clock_mhz)},
+                                   {"bound", figures.bound},
                                    {"jain", to_page(figures.jain)},
                                    {"median_ms", to_page(figures.median_ms)}});
   }

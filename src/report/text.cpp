@@ -66,6 +66,10 @@ bool any_baseline(const ExperimentAnalysis& experiment) {
   return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.baseline.has_value(); });
 }
 
+bool any_clock_ratio(const ExperimentAnalysis& experiment) {
+  return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.clock_ratio.has_value(); });
+}
+
 // The chosen column; latency for the default.
 std::optional<Summary> metric_summary(const TenantAnalysis& tenant, Metric metric) {
   switch (metric) {
@@ -85,14 +89,15 @@ std::optional<Summary> metric_summary(const TenantAnalysis& tenant, Metric metri
 
 Table tenant_table(const ExperimentAnalysis& experiment) {
   const bool generates = any_generates(experiment), compared = any_baseline(experiment);
-  const bool own = has_verdicts(experiment);
+  const bool own = has_verdicts(experiment), clocked = any_clock_ratio(experiment);
   const std::string of = experiment.metric == Metric::latency ? "" : std::string(to_string(experiment.metric)) + " ";
   std::vector<Table::Column> columns{{"tenant", Align::left}, {"model", Align::left}, {"batch"},
                                      {of + "p50 ms"},         {of + "p95 ms"},        {of + "p99 ms"}};
   if (generates) columns.insert(columns.end(), {{"TTFT ms"}, {"TPOT ms"}});
   columns.push_back({"tokens/s"});
-  if (compared)
-    columns.insert(columns.end(), {{"slowdown"}, {"progress"}, {own ? "verdict" : "study's verdict", Align::left}});
+  if (compared) columns.push_back({"slowdown"});
+  if (clocked) columns.push_back({"clock"});
+  if (compared) columns.insert(columns.end(), {{"progress"}, {own ? "verdict" : "study's verdict", Align::left}});
   Table table(columns);
   for (const TenantAnalysis& t : experiment.tenants) {
     const std::optional<Summary> metric = metric_summary(t, experiment.metric);
@@ -109,6 +114,7 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
     row.push_back(count_or_unknown(t.tokens_per_s));
     if (compared) {
       row.push_back(times(t.slowdown_p50));
+      if (clocked) row.push_back(times(t.clock_ratio));
       row.push_back(fixed(t.progress, 3));
       row.push_back(verdict_text(t, own));
     }
@@ -130,6 +136,8 @@ std::string device_line(const ExperimentAnalysis& experiment) {
     parts.push_back(
         fmt::format("Jain {:.4f} ({})", f.spread.jain, f.basis == "progress" ? "progress" : "mean latency"));
   }
+  if (experiment.rate_spreads.size() == 1)
+    parts.push_back(fmt::format("work rates max/min {:.4f}", experiment.rate_spreads[0].max_min_ratio));
   if (device.overlap_s && experiment.tenants.size() > 1)
     parts.push_back(fmt::format("overlap {}", format_duration_s(*device.overlap_s)));
   if (device.joules_per_token) parts.push_back(fmt::format("{:.3g} J/token", *device.joules_per_token));
@@ -204,6 +212,32 @@ std::vector<std::string> baseline_lines(const ExperimentAnalysis& experiment) {
   return lines;
 }
 
+// What each tenant is bound by alone, and what company costs it.
+std::vector<std::string> bound_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    const std::string bound = tenant.bound.empty() ? "unknown: " : tenant.bound + ": ";
+    if (!tenant.bound_reason.empty())
+      lines.push_back(fmt::format("bound of {} alone: {}{}", tenant.name, bound, tenant.bound_reason));
+    if (tenant.contention_ms)
+      lines.push_back(fmt::format("contention of {}: {:+.3f} ms at the median{}", tenant.name, *tenant.contention_ms,
+                                  tenant.clock_ratio ? fmt::format(", clock {:.2f}x", *tenant.clock_ratio) : ""));
+  }
+  const DeviceAnalysis& device = experiment.device;
+  if (!device.bound.empty())
+    lines.push_back(fmt::format("bound of the device: {}: {}", device.bound, device.bound_reason));
+  return lines;
+}
+
+std::vector<std::string> rate_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  for (const RateSpread& spread : experiment.rate_spreads)
+    lines.push_back(fmt::format("work rates of {} tenants of {}: max/min {:.4f} ({} over {})", spread.tenants,
+                                spread.work, spread.max_min_ratio, experiment.tenants[spread.fastest].name,
+                                experiment.tenants[spread.slowest].name));
+  return lines;
+}
+
 std::vector<std::string> memory_lines(const ExperimentAnalysis& experiment) {
   std::vector<std::string> lines;
   for (const TenantAnalysis& tenant : experiment.tenants)
@@ -254,6 +288,11 @@ std::string joined(const std::vector<std::string>& lines) {
   return out;
 }
 
+std::string worst_text(const WorstSlowdown& worst, const TenantAnalysis& tenant) {
+  const std::string clock = tenant.clock_ratio ? fmt::format(", clock {:.2f}x", *tenant.clock_ratio) : "";
+  return fmt::format("{:.2f}x {}{}", worst.slowdown, tenant.name, clock);
+}
+
 Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
   Table table({{"experiment", Align::left},
                {"sharing", Align::left},
@@ -263,6 +302,7 @@ Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
                {"STP"},
                {"ANTT"},
                {"worst slowdown"},
+               {"SM clock"},
                {"Jain"},
                {"J/token"},
                {"memory"},
@@ -273,8 +313,8 @@ Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
     table.add_row(
         {e.name, e.sharing.empty() ? unknown : e.sharing, std::to_string(e.tenants.size()),
          count_or_unknown(e.device.tokens_per_s), count_or_unknown(e.device.tokens_per_s_alone_in_turn),
-         fixed(e.stp, 3), fixed(e.antt, 3),
-         worst ? fmt::format("{:.2f}x {}", worst->slowdown, e.tenants[worst->tenant].name) : unknown,
+         fixed(e.stp, 3), fixed(e.antt, 3), worst ? worst_text(*worst, e.tenants[worst->tenant]) : unknown,
+         e.device.sm_clock_mhz ? fmt::format("{:.0f}", *e.device.sm_clock_mhz) : unknown,
          fairness ? fmt::format("{:.4f}", fairness->spread.jain) : unknown,
          e.device.joules_per_token ? fmt::format("{:.3g}", *e.device.joules_per_token) : unknown,
          e.device.memory_used_bytes ? format_bytes(static_cast<uint64_t>(*e.device.memory_used_bytes)) : unknown,
@@ -306,8 +346,8 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
 std::string experiment_details(const ExperimentAnalysis& experiment, bool colour) {
   const Table samples = sample_table(experiment);
   std::string out = samples.empty() ? "" : samples.text(colour, "  ") + "\n";
-  out += joined(fairness_lines(experiment)) + joined(test_lines(experiment)) + joined(baseline_lines(experiment)) +
-         joined(memory_lines(experiment));
+  out += joined(fairness_lines(experiment)) + joined(rate_lines(experiment)) + joined(test_lines(experiment)) +
+         joined(bound_lines(experiment)) + joined(baseline_lines(experiment)) + joined(memory_lines(experiment));
   if (!experiment.repeats.empty())
     out += fmt::format(
         "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the "
@@ -331,8 +371,9 @@ std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
   for (const ExperimentAnalysis& e : experiments) {
     out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n" +
            sample_table(e).markdown() + "\n";
-    for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), fairness_lines(e),
-                              test_lines(e), baseline_lines(e), memory_lines(e), e.warnings})
+    for (const auto& lines :
+         {std::vector<std::string>{device_line(e)}, validity_lines(e), fairness_lines(e), rate_lines(e), test_lines(e),
+          bound_lines(e), baseline_lines(e), memory_lines(e), e.warnings})
       for (const std::string& line : lines) out += "- " + printable(line) + "\n";
     out += "\n";
   }

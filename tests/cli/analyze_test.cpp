@@ -111,6 +111,27 @@ TEST_F(AnalyzeCommand, CompareFailsWhenSlowerIfAsked) {
   EXPECT_NEAR(found.at("tenants").at(0).at("shift").get<double>(), 0.5, 1e-9);
 }
 
+// The same pair under two kinds of sharing, twice as slow alone as in the second: which pays?
+TEST_F(AnalyzeCommand, CompareSetsSeveralRunsBesideEachOther) {
+  MadeTenant a, b;
+  a.name = "a";
+  b.name = "b, \"2\"";
+  a.latency_ms = b.latency_ms = 2.5;
+  make_experiment(root_ / "pair_mps", {a, b}, [](ExperimentRecord& record) { record.settings.sharing = "mps"; });
+  const std::string three = "compare " + path("pair") + " " + path("pair_mps") + " " + path("slow");
+  const Outcome text = run_cotenant(three);
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("more work than one after another: pair_mps (STP 1.600)\n"
+                                  "as much work as one after another: pair (STP 1.000), slow (STP 1.000)"));
+  EXPECT_THAT(text.out, HasSubstr("2.500 (1.25x) FASTER"));
+  EXPECT_THAT(text.out, HasSubstr("4.000 (2.00x) SAME"));
+  const json found = json::parse(run_cotenant(three + " --json").out);
+  EXPECT_EQ(found.at("comparisons").size(), 2u);
+  EXPECT_EQ(found.at("runs").at(1).at("sharing"), "mps");
+  EXPECT_NEAR(found.at("runs").at(1).at("tokens_per_s_of_first").get<double>(), 1.6, 1e-3);
+  EXPECT_NEAR(found.at("runs").at(1).at("tenants").at(0).at("slowdown_p50").get<double>(), 1.25, 1e-9);
+}
+
 TEST_F(AnalyzeCommand, ExportsEveryIteration) {
   std::istringstream csv(run_cotenant("export " + path("pair")).out);
   std::string line;

@@ -51,6 +51,21 @@ TEST(Page, StaysUnderTwoMegabytes) {
   EXPECT_LT(experiment_page(synthetic_experiment(names, 20000)).size(), 2'000'000u);
 }
 
+TEST(Page, HasWhatBindsATenantAndItsClock) {
+  auto experiment = synthetic_experiment({"a", "b"});
+  experiment.tenants[0].bound = "memory";
+  experiment.tenants[0].bound_reason = "DRAM 81% busy (at least 60%)";
+  experiment.tenants[0].clock_ratio = 0.93;
+  experiment.tenants[0].contention_ms = 1.5;
+  const std::string page = experiment_page(experiment);
+  const auto data = nlohmann::json::parse(data_of(page));
+  EXPECT_EQ(data["tenants"][0]["bound"], "memory");
+  EXPECT_EQ(data["tenants"][0]["bound_reason"], "DRAM 81% busy (at least 60%)");
+  EXPECT_EQ(data["tenants"][0]["clock_ratio"], 0.93);
+  EXPECT_EQ(data["tenants"][0]["contention_ms"], 1.5);
+  EXPECT_TRUE(data["tenants"][1]["clock_ratio"].is_null());
+}
+
 TEST(Page, UnknownFiguresAreNull) {
   auto experiment = synthetic_experiment({"a", "b"});
   set_metric(experiment.tenants[1], {});

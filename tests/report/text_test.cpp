@@ -62,6 +62,39 @@ TEST(ExperimentTable, HasTheFiguresAndTheReasons) {
   EXPECT_THAT(experiment_table(experiment, false), HasSubstr("TTFT ms"));
 }
 
+TEST(ExperimentTable, HasTheClockBesideTheSlowdown) {
+  ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
+  EXPECT_THAT(experiment_table(experiment, false), Not(HasSubstr("clock")));
+  experiment.tenants[1].clock_ratio = 0.93;
+  experiment.rate_spreads = {{"distilgpt2, batch 8 x 128", 2, 1.0312, 0, 1}};
+  const std::string plain = experiment_table(experiment, false);
+  EXPECT_THAT(plain, HasSubstr("slowdown  clock  progress"));
+  EXPECT_THAT(plain, HasSubstr("0.93x"));
+  EXPECT_THAT(plain, HasSubstr("(two, clock 0.93x)"));
+  EXPECT_THAT(plain, HasSubstr("work rates max/min 1.0312"));
+}
+
+TEST(ExperimentDetails, SayWhatBindsAndWhatCompanyCosts) {
+  ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
+  experiment.tenants[0].bound = "memory";
+  experiment.tenants[0].bound_reason = "DRAM 81% busy (at least 60%)";
+  experiment.tenants[0].contention_ms = 1.25;
+  experiment.tenants[0].clock_ratio = 0.93;
+  experiment.tenants[1].bound_reason = "the CPU has no counters of what it is busy with";
+  experiment.rate_spreads = {{"distilgpt2, batch 8 x 128", 2, 1.0312, 0, 1}};
+  const std::string details = experiment_details(experiment, false);
+  EXPECT_THAT(details, HasSubstr("bound of one alone: memory: DRAM 81% busy (at least 60%)"));
+  EXPECT_THAT(details, HasSubstr("bound of two alone: unknown: the CPU has no counters"));
+  EXPECT_THAT(details, HasSubstr("contention of one: +1.250 ms at the median, clock 0.93x"));
+  EXPECT_THAT(details,
+              HasSubstr("work rates of 2 tenants of distilgpt2, batch 8 x 128: max/min 1.0312 (one over two)"));
+  const auto found = nlohmann::json::parse(json_output({&experiment, 1}));
+  EXPECT_EQ(found.at("tenants").at(0).at("bound"), "memory");
+  EXPECT_TRUE(found.at("tenants").at(1).at("bound").is_null());
+  EXPECT_EQ(found.at("tenants").at(0).at("contention_ms"), 1.25);
+  EXPECT_EQ(found.at("rate_spreads").at(0).at("slowest"), "two");
+}
+
 TEST(ExperimentDetails, HaveTheMemoryOfThoseWhoseMemoryIsKnown) {
   ExperimentAnalysis experiment = synthetic_experiment({"one", "two"});
   experiment.tenants[0].weights_bytes = uint64_t{460} << 20;

@@ -158,6 +158,9 @@ function tenantTable(tenants) {
     any("tokens_per_s") && ["tokens/s", (t) => number(t.tokens_per_s)],
     any("progress") && ["progress", (t) => number(t.progress)],
     any("slowdown_p50") && ["slowdown", (t) => times(t.slowdown_p50)],
+    any("clock_ratio") && ["clock", (t) => times(t.clock_ratio)],
+    any("contention_ms") && ["contention (ms)", (t) => number(t.contention_ms)],
+    any("bound") && ["bound alone", (t) => [html("span", { title: t.bound_reason }, t.bound || "–")]],
     any("verdict") && ["verdict", (t) => [verdict(t.verdict)]],
     any("study_verdict") && !any("verdict") && ["study’s verdict", (t) => [verdict(t.study_verdict)]],
     any("died") && ["ended", (t) => [html("span", { class: "bad" }, t.died ?? "")]],
@@ -311,6 +314,7 @@ function comparison(d) {
   const columns = [
     ["Experiment", (x, i) => [swatch(items[i]), x.link ? html("a", { href: x.link }, x.name) : x.name]], ["Sharing", (x) => x.sharing],
     ["tenants", (x) => number(x.tenants)], ["valid", (x) => (x.valid === null ? "–" : x.valid ? "yes" : "no")], ["STP", (x) => number(x.stp)], ["worst slowdown", (x) => times(x.worst_slowdown)],
+    ["its clock", (x) => times(x.worst_clock_ratio)], ["SM clock (MHz)", (x) => number(x.sm_clock_mhz)], ["bound", (x) => x.bound],
     ["tokens/s", (x) => number(x.tokens_per_s)], ["in turn", (x) => number(x.tokens_per_s_in_turn)], ["J/token", (x) => number(x.joules_per_token)],
     ["memory (GiB)", (x) => number(x.memory_gib)], ["Jain", (x) => number(x.jain)],
   ];
