@@ -145,6 +145,7 @@ void Crew::note(const Report& report) {
     }
     tenant.stage = stage_after(report.type);
     if (report.type == "loaded") tenant.report.weights_origin = report.weights_origin;
+    if (report.type == "prepared") tenant.report.stress = report.stress;
     if (report.type == "warm") {
       tenant.report.longest_pass_ns = report.longest_pass_ns;
       tenant.report.resident_bytes = report.resident_bytes;

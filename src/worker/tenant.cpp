@@ -34,6 +34,17 @@ std::string one_line(std::string text) {
   return text;
 }
 
+std::optional<StressRecord> stress_record(const std::optional<Calibration>& calibration) {
+  if (!calibration) return std::nullopt;
+  StressRecord record;
+  record.footprint_sms = calibration->footprint_sms;
+  record.unit = calibration->unit;
+  record.work_per_request = calibration->work_per_request;
+  record.calibrated_ms = calibration->service_ms;
+  record.rate_alone = calibration->rate();
+  return record;
+}
+
 }  // namespace
 
 Tenant::Tenant(TenantOrder order, EventRing ring, std::function<void(const Report&)> report)
@@ -83,7 +94,7 @@ void Tenant::obey(const Command& command) {
     load();
   } else if (command.type == "prepare") {
     engine_->prepare();
-    report_({.type = "prepared", .tenant = order_.name});
+    report_({.type = "prepared", .tenant = order_.name, .stress = stress_record(engine_->calibration())});
   } else if (command.type == "warm") {
     warm();
   } else if (command.type == "go") {
@@ -134,7 +145,8 @@ void Tenant::run() {
   if (leaving_) return;
   const Usage before = usage_now();
   wait_until_ns(t0_ns_);
-  const int64_t requests = run_timed_loop(*engine_, shape_, order_.fixed_iters, ring_);
+  const int64_t requests =
+      run_timed_loop(*engine_, shape_, order_.fixed_iters, ring_, s_to_ns(order_.period_ms * 1e-3));
   report_({.type = "done", .tenant = order_.name, .requests = requests, .usage = usage_since(before)});
 }
 
