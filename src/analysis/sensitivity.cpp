@@ -10,7 +10,8 @@ namespace {
 // What is known of one tenant before it is laid out as a table.
 struct Curves {
   SensitivityTable table;
-  std::map<std::pair<std::string, double>, std::vector<double>> cells;
+  using Cells = std::map<std::pair<std::string, double>, std::vector<double>>;
+  Cells p50, mean;
 };
 
 const TenantAnalysis* only_stressor(const ExperimentAnalysis& experiment) {
@@ -55,8 +56,11 @@ void lay_out(Curves& curves) {
   SensitivityTable& table = curves.table;
   std::ranges::sort(table.intensities);
   for (const std::string& kind : table.kinds) {
-    auto& row = table.slowdown_p50.emplace_back();
-    for (const double intensity : table.intensities) row.push_back(median(curves.cells[{kind, intensity}]));
+    auto &p50 = table.slowdown_p50.emplace_back(), &mean = table.slowdown_mean.emplace_back();
+    for (const double intensity : table.intensities) {
+      p50.push_back(median(curves.p50[{kind, intensity}]));
+      mean.push_back(median(curves.mean[{kind, intensity}]));
+    }
   }
 }
 
@@ -72,8 +76,9 @@ std::vector<SensitivityTable> sensitivity_tables(std::span<const ExperimentAnaly
       Curves& curves = curves_of(all, tenant, experiment.sharing);
       add_once(curves.table.kinds, stressor->stress->kind);
       add_once(curves.table.intensities, stressor->stress->intensity);
-      if (tenant.slowdown_p50)
-        curves.cells[{stressor->stress->kind, stressor->stress->intensity}].push_back(*tenant.slowdown_p50);
+      const std::pair cell{stressor->stress->kind, stressor->stress->intensity};
+      if (tenant.slowdown_p50) curves.p50[cell].push_back(*tenant.slowdown_p50);
+      if (tenant.slowdown_mean) curves.mean[cell].push_back(*tenant.slowdown_mean);
     }
   }
   std::vector<SensitivityTable> tables;

@@ -17,9 +17,10 @@ struct SensitivityTable {
   std::string sharing;
   std::vector<std::string> kinds;
   std::vector<double> intensities;
-  // [kind][intensity]: p50 latency shared / alone, the median where several experiments have that cell; nullopt: not
-  // measured, or without a baseline.
-  std::vector<std::vector<std::optional<double>>> slowdown_p50;
+  // [kind][intensity]: latency shared / alone by p50 and by mean, the median where several experiments have that cell;
+  // nullopt: not measured, or without a baseline. Beside a load that comes and goes many requests may meet none of it:
+  // the median then hides what the mean shows.
+  std::vector<std::vector<std::optional<double>>> slowdown_p50, slowdown_mean;
 };
 
 // One table for each tenant that is no stressor, over the experiments in which it has exactly one stressor beside it.

@@ -215,15 +215,24 @@ Json experiment(const ExperimentAnalysis& e) {
 }
 
 Json sensitivity(const SensitivityTable& table) {
-  Json slowdowns = Json::array();
-  for (const auto& row : table.slowdown_p50) {
-    Json cells = Json::array();
-    for (const auto& cell : row) cells.push_back(number(cell));
-    slowdowns.push_back(std::move(cells));
-  }
-  return {{"tenant", table.tenant},           {"model", table.model},     {"batch_size", table.batch_size},
-          {"seq_len", table.seq_len},         {"sharing", table.sharing}, {"kinds", table.kinds},
-          {"intensities", table.intensities}, {"slowdown_p50", slowdowns}};
+  const auto rows = [](const std::vector<std::vector<std::optional<double>>>& slowdowns) {
+    Json json = Json::array();
+    for (const auto& row : slowdowns) {
+      Json cells = Json::array();
+      for (const auto& cell : row) cells.push_back(number(cell));
+      json.push_back(std::move(cells));
+    }
+    return json;
+  };
+  return {{"tenant", table.tenant},
+          {"model", table.model},
+          {"batch_size", table.batch_size},
+          {"seq_len", table.seq_len},
+          {"sharing", table.sharing},
+          {"kinds", table.kinds},
+          {"intensities", table.intensities},
+          {"slowdown_p50", rows(table.slowdown_p50)},
+          {"slowdown_mean", rows(table.slowdown_mean)}};
 }
 
 std::string text_of(const Json& json) {

@@ -17,6 +17,7 @@ ExperimentAnalysis beside(const std::string& kind, double intensity, std::option
   model.batch_size = 8;
   model.seq_len = 128;
   model.slowdown_p50 = slowdown;
+  if (slowdown) model.slowdown_mean = *slowdown + 1;
   TenantAnalysis stressor;
   stressor.name = "stressor";
   stressor.stress.emplace().kind = kind;
@@ -37,6 +38,7 @@ TEST(Sensitivity, IsATableOfKindsByIntensities) {
   EXPECT_THAT(table.kinds, ElementsAre("dram", "compute"));
   EXPECT_THAT(table.intensities, ElementsAre(0.25, 1));
   EXPECT_THAT(table.slowdown_p50, ElementsAre(ElementsAre(1.25, 2.5), ElementsAre(1.5, std::nullopt)));
+  EXPECT_THAT(table.slowdown_mean, ElementsAre(ElementsAre(2.25, 3.5), ElementsAre(2.5, std::nullopt)));
 }
 
 TEST(Sensitivity, TakesTheMedianOfACellThatCameSeveralTimes) {
