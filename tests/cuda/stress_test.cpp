@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "device_data.h"
@@ -59,8 +62,13 @@ TEST_P(EachKind, TakesItsServiceTimeAlone) {
   }
 }
 
+std::string name_of(const testing::TestParamInfo<Kind>& info) {
+  constexpr std::array names{"compute", "dram", "l2", "pcie", "launch"};
+  return names[static_cast<size_t>(info.param)];
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, EachKind,
-                         testing::Values(Kind::compute, Kind::dram, Kind::l2, Kind::pcie, Kind::launch));
+                         testing::Values(Kind::compute, Kind::dram, Kind::l2, Kind::pcie, Kind::launch), name_of);
 
 TEST_F(StressOnGpu, ComputeLoadsTheTensorCores) {
   const int sms = open_device("cuda:0").sms;

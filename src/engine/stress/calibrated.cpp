@@ -17,7 +17,7 @@ constexpr double kClose = 0.03;            // of service_ms
 constexpr double kTooLong = 1.5;           // one round that takes this many service_ms is no fit
 constexpr int64_t kWarmNs = 500'000'000;   // clocks of an idle device need about this long
 constexpr int64_t kSampleNs = 60'000'000;  // of requests, for one median
-constexpr size_t kFewest = 3, kMost = 31;  // requests for one median
+constexpr size_t kMost = 31;               // requests for one median
 constexpr int64_t kMostRounds = 1'000'000'000;
 
 }  // namespace
@@ -30,7 +30,8 @@ CalibratedEngine::CalibratedEngine(std::unique_ptr<StressLoad> load, double serv
 double CalibratedEngine::median_ms(int64_t rounds) {
   std::vector<double> times_ms;
   const int64_t until_ns = now_ns() + kSampleNs;
-  while (times_ms.size() < kFewest || (times_ms.size() < kMost && now_ns() < until_ns)) {
+  // Of requests that are longer than the sample, one says enough.
+  while (times_ms.empty() || (times_ms.size() < kMost && now_ns() < until_ns)) {
     const int64_t start_ns = now_ns();
     load_->run(rounds);
     times_ms.push_back(ns_to_ms(now_ns() - start_ns));

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(stream_threads)
     chunk += gridDim.x;
     while (chunk >= chunks) chunk -= chunks;
   }
-  if (seen == 0x9e3779b9u && rounds < 0) *sink = seen;
+  if (seen == 0x9e3779b9u) *sink = seen;
 }
 
 __global__ void nothing_kernel() {}

@@ -16,7 +16,7 @@ inline constexpr int stream_threads = 1024;
 inline constexpr size_t stream_slot_bytes = size_t{stream_threads} * 16;  // a thread moves 16 bytes
 inline constexpr size_t stream_chunk_bytes = 4 * stream_slot_bytes;       // per block and round
 
-// `sink` [1] is never written; it keeps the compiler from leaving the work out.
+// `sink` [1] keeps the compiler from leaving the work out: it is written when a sum happens to have one certain value.
 void launch_compute(cudaStream_t stream, int blocks, size_t shared_bytes, int64_t rounds, float* sink);
 
 // Blocks walk through `chunks` chunks, the first of them at `first`. Dram: 3 slots of a chunk are read and 1 is
