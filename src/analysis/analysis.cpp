@@ -96,10 +96,29 @@ std::optional<Summary> overlap_summary(const LoadedTenant& tenant, const WindowR
   return summarize_column(inside);
 }
 
+std::optional<StressUse> stress_use(const TenantRecord& record) {
+  if (record.stress_kind.empty()) return std::nullopt;
+  StressUse use;
+  use.kind = record.stress_kind;
+  use.service_ms = record.service_ms;
+  if (!record.stress) return use;
+  const StressRecord& stress = *record.stress;
+  use.intensity = stress.intensity;
+  use.calibrated_ms = stress.calibrated_ms;
+  use.unit = stress.unit;
+  use.rate_alone = stress.rate_alone;
+  use.rate = stress.rate;
+  use.rate_share = stress.rate_share;
+  use.slowdown = stress.slowdown;
+  use.footprint_sms = stress.footprint_sms;
+  return use;
+}
+
 void copy_record(TenantAnalysis& tenant, const TenantRecord& record) {
   tenant.engine = record.engine;
   tenant.dtype = record.dtype;
   tenant.sm_percent = record.sm_percent;
+  tenant.stress = stress_use(record);
   tenant.weights_bytes = record.weights_bytes;
   tenant.activation_bytes = record.activation_bytes;
   tenant.resident_bytes = record.resident_bytes;

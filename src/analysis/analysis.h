@@ -64,12 +64,25 @@ struct BaselineUse {
   std::vector<double> metric_sorted_ms;  // the same, ascending
 };
 
+// A tenant that is a load of known cost (results/record.h, StressRecord). Rates are in `unit`.
+struct StressUse {
+  std::string kind;  // "spin", "dram", ...
+  double intensity = 1;
+  std::optional<double> service_ms;     // wanted
+  std::optional<double> calibrated_ms;  // reached alone
+  std::string unit;                     // "GB/s"; empty: has no rate
+  std::optional<double> rate_alone, rate, rate_share;
+  std::optional<double> slowdown;  // mean latency / calibrated_ms
+  std::optional<int> footprint_sms;
+};
+
 struct TenantAnalysis {
   std::string name, directory, model, task;  // task: "forward", "generate"; empty if unknown
   std::string engine, dtype;                 // empty if unknown
   int batch_size = 0, seq_len = 0;
   Clock clock = Clock::host;
   std::optional<double> sm_percent;
+  std::optional<StressUse> stress;  // of a stress engine
   std::optional<std::string> died;  // how, when it did
   // What weights and activations need, computed before loading; 0 if unknown. What the worker held once warm.
   uint64_t weights_bytes = 0, activation_bytes = 0;

@@ -110,7 +110,11 @@ std::optional<double> mean_tokens_per_s(const Runs& runs) {
 }
 
 void require_same_work(const TenantAnalysis& before, const TenantAnalysis& after, const CompareRequest& request) {
-  const auto work = [](const TenantAnalysis& t) { return Work{t.model, t.batch_size, t.seq_len, 0, t.task, {}}; };
+  const auto work = [](const TenantAnalysis& t) {
+    Work work{t.model, t.batch_size, t.seq_len, 0, t.task};
+    if (t.stress) work.intensity = t.stress->intensity;
+    return work;
+  };
   if (work(before) == work(after)) return;
   throw usage_error(request.after.string(),
                     fmt::format("{} does {} there, but {} in {}", after.name, describe(work(after)),

@@ -77,11 +77,13 @@ Work work_of(const TenantRecord& record) {
           record.seq_len,
           record.task == "generate" ? record.max_new_tokens : 0,
           record.task.empty() ? "forward" : record.task,
-          stress ? record.service_ms : std::nullopt};
+          stress ? record.service_ms : std::nullopt,
+          record.stress ? std::optional(record.stress->intensity) : std::nullopt,
+          record.stress ? record.stress->footprint_sms : std::nullopt};
 }
 
 Work work_of(const RunStart& start) {
-  return {start.model_name, start.batch_size, start.seq_len, 0, "forward", std::nullopt};
+  return {start.model_name, start.batch_size, start.seq_len, 0, "forward", std::nullopt, std::nullopt, std::nullopt};
 }
 
 // `window`: what counts. nullopt: everything.
@@ -149,6 +151,7 @@ std::string name_of_directory(const fs::path& directory) {
 std::string describe(const Work& work) {
   std::string text = work.model.empty() ? "unknown model" : work.model;
   if (work.service_ms) text += fmt::format(" of {} ms", *work.service_ms);
+  if (work.intensity.value_or(1) < 1) text += fmt::format(" at intensity {:g}", *work.intensity);
   text += fmt::format(", batch {} x {}", work.batch_size, work.seq_len);
   if (work.task != "forward") text += fmt::format(", {} {} tokens", work.task, work.max_new_tokens);
   return text;

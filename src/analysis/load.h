@@ -16,8 +16,9 @@ namespace cotenant {
 struct Work {
   std::string model;  // Hugging Face name; for stress its kind
   int batch_size = 0, seq_len = 0, max_new_tokens = 0;
-  std::string task;  // "forward" where the files do not say
-  std::optional<double> service_ms;
+  std::string task;                                       // "forward" where the files do not say
+  std::optional<double> service_ms = {}, intensity = {};  // of stress
+  std::optional<int> footprint_sms = {};
 
   bool operator==(const Work&) const = default;
 };

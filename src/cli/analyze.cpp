@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/sensitivity.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
@@ -12,6 +13,7 @@
 #include "report/files.h"
 #include "report/gnuplot.h"
 #include "report/json_output.h"
+#include "report/sensitivity_text.h"
 #include "report/text.h"
 
 namespace cotenant {
@@ -24,9 +26,9 @@ struct Options {
   bool force_baseline = false, json = false, csv = false, markdown = false, no_plots = false;
 };
 
-AnalysisRequest request_for(const std::string& path, const Options& options) {
+AnalysisRequest request_for(const std::filesystem::path& directory, const Options& options) {
   AnalysisRequest request;
-  request.directory = experiment_directory(path);
+  request.directory = directory;
   if (!options.baseline.empty()) request.baseline = options.baseline;
   request.force_baseline = options.force_baseline;
   request.metric = metric_named(options.metric);
@@ -62,15 +64,22 @@ void write_files(const std::vector<ExperimentAnalysis>& experiments, const Optio
 
 void analyze(const Options& options) {
   std::vector<ExperimentAnalysis> experiments;
-  for (const std::string& path : options.paths) experiments.push_back(analyze_experiment(request_for(path, options)));
+  bool any_sweep = false;
+  for (const std::string& path : options.paths) {
+    bool of_sweep = false;
+    for (const auto& directory : experiment_directories(path, of_sweep))
+      experiments.push_back(analyze_experiment(request_for(directory, options)));
+    any_sweep = any_sweep || of_sweep;
+  }
+  const auto tables = any_sweep ? sensitivity_tables(experiments) : std::vector<SensitivityTable>();
   if (options.json)
-    print_all(json_output(experiments));
+    print_all(any_sweep ? sweep_json(experiments, tables) : json_output(experiments));
   else if (options.csv)
     print_all(csv_output(experiments));
   else if (options.markdown)
-    print_all(markdown_output(experiments));
+    print_all(sensitivity_markdown(tables) + markdown_output(experiments));
   else
-    print_all(text_of(experiments));
+    print_all(text_of(experiments) + (tables.empty() ? "" : "\n" + sensitivity_text(tables, colour_wanted())));
   if (wants_files(options)) write_files(experiments, options);
 }
 

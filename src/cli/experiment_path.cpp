@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "config/load.h"
+#include "config/overrides.h"
 
 namespace cotenant {
 
@@ -35,6 +36,33 @@ fs::path experiment_directory(const std::string& path) {
                       fmt::format("Run it first: cotenant run {}", path));
   throw usage_error(path, "there is no such file or directory",
                     "Give an experiment's directory (data/<experiment_name>) or its configuration file.");
+}
+
+std::vector<fs::path> experiment_directories(const std::string& path, bool& of_sweep) {
+  of_sweep = false;
+  std::error_code error;
+  const fs::path file = path;
+  const bool is_config = fs::is_regular_file(file, error) && !fs::exists(file.parent_path() / "experiment.json", error);
+  const auto axes = is_config ? load_config(path).vary : std::vector<VaryAxis>();
+  if (axes.empty()) return {experiment_directory(path)};
+  of_sweep = true;
+  std::vector<fs::path> found;
+  std::vector<std::string> missing;
+  for (const Variation& cell : grid_of(axes)) {
+    const fs::path directory = load_config(path, {.set = cell.set, .suffix = cell.suffix}).out_dir;
+    if (fs::is_directory(directory, error))
+      found.push_back(directory);
+    else
+      missing.push_back(directory.string());
+  }
+  if (found.empty())
+    throw usage_error(
+        path, fmt::format("none of its {} experiments has been run: there is no {}", missing.size(), missing.front()),
+        fmt::format("Run them first: cotenant run {}", path));
+  if (!missing.empty())
+    fmt::print(stderr, "cotenant: {} of the {} experiments of {} have not been run, {} among them\n", missing.size(),
+               missing.size() + found.size(), path, missing.front());
+  return found;
 }
 
 bool colour_wanted() {

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "analysis/analysis.h"
+#include "analysis/sensitivity.h"
 #include "cli/commands.h"
 #include "cli/live.h"
 #include "config/keys.h"
@@ -17,6 +18,7 @@
 #include "config/overrides.h"
 #include "driver/series.h"
 #include "report/json_output.h"
+#include "report/sensitivity_text.h"
 #include "report/table.h"
 #include "report/text.h"
 #include "sharing/mps.h"
@@ -44,7 +46,8 @@ std::string flag_of(const std::string& key) {
 void add_key_flags(CLI::App& command, RunFlags& flags) {
   const auto add = [&](const Key& key) {
     const bool is_plain = key.path.find('.') == std::string::npos && key.type != ValueType::tenant &&
-                          key.type != ValueType::tenants && key.path != "model_name" && key.path != "out_dir";
+                          key.type != ValueType::tenants && key.type != ValueType::vary && key.path != "model_name" &&
+                          key.path != "out_dir" && key.path != "baselines";
     if (!is_plain || flags.values.count(key.path)) return;
     flags.values[key.path];
     command.add_option(flag_of(key.path), flags.values[key.path], key.description)
@@ -80,6 +83,7 @@ void check_flags(const RunFlags& flags) {
 struct Source {
   std::string file, text;
   Variation cell;
+  bool of_sweep = false;  // its file has the key vary
 
   ExperimentConfig load(const ConfigChanges& changes) const {
     return file.empty() ? parse_config(text, "", changes) : load_config(file, changes);
@@ -87,11 +91,25 @@ struct Source {
   std::string name() const { return (file.empty() ? std::string("--model") : file) + cell.suffix; }
 };
 
+// Of the file's key vary. A file that cannot be read has none: it is refused when it is planned.
+std::vector<VaryAxis> axes_of(const Source& source, const RunFlags& flags) {
+  try {
+    return source.load({.set = flags.set, .suffix = ""}).vary;
+  } catch (const Error&) {
+    if (!flags.series.keep_going) throw;
+    return {};
+  }
+}
+
 std::vector<Source> sources_of(const RunFlags& flags) {
   std::vector<Source> sources;
-  const std::vector<Variation> cells = vary_grid(flags.vary);
+  const std::vector<VaryAxis> options = vary_axes(flags.vary);
+  grid_of(options);
   const auto add = [&](const std::string& file, const std::string& text) {
-    for (const Variation& cell : cells) sources.push_back({file, text, cell});
+    std::vector<VaryAxis> axes = axes_of({file, text, {}}, flags);
+    const bool of_sweep = !axes.empty();
+    axes.insert(axes.end(), options.begin(), options.end());
+    for (const Variation& cell : grid_of(axes)) sources.push_back({file, text, cell, of_sweep});
   };
   if (!flags.models.empty()) add("", config_text(flags.models, given_values(flags)));
   for (const std::string& config : flags.configs) add(config, "");
@@ -111,8 +129,7 @@ ConfigChanges changes_of(const RunFlags& flags, const Source& source, bool sever
 }
 
 // Everything is loaded and checked before anything runs.
-std::vector<PlannedExperiment> plan_all(const RunFlags& flags) {
-  const std::vector<Source> sources = sources_of(flags);
+std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector<Source>& sources) {
   const Machine machine = read_machine();
   std::vector<PlannedExperiment> planned;
   std::map<std::string, std::string> directories;
@@ -169,7 +186,7 @@ std::string summary_table(const std::vector<ExperimentOutcome>& outcomes, bool c
 // Prints what comes, and keeps the analyses for the end.
 class Printer {
  public:
-  explicit Printer(const RunFlags& flags) : flags_(flags), view_(flags.quiet) {}
+  Printer(const RunFlags& flags, bool of_sweep) : flags_(flags), of_sweep_(of_sweep), view_(flags.quiet) {}
 
   SeriesEvents events() {
     return {.show = [this](const LiveRun& run) { view_.show(run); },
@@ -182,11 +199,13 @@ class Printer {
   }
 
   void end(const std::vector<ExperimentOutcome>& outcomes, size_t planned) {
+    const auto tables = of_sweep_ ? sensitivity_tables(analyses_) : std::vector<SensitivityTable>();
     if (flags_.json) {
-      fmt::print("{}", json_output(analyses_));
+      fmt::print("{}", of_sweep_ ? sweep_json(analyses_, tables) : json_output(analyses_));
     } else if (planned > 1) {
       if (analyses_.size() > 1) fmt::print("\n{}", comparison_text(analyses_, colour_wanted()));
       fmt::print("\n{}", summary_table(outcomes, colour_wanted()));
+      if (!tables.empty()) fmt::print("\n{}", sensitivity_text(tables, colour_wanted()));
     }
     if (outcomes.size() < planned)
       fmt::print(stderr, "{} of {} experiments were not run\n", planned - outcomes.size(), planned);
@@ -237,6 +256,7 @@ class Printer {
   }
 
   const RunFlags& flags_;
+  const bool of_sweep_;  // a configuration has the key vary
   LiveView view_;
   std::vector<ExperimentAnalysis> analyses_;
   bool any_printed_ = false;
@@ -256,8 +276,9 @@ int run(RunFlags& flags) {
   be_no_mps_client();
   flags.series.command = command_line();
   flags.series.save = !flags.no_save;
-  const std::vector<PlannedExperiment> planned = plan_all(flags);
-  Printer printer(flags);
+  const std::vector<Source> sources = sources_of(flags);
+  const std::vector<PlannedExperiment> planned = plan_all(flags, sources);
+  Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep));
   const std::vector<ExperimentOutcome> outcomes = run_series(planned, flags.series, printer.events());
   printer.end(outcomes, planned.size());
   return static_cast<int>(exit_code_of(outcomes));

@@ -47,7 +47,27 @@ std::string_view to_string(EngineKind kind) {
 }
 
 std::string_view to_string(StressKind kind) {
-  return kind == StressKind::sleep ? "sleep" : "spin";
+  switch (kind) {
+    case StressKind::sleep:
+      return "sleep";
+    case StressKind::spin:
+      return "spin";
+    case StressKind::compute:
+      return "compute";
+    case StressKind::dram:
+      return "dram";
+    case StressKind::l2:
+      return "l2";
+    case StressKind::pcie:
+      return "pcie";
+    case StressKind::launch:
+      return "launch";
+  }
+  return "?";
+}
+
+bool is_device_stress(StressKind kind) {
+  return kind != StressKind::sleep && kind != StressKind::spin;
 }
 
 std::string directory_name(std::string_view name) {

@@ -20,7 +20,10 @@ enum class Corun : uint8_t {
 enum class Task : uint8_t { forward, generate };
 enum class WaitPolicy : uint8_t { automatic, spin, block };
 enum class EngineKind : uint8_t { native, stress };
-enum class StressKind : uint8_t { sleep, spin };
+enum class StressKind : uint8_t { sleep, spin, compute, dram, l2, pcie, launch };
+
+// Whether this kind of stress loads a resource of a CUDA device: all but sleep and spin.
+bool is_device_stress(StressKind kind);
 
 std::string_view to_string(SharingMode mode);
 std::string_view to_string(Corun corun);
@@ -41,7 +44,9 @@ struct TenantConfig {
 
   EngineKind engine = EngineKind::native;
   StressKind stress_kind = StressKind::spin;
-  double service_ms = 1;  // of the stress kinds sleep and spin
+  double service_ms = 1;          // stress: what a request takes alone
+  double stress_intensity = 1;    // (0, 1]: requests are sent every service_ms / intensity
+  std::optional<int> stress_sms;  // multiprocessors that compute, dram and l2 load; default: all
 
   std::optional<Dtype> dtype;  // default: by device
   std::string weights = "auto";
@@ -57,6 +62,13 @@ struct TenantConfig {
 
   // Where it is written in the configuration, for messages about it: "pair.yaml:7:5". Empty without a file.
   std::string where;
+};
+
+// One axis of a sweep: a key's path as `--set` takes it, and its values as YAML.
+struct VaryAxis {
+  std::string path;
+  std::vector<std::string> values;
+  std::string where;  // "sweep.yaml:7:3"
 };
 
 struct ExperimentConfig {
@@ -75,6 +87,8 @@ struct ExperimentConfig {
   uint64_t seed = 0;
   WaitPolicy wait = WaitPolicy::automatic;
   int telemetry_interval_ms = 100;  // 0: none; else at least kLeastTelemetryInterval_ms
+  bool baselines = false;      // each distinct tenant alone, too
+  std::vector<VaryAxis> vary;  // one experiment per cell of the grid (config/overrides.h); empty: just this one
   std::vector<TenantConfig> tenants;
 };
 

@@ -182,6 +182,13 @@ std::vector<ExperimentKey> make_experiment_keys() {
       field(integer("telemetry_interval_ms", 0, 10000, "100",
                     "Time between two samples of the machine and the device, in ms: at least 100, or 0 for none.", 100),
             &E::telemetry_interval_ms),
+      field(plain("baselines", ValueType::boolean, "false",
+                  "Each distinct tenant alone first, for slowdowns; as the option --baselines.", false),
+            &E::baselines),
+      bind_to<ExperimentKey>(plain("vary", ValueType::vary, "none",
+                                   "One experiment for each combination of these values; keys are written as for the "
+                                   "option --vary, such as tenants.0.batch_size: [1, 2, 4]."),
+                             [](ExperimentDraft&, const Value&) {}),
       bind_to<ExperimentKey>(plain("single_model", ValueType::tenant, "required, or tenants", "The only tenant."),
                              [](ExperimentDraft&, const Value&) {}),
       bind_to<ExperimentKey>(plain("tenants", ValueType::tenants, "required, or single_model",
@@ -250,13 +257,27 @@ std::vector<TenantKey> make_tenant_keys() {
           plain("engine", ValueType::choice, "native",
                 "native: runs the model. stress: requests of a known cost, without a model.", "native"),
           &T::engine, {EngineKind::native, EngineKind::stress}),
-      only_if(is_stress, bind_choice<TenantKey>(plain("stress.kind", ValueType::choice, "spin",
-                                                      "sleep: a request passes its time idle. spin: it keeps a core "
-                                                      "busy.",
-                                                      "spin"),
-                                                &T::stress_kind, {StressKind::sleep, StressKind::spin})),
-      only_if(is_stress, field(number("stress.service_ms", 0.001, 60000, "1", "Time that one request takes, in ms.", 1),
-                               &T::service_ms)),
+      only_if(is_stress,
+              bind_choice<TenantKey>(plain("stress.kind", ValueType::choice, "spin",
+                                           "sleep: a request passes its time idle. spin: it keeps a core "
+                                           "busy. On a CUDA device: compute (tensor cores), dram (its "
+                                           "memory), l2 (its cache), pcie (copies to and from the host), "
+                                           "launch (many tiny kernels).",
+                                           "spin"),
+                                     &T::stress_kind,
+                                     {StressKind::sleep, StressKind::spin, StressKind::compute, StressKind::dram,
+                                      StressKind::l2, StressKind::pcie, StressKind::launch})),
+      only_if(is_stress,
+              field(number("stress.service_ms", 0.001, 60000, "1", "Time that one request takes alone, in ms.", 1),
+                    &T::service_ms)),
+      only_if(is_stress, field(positive(number("stress.intensity", 0, 1, "1",
+                                               "Share of the time in which the requests keep the resource busy: one "
+                                               "is sent every service_ms / intensity.",
+                                               1)),
+                               &T::stress_intensity)),
+      only_if(is_stress, field(integer("stress.sms", 1, 1024, "all",
+                                       "Multiprocessors that compute, dram and l2 load, a block on each."),
+                               &T::stress_sms)),
   };
 }
 
@@ -303,6 +324,8 @@ std::string expectation(const Key& key) {
       return "a map of tenant keys";
     case ValueType::tenants:
       return fmt::format("a list of 1 to {} maps of tenant keys", kMostTenants);
+    case ValueType::vary:
+      return fmt::format("a map from keys to lists of 1 to {} values", kMostValues);
   }
   return "";
 }

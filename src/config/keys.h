@@ -28,6 +28,7 @@ enum class ValueType : uint8_t {
   cpus,     // [0, 1] or "0-3,8"
   tenant,   // a map of tenant keys
   tenants,  // a list of such maps
+  vary,     // a map from key paths to lists of values
 };
 
 struct Key {
@@ -90,5 +91,6 @@ inline constexpr size_t kLongestText = 1024;  // bytes
 inline constexpr int kMostTenants = 256;
 inline constexpr int64_t kMostBytes = int64_t{1} << 53;  // survives JSON
 inline constexpr int kHighestCpu = 4095;
+inline constexpr size_t kMostValues = 1000;  // of one key under vary
 
 }  // namespace cotenant

@@ -65,7 +65,7 @@ void read_map(Draft& draft, const YamlNode& map, const std::vector<Bound>& keys,
     const bool is_plain = entry.key.find('.') == std::string::npos;  // the table's "sharing.mode" is no key of a file
     if (const Bound* key = find_key(keys, name); key && is_plain) {
       draft.given.emplace(name, entry.value.where);
-      if (key->type != ValueType::tenant && key->type != ValueType::tenants)
+      if (key->type != ValueType::tenant && key->type != ValueType::tenants && key->type != ValueType::vary)
         key->store(draft, read_value(*key, entry.value, path));
     } else if (is_plain && prefix.empty() && !names_behind(keys, name + ".").empty()) {
       draft.given.emplace(name, entry.value.where);
@@ -95,6 +95,26 @@ std::vector<TenantDraft> read_tenants(const YamlNode& root, bool single) {
   for (size_t i = 0; i < list.items.size(); ++i)
     tenants.push_back(read_tenant(list.items[i], fmt::format("tenants.{}", i)));
   return tenants;
+}
+
+// Every value of `vary` is put into a copy and read there, so that a mistake is told at its place in the file. That the
+// cells of the grid are experiments as a whole is checked when they are loaded.
+std::vector<VaryAxis> check_vary(const YamlNode& root, bool single) {
+  const YamlNode* vary = root.find("vary");
+  if (!vary) return {};
+  std::vector<VaryAxis> axes = read_vary(*vary);
+  for (const YamlNode::Entry& axis : vary->entries) {
+    for (const YamlNode& value : axis.value.items) {
+      YamlNode cell = root;
+      std::erase_if(cell.entries, [](const YamlNode::Entry& entry) { return entry.key == "vary"; });
+      apply_override(cell, axis.key, value, value.where);
+      ExperimentDraft draft;
+      read_map(draft, cell, experiment_keys(), "", "");
+      read_tenants(cell, single);
+    }
+  }
+  grid_of(axes);
+  return axes;
 }
 
 // single_model or tenants, not both, not neither.
@@ -150,6 +170,7 @@ ExperimentConfig parse_config(std::string text, const std::string& file, const C
   draft.config.text = std::move(text);
   draft.config.overrides = changes.set;
   draft.config.single = is_single(root);
+  draft.config.vary = check_vary(root, draft.config.single);
   return resolve(std::move(draft), read_tenants(root, draft.config.single), changes.suffix);
 }
 

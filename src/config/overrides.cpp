@@ -56,7 +56,12 @@ bool is_map_key(const Keys& keys, std::string_view name) {
 
 class Override {
  public:
-  Override(std::string text) : where_("--set " + text) {
+  Override(std::string path, YamlNode value, std::string where)
+      : where_(std::move(where)), path_(std::move(path)), value_(std::move(value)) {
+    set_where(value_, where_);
+  }
+
+  explicit Override(const std::string& text) : where_("--set " + text) {
     Assignment assignment = split_assignment(text, where_, "--set tenants.0.batch_size=4");
     path_ = std::move(assignment.path);
     value_ = parse_yaml(assignment.value, where_, false);
@@ -156,30 +161,24 @@ std::string plain_word(std::string_view text) {
   return out;
 }
 
-struct Axis {
-  std::string path, label;
-  std::vector<std::string> values;
-};
+// A value of a list as the text of --set, with quotes where it had them.
+std::string value_text(const YamlNode& node, const std::string& path) {
+  if (node.kind == YamlNode::Kind::scalar && !node.quoted) return node.text;
+  if (node.kind == YamlNode::Kind::scalar) return yaml_quoted(node.text);
+  if (node.kind != YamlNode::Kind::list)
+    throw usage_error(node.where, fmt::format("{}: expected a value, found {}", path, describe(node)));
+  std::vector<std::string> parts;
+  for (const YamlNode& item : node.items) parts.push_back(value_text(item, path));
+  return fmt::format("[{}]", fmt::join(parts, ", "));
+}
 
-std::vector<Axis> read_axes(const std::vector<std::string>& options) {
-  std::vector<Axis> axes;
-  std::set<std::string> paths, labels;
-  for (const std::string& option : options) {
-    const std::string where = "--vary " + option;
-    Assignment assignment = split_assignment(option, where, "--vary tenants.*.batch_size=1,2,4");
-    Axis axis{assignment.path, "", split_values(assignment.value)};
-    if (!paths.insert(axis.path).second) throw usage_error(where, "expected each key once, found it again");
-    std::set<std::string> seen;
-    for (const std::string& value : axis.values) {
-      if (value.empty()) throw usage_error(where, "expected values separated by commas, found an empty one");
-      if (!seen.insert(value).second)
-        throw usage_error(where, fmt::format("expected each value once, found {} again", value));
-    }
-    axis.label = plain_word(axis.path.substr(axis.path.rfind('.') + 1));
-    if (!labels.insert(axis.label).second) axis.label = plain_word(axis.path);
-    axes.push_back(std::move(axis));
+void check_values(const VaryAxis& axis) {
+  std::set<std::string> seen;
+  for (const std::string& value : axis.values) {
+    if (value.empty()) throw usage_error(axis.where, "expected values separated by commas, found an empty one");
+    if (!seen.insert(value).second)
+      throw usage_error(axis.where, fmt::format("expected each value once, found {} again", value));
   }
-  return axes;
 }
 
 constexpr size_t kLargestGrid = 10'000;
@@ -194,17 +193,65 @@ std::string text_override(const std::string& key, std::string_view text) {
   return fmt::format("{}={}", key, yaml_quoted(text));
 }
 
+void apply_override(YamlNode& root, const std::string& path, const YamlNode& value, const std::string& where) {
+  Override(path, value, where).apply(root);
+}
+
+std::vector<VaryAxis> vary_axes(const std::vector<std::string>& options) {
+  std::vector<VaryAxis> axes;
+  for (const std::string& option : options) {
+    const std::string where = "--vary " + option;
+    Assignment assignment = split_assignment(option, where, "--vary tenants.*.batch_size=1,2,4");
+    axes.push_back({assignment.path, split_values(assignment.value), where});
+  }
+  return axes;
+}
+
+std::vector<VaryAxis> read_vary(const YamlNode& node) {
+  const auto refuse = [](const YamlNode& at, const std::string& path, const std::string& expected) {
+    throw usage_error(at.where, fmt::format("{}: expected {}, found {}", path, expected, describe(at)),
+                      "For example vary: {tenants.0.batch_size: [1, 2, 4]}.");
+  };
+  if (node.kind != YamlNode::Kind::map) refuse(node, "vary", "a map from keys to lists of values");
+  std::vector<VaryAxis> axes;
+  for (const YamlNode::Entry& entry : node.entries) {
+    const std::string path = "vary." + entry.key;
+    const YamlNode& list = entry.value;
+    if (entry.key == "vary" || entry.key.starts_with("vary."))
+      throw usage_error(entry.where, "vary: expected keys of the experiment, found vary itself");
+    if (list.kind != YamlNode::Kind::list) refuse(list, path, "a list of values");
+    if (list.items.empty() || list.items.size() > kMostValues)
+      throw usage_error(list.where,
+                        fmt::format("{}: expected 1 to {} values, found {}", path, kMostValues, list.items.size()));
+    VaryAxis axis{entry.key, {}, list.where};
+    for (const YamlNode& item : list.items) axis.values.push_back(value_text(item, path));
+    axes.push_back(std::move(axis));
+  }
+  if (axes.empty()) throw usage_error(node.where, "vary: expected a map from keys to lists of values, found no key");
+  return axes;
+}
+
 std::vector<Variation> vary_grid(const std::vector<std::string>& options) {
+  return grid_of(vary_axes(options));
+}
+
+std::vector<Variation> grid_of(const std::vector<VaryAxis>& axes) {
   std::vector<Variation> grid(1);
-  for (const Axis& axis : read_axes(options)) {
+  std::set<std::string> paths, labels;
+  for (const VaryAxis& axis : axes) {
+    if (!paths.insert(axis.path).second)
+      throw usage_error(axis.where, fmt::format("expected each key once, found {} again", axis.path));
+    check_values(axis);
+    std::string label = plain_word(axis.path.substr(axis.path.rfind('.') + 1));
+    if (!labels.insert(label).second) label = plain_word(axis.path);
     if (grid.size() * axis.values.size() > kLargestGrid)
-      throw usage_error("--vary", fmt::format("expected a grid of at most {} experiments, found more", kLargestGrid));
+      throw usage_error(axis.where, fmt::format("expected a grid of at most {} experiments, found more", kLargestGrid));
     std::vector<Variation> longer;
     for (const Variation& cell : grid) {
       for (const std::string& value : axis.values) {
         Variation next = cell;
         next.set.push_back(fmt::format("{}={}", axis.path, value));
-        next.suffix += fmt::format("_{}_{}", axis.label, plain_word(value));
+        next.suffix += fmt::format("_{}_{}", label, plain_word(value));
         longer.push_back(std::move(next));
       }
     }

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/experiment.h"
 #include "config/yaml_tree.h"
 
 // `--set key=value` and `--vary key=a,b,c`.
@@ -15,6 +16,9 @@ namespace cotenant {
 // Throws usage_error.
 void apply_override(YamlNode& root, const std::string& override);
 
+// The same for a value that is already read. `where` names the place that wants it.
+void apply_override(YamlNode& root, const std::string& path, const YamlNode& value, const std::string& where);
+
 // "key=value" that sets exactly this text, whatever characters are in it.
 std::string text_override(const std::string& key, std::string_view text);
 
@@ -24,8 +28,19 @@ struct Variation {
   std::string suffix;            // "_batch_size_4_seq_len_64": fit for a directory's name, unique within the grid
 };
 
-// The grid, the last option varying fastest; one empty cell without options. Values are separated by commas outside of
-// brackets and quotes. Throws usage_error.
+// The axes of `--vary key=a,b,c` options. Values are separated by commas outside of brackets and quotes. Throws
+// usage_error.
+std::vector<VaryAxis> vary_axes(const std::vector<std::string>& options);
+
+// The axes of a configuration's key `vary`. Throws usage_error at the place in the file: no map, an empty list, a value
+// that is a map.
+std::vector<VaryAxis> read_vary(const YamlNode& node);
+
+// The grid of several axes, the last one varying fastest; one empty cell without axes. Throws usage_error for a key
+// given twice, and for more cells than anybody can want.
+std::vector<Variation> grid_of(const std::vector<VaryAxis>& axes);
+
+// The grid, the last option varying fastest; one empty cell without options. Throws usage_error.
 std::vector<Variation> vary_grid(const std::vector<std::string>& options);
 
 }  // namespace cotenant

@@ -109,6 +109,10 @@ void resolve_stress(TenantDraft& tenant) {
   if (!is_stress) return;
   if (config.task == Task::generate)
     refuse(tenant.given.at("task"), tenant.path + ".task", "expected forward with engine: stress, found generate");
+  if (config.stress_sms && !is_device_stress(config.stress_kind))
+    refuse(tenant.given.at("stress.sms"), tenant.path + ".stress.sms",
+           fmt::format("expected stress.kind compute, dram or l2 beside it, found {}", to_string(config.stress_kind)),
+           "Only these load multiprocessors.");
   if (config.model_name.empty()) config.model_name = to_string(config.stress_kind);
   if (config.batch_size == 0) config.batch_size = 1;
   if (config.seq_len == 0) config.seq_len = 1;

@@ -58,6 +58,12 @@ Json value_schema(const Key& key) {
       return {{"$ref", "#/$defs/tenant"}};
     case ValueType::tenants:
       return {{"type", "array"}, {"items", {{"$ref", "#/$defs/tenant"}}}, {"minItems", 1}, {"maxItems", kMostTenants}};
+    case ValueType::vary: {
+      const Json value{{"type", {"string", "number", "boolean", "array"}}};
+      const Json list{
+          {"type", "array"}, {"items", value}, {"minItems", 1}, {"maxItems", kMostValues}, {"uniqueItems", true}};
+      return {{"type", "object"}, {"minProperties", 1}, {"additionalProperties", list}};
+    }
   }
   return {};
 }

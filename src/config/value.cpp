@@ -163,6 +163,7 @@ Value read_value(const Key& key, const YamlNode& node, const std::string& path) 
       return as_cpus(key, node, path);
     case ValueType::tenant:
     case ValueType::tenants:
+    case ValueType::vary:
       break;
   }
   throw internal_error(path, "a map was asked for as a value");

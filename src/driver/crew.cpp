@@ -152,6 +152,7 @@ void Crew::note(const Report& report) {
       tenant.report.weights_origin = report.weights_origin;
       tenant.report.sm_count = report.sm_count;
     }
+    if (report.type == "prepared") tenant.report.stress = report.stress;
     if (report.type == "warm") {
       tenant.report.longest_pass_ns = report.longest_pass_ns;
       tenant.report.resident_bytes = report.resident_bytes;

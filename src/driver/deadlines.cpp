@@ -8,22 +8,24 @@ namespace {
 // Slower than any machine that should run this.
 constexpr double kBytesPerS = 20e6;   // from a disk, or generated
 constexpr double kFlopsPerS = 500e6;  // of one tenant among many
+constexpr double kCalibrations = 20;  // requests that a stressor tries before it knows their size
 
 }  // namespace
 
 Deadlines Deadlines::of(const RunPlan& plan, std::optional<double> fixed_s) {
-  double bytes = 0, warm_flops = 0, pass_flops = 0, service_s = 0;
+  double bytes = 0, warm_flops = 0, pass_flops = 0, service_s = 0, one_service_s = 0;
   for (const TenantPlan& tenant : plan.tenants) {
     const double flops = tenant.record.flops_per_request.value_or(0);
     bytes += static_cast<double>(tenant.record.weights_bytes);
     warm_flops = std::max(warm_flops, flops * (tenant.order.num_warmup + 2));
     pass_flops = std::max(pass_flops, flops);
+    one_service_s = std::max(one_service_s, tenant.order.service_ms * 1e-3);
     service_s = std::max(service_s, tenant.order.service_ms * 1e-3 * (tenant.order.num_warmup + 2));
   }
   Deadlines deadlines;
   deadlines.fixed_s = fixed_s;
   deadlines.load_s = fixed_s.value_or(120 + bytes / kBytesPerS);
-  deadlines.prepare_s = fixed_s.value_or(300 + pass_flops / kFlopsPerS);
+  deadlines.prepare_s = fixed_s.value_or(300 + pass_flops / kFlopsPerS + kCalibrations * one_service_s);
   deadlines.warm_s = fixed_s.value_or(120 + plan.settings.warmup_s + 4 * service_s + warm_flops / kFlopsPerS);
   return deadlines;
 }

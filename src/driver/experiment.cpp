@@ -242,8 +242,9 @@ class Run {
 
   // A tenant that finishes no request for much longer than its passes take hangs.
   void give_up_stalled() {
-    const double patience_s = deadlines_.stall_s(ns_to_s(crew_->longest_pass_ns()));
+    const double pass_s = deadlines_.stall_s(ns_to_s(crew_->longest_pass_ns()));
     for (size_t i = 0; i < recorders_.size(); ++i) {
+      const double patience_s = pass_s + plan_.tenants[i].order.period_ms * 1e-3;
       auto& [completed, since_ns] = last_completed_[i];
       if (recorders_[i].iterations().size() > completed) {
         completed = recorders_[i].iterations().size();
@@ -338,8 +339,24 @@ class Run {
     tenant.resident_bytes = state.report.resident_bytes;
     tenant.pid = crew_->pid_of(i);
     if (state.report.sm_count > 0) tenant.sm_granted = state.report.sm_count;
+    finish_stress(tenant, state.report.stress);
     if (!state.report.weights_origin.empty()) tenant.weights_origin = state.report.weights_origin;
     if (!samples.empty() && samples.front().start_s) tenant.start_skew_us = *samples.front().start_s * 1e6;
+  }
+
+  // What a stressor reached alone, by its worker, and in the window, by its completed requests.
+  static void finish_stress(TenantRecord& tenant, const std::optional<StressRecord>& calibrated) {
+    if (!tenant.stress || !calibrated) return;
+    StressRecord stress = *calibrated;
+    stress.intensity = tenant.stress->intensity;
+    stress.period_ms = tenant.stress->period_ms;
+    const TenantSummary& summary = tenant.summary;
+    if (summary.requests_per_s && stress.work_per_request)
+      stress.rate = *summary.requests_per_s * *stress.work_per_request;
+    if (stress.rate && stress.rate_alone.value_or(0) > 0) stress.rate_share = *stress.rate / *stress.rate_alone;
+    if (summary.latency.mean_ms && stress.calibrated_ms.value_or(0) > 0)
+      stress.slowdown = *summary.latency.mean_ms / *stress.calibrated_ms;
+    tenant.stress = stress;
   }
 
   // All tokens over the window; with corun: fixed over the time until the last one was done.

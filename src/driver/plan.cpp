@@ -90,6 +90,9 @@ TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant,
   order.seq_len = tenant.seq_len;
   order.max_new_tokens = tenant.task == Task::generate ? tenant.max_new_tokens : 0;
   order.service_ms = tenant.service_ms;
+  if (tenant.engine == EngineKind::stress && tenant.stress_intensity < 1)
+    order.period_ms = tenant.service_ms / tenant.stress_intensity;
+  order.sms = tenant.stress_sms.value_or(0);
   order.threads = share.threads;
   order.cpus = share.cpus;
   order.spin_wait = spin_wait;
@@ -138,6 +141,8 @@ TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, con
   if (tenant.engine == EngineKind::stress) {
     record.stress_kind = to_string(tenant.stress_kind);
     record.service_ms = tenant.service_ms;
+    record.stress.emplace().intensity = tenant.stress_intensity;
+    if (order.period_ms > 0) record.stress->period_ms = order.period_ms;
   }
   record.dtype = order.dtype;
   record.task = to_string(tenant.task);
@@ -157,8 +162,17 @@ TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, con
   return plan;
 }
 
+void check_stress(const TenantConfig& tenant, const std::string& device) {
+  if (tenant.engine != EngineKind::stress || !is_device_stress(tenant.stress_kind) || device != "cpu") return;
+  throw usage_error(
+      place(tenant),
+      fmt::format("stress.kind: {} loads a CUDA device, and the device is the CPU", to_string(tenant.stress_kind)),
+      "Use device: cuda (see `cotenant doctor`), or stress.kind: spin or sleep.");
+}
+
 // Opens the model and sizes the engine, neither of which loads anything.
 void examine_engine(const TenantConfig& config, TenantPlan& plan) {
+  check_stress(config, plan.order.device);
   const auto model = open_model_of(plan.order);
   if (model) {
     check_length(config, plan.order, model->spec);
@@ -219,8 +233,11 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   const bool spin =
       config.wait == WaitPolicy::spin || (config.wait == WaitPolicy::automatic && config.tenants.size() < cpus.size());
 
-  ExperimentPlan plan{
-      .out_dir = config.out_dir, .sleep_duration_s = config.sleep_duration_s, .run = {}, .baselines = {}};
+  ExperimentPlan plan{.out_dir = config.out_dir,
+                      .sleep_duration_s = config.sleep_duration_s,
+                      .with_baselines = config.baselines,
+                      .run = {},
+                      .baselines = {}};
   RunPlan& run = plan.run;
   run.name = config.experiment_name;
   run.config_text = config.text;

@@ -43,6 +43,7 @@ struct BaselinePlan {
 struct ExperimentPlan {
   std::string out_dir;
   double sleep_duration_s = 0;
+  bool with_baselines = false;  // the configuration asks for them
   RunPlan run;
   std::vector<BaselinePlan> baselines;  // each distinct tenant; with and without its share where it has one
 };

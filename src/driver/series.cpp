@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/temporary_directory.h"
 #include "base/text.h"
 #include "results/experiment_dir.h"
+#include "worker/messages.h"
 
 namespace cotenant {
 namespace {
@@ -72,6 +74,7 @@ class Series {
     const bool complete = outcome.code == ExitCode::valid || outcome.code == ExitCode::invalid;
     if (complete) {
       directory.commit();
+      if (outcome.code == ExitCode::valid) remember_baselines(plan, path);
       outcome.directory = path;
       copy_elsewhere(plan.run, path);
     } else {
@@ -95,8 +98,9 @@ class Series {
 
   ExitCode run_once(const ExperimentPlan& plan, const fs::path& directory) {
     ExitCode worst = ExitCode::valid;
-    if (options_.baselines) {
+    if (options_.baselines || plan.with_baselines) {
       for (const BaselinePlan& baseline : plan.baselines) {
+        if (copy_baseline(baseline, directory / "baselines" / baseline.directory)) continue;
         const ExitCode code = run_one(plan, baseline.run, directory / "baselines" / baseline.directory);
         if (code != ExitCode::valid) worst = code;
         if (code != ExitCode::valid && code != ExitCode::invalid) return code;
@@ -113,6 +117,29 @@ class Series {
     for (const WarningRecord& warning : record.validity.warnings)
       warnings_.push_back({run.name + ": " + warning.what, warning.remedy});
     return exit_code_of(record);
+  }
+
+  void remember_baselines(const ExperimentPlan& plan, const fs::path& path) {
+    if (!options_.save || options_.repeats > 1) return;
+    for (const BaselinePlan& baseline : plan.baselines)
+      if (holds_complete_run(path / "baselines" / baseline.directory))
+        measured_.emplace(identity_of(baseline.run), path / "baselines" / baseline.directory);
+  }
+
+  // False: it is to be measured.
+  bool copy_baseline(const BaselinePlan& baseline, const fs::path& to) {
+    const auto found = measured_.find(identity_of(baseline.run));
+    if (found == measured_.end()) return false;
+    std::error_code error;
+    fs::create_directories(to.parent_path(), error);
+    if (!error) fs::copy(found->second, to, fs::copy_options::recursive, error);
+    if (error) {
+      fs::remove_all(to, error);
+      return false;
+    }
+    notice(fmt::format("{}: as measured for {}", baseline.run.name,
+                       found->second.parent_path().parent_path().filename().string()));
+    return true;
   }
 
   // Between two runs of the command. A signal ends it.
@@ -166,7 +193,8 @@ class Series {
   Keeper keeper_;
   RunContext context_;
   bool ran_before_ = false;
-  std::vector<std::string> reasons_;  // of the experiment at hand, as the next
+  std::map<std::string, fs::path> measured_;  // valid baselines of this series by identity
+  std::vector<std::string> reasons_;          // of the experiment at hand, as the next
   std::vector<WarningRecord> warnings_;
 };
 
@@ -177,6 +205,26 @@ bool ends_series(const ExperimentOutcome& outcome, const SeriesOptions& options)
 }
 
 }  // namespace
+
+std::string identity_of(const RunPlan& baseline) {
+  ExperimentRecord record;
+  record.settings = baseline.settings;
+  record.settings.experiment_name.clear();
+  record.settings.config_file.clear();
+  record.settings.overrides.clear();
+  record.settings.sleep_duration_s = 0;
+  record.device = baseline.device;
+  Command command;
+  for (const TenantPlan& tenant : baseline.tenants) {
+    command.tenants.push_back(tenant.order);
+    record.tenants.push_back(tenant.record);
+    record.tenants.back().kind.clear();
+    record.tenants.back().kind_with_share.clear();
+  }
+  std::string text = to_json(record) + to_json(command);
+  for (const auto& [name, value] : baseline.environment) text += fmt::format("{}={}\n", name, value);
+  return text;
+}
 
 std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments,
                                           const SeriesOptions& options, const SeriesEvents& events) {

@@ -14,7 +14,7 @@
 namespace cotenant {
 
 struct SeriesOptions {
-  bool baselines = false;      // each distinct tenant alone, too
+  bool baselines = false;      // each distinct tenant alone, too, also where the configuration does not ask for it
   int repeats = 1;             // of the whole experiment, interleaved with its baselines
   bool save = true;            // else results go to a temporary directory
   bool skip_existing = false;  // experiments whose directory holds a complete run
@@ -52,8 +52,12 @@ struct PlannedExperiment {
   std::optional<Error> error;
 };
 
-// Runs them in order; the first failure ends the series unless keep_going, an interruption always does. Throws only
-// when nothing could be started.
+// What a baseline measures, as text: equal for runs of the same tenant under the same settings.
+std::string identity_of(const RunPlan& baseline);
+
+// Runs them in order. A baseline that an earlier experiment of the series has measured is copied from there, unless
+// there are repeats, which are there to show what drifts. The first failure ends the series unless keep_going, an
+// interruption always does. Throws only when nothing could be started.
 std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments,
                                           const SeriesOptions& options, const SeriesEvents& events);
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -38,6 +39,15 @@ struct MemoryNeed {
   size_t total() const { return weights_bytes + activation_bytes; }
 };
 
+// What an engine of known cost measured in prepare(): what one request is, and how long it takes alone.
+struct Calibration {
+  std::string unit;             // of the rate: "GFLOP/s", "GB/s", "launches/s"
+  double work_per_request = 0;  // in that unit times seconds
+  double service_ms = 0;        // of a request with the device otherwise idle
+  int footprint_sms = 0;        // multiprocessors that a request occupies
+  double rate() const { return work_per_request / (service_ms * 1e-3); }
+};
+
 // One per tenant, called by that tenant's thread only, in this order: load, prepare, warm, then submit and step.
 class Engine {
  public:
@@ -46,6 +56,7 @@ class Engine {
   virtual MemoryNeed memory_needed() const = 0;  // known before load
   virtual void load() = 0;                       // weights to where they are used
   virtual void prepare() {}                      // tunes kernels; the device is otherwise idle
+  virtual std::optional<Calibration> calibration() const { return std::nullopt; }  // after prepare
   virtual void warm() = 0;  // records all programs, and runs each once if that matters; nothing is allocated afterwards
 
   // Takes a request; false: full, try again after step.

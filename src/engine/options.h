@@ -16,7 +16,7 @@ enum class Wait : uint8_t { spin, block };  // how the host waits for a device
 
 // What make_engine needs to know. Plain data.
 struct EngineOptions {
-  enum class Kind : uint8_t { native, sleep, spin } kind = Kind::native;
+  enum class Kind : uint8_t { native, sleep, spin, compute, dram, l2, pcie, launch } kind = Kind::native;
 
   std::string label;  // of the tenant and its model, for profilers; empty: the model's name
 
@@ -33,8 +33,9 @@ struct EngineOptions {
   int priority = 0;                          // on a CUDA device: higher is more urgent
   size_t memory_limit_bytes = 0;             // of device memory; 0: what there is
 
-  // stress: sleep, spin
-  double service_ms = 1;  // a request takes this long
+  // stress: all kinds but native
+  double service_ms = 1;  // a request takes this long alone
+  int sms = 0;            // multiprocessors that compute, dram and l2 load; 0: all
 };
 
 // Throws usage_error when this build or this machine has no such engine or device.

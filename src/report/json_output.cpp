@@ -66,6 +66,20 @@ Json baseline(const std::optional<BaselineUse>& use) {
           {"p50", use->metric.count > 0 ? number(use->metric.p50) : Json()}};
 }
 
+Json stress(const std::optional<StressUse>& use) {
+  if (!use) return nullptr;
+  return {{"kind", use->kind},
+          {"intensity", number(use->intensity)},
+          {"service_ms", number(use->service_ms)},
+          {"calibrated_ms", number(use->calibrated_ms)},
+          {"unit", use->unit.empty() ? Json() : Json(use->unit)},
+          {"rate_alone", number(use->rate_alone)},
+          {"rate", number(use->rate)},
+          {"rate_share", number(use->rate_share)},
+          {"slowdown", number(use->slowdown)},
+          {"footprint_sms", use->footprint_sms ? Json(*use->footprint_sms) : Json()}};
+}
+
 Json tenant(const TenantAnalysis& t) {
   return {{"name", t.name},
           {"model", t.model},
@@ -74,6 +88,7 @@ Json tenant(const TenantAnalysis& t) {
           {"task", t.task},
           {"engine", t.engine},
           {"dtype", t.dtype},
+          {"stress", stress(t.stress)},
           {"died", t.died ? Json(*t.died) : Json()},
           {"iterations", t.iterations},
           {"outside_window", t.outside_window},
@@ -224,12 +239,44 @@ Json experiment(const ExperimentAnalysis& e) {
           {"repeats", repeats(e)}};
 }
 
+Json sensitivity(const SensitivityTable& table) {
+  const auto rows = [](const std::vector<std::vector<std::optional<double>>>& slowdowns) {
+    Json json = Json::array();
+    for (const auto& row : slowdowns) {
+      Json cells = Json::array();
+      for (const auto& cell : row) cells.push_back(number(cell));
+      json.push_back(std::move(cells));
+    }
+    return json;
+  };
+  return {{"tenant", table.tenant},
+          {"model", table.model},
+          {"batch_size", table.batch_size},
+          {"seq_len", table.seq_len},
+          {"sharing", table.sharing},
+          {"kinds", table.kinds},
+          {"intensities", table.intensities},
+          {"slowdown_p50", rows(table.slowdown_p50)},
+          {"slowdown_mean", rows(table.slowdown_mean)}};
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
+
+std::string sweep_json(std::span<const ExperimentAnalysis> experiments, std::span<const SensitivityTable> tables) {
+  Json all = Json::array(), curves = Json::array();
+  for (const ExperimentAnalysis& e : experiments) all.push_back(experiment(e));
+  for (const SensitivityTable& table : tables) curves.push_back(sensitivity(table));
+  return text_of({{"experiments", all}, {"sensitivity", curves}});
+}
 
 std::string json_output(std::span<const ExperimentAnalysis> experiments) {
   Json all = Json::array();
   for (const ExperimentAnalysis& e : experiments) all.push_back(experiment(e));
-  return (experiments.size() == 1 ? all[0] : all).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of(experiments.size() == 1 ? all[0] : all);
 }
 
 }  // namespace cotenant

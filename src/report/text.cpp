@@ -248,6 +248,27 @@ std::vector<std::string> memory_lines(const ExperimentAnalysis& experiment) {
   return lines;
 }
 
+// "stress stressor: dram at intensity 0.5: 1180 GB/s, 0.42 of the 2810 GB/s alone; a request takes 1.31x ..."
+std::vector<std::string> stress_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> lines;
+  for (const TenantAnalysis& tenant : experiment.tenants) {
+    if (!tenant.stress) continue;
+    const StressUse& stress = *tenant.stress;
+    std::vector<std::string> parts{fmt::format("{} at intensity {:g}", stress.kind, stress.intensity)};
+    if (stress.rate && stress.rate_alone && stress.rate_share)
+      parts.push_back(fmt::format("{:.4g} {}, {:.3f} of the {:.4g} that a request reaches alone", *stress.rate,
+                                  stress.unit, *stress.rate_share, *stress.rate_alone));
+    else if (stress.rate_alone)
+      parts.push_back(fmt::format("{:.4g} {} alone", *stress.rate_alone, stress.unit));
+    if (stress.slowdown && stress.calibrated_ms)
+      parts.push_back(
+          fmt::format("its requests take {:.2f}x their {} ms", *stress.slowdown, format_ms(*stress.calibrated_ms)));
+    if (stress.footprint_sms) parts.push_back(fmt::format("on {} SMs", *stress.footprint_sms));
+    lines.push_back(fmt::format("stress of {}: {}", tenant.name, fmt::join(parts, "; ")));
+  }
+  return lines;
+}
+
 std::string interval_text(const std::optional<Interval>& interval) {
   return interval ? fmt::format("{} - {}", format_ms(interval->low), format_ms(interval->high)) : "n too small";
 }
@@ -347,7 +368,8 @@ std::string experiment_details(const ExperimentAnalysis& experiment, bool colour
   const Table samples = sample_table(experiment);
   std::string out = samples.empty() ? "" : samples.text(colour, "  ") + "\n";
   out += joined(fairness_lines(experiment)) + joined(rate_lines(experiment)) + joined(test_lines(experiment)) +
-         joined(bound_lines(experiment)) + joined(baseline_lines(experiment)) + joined(memory_lines(experiment));
+         joined(bound_lines(experiment)) + joined(baseline_lines(experiment)) + joined(memory_lines(experiment)) +
+         joined(stress_lines(experiment));
   if (!experiment.repeats.empty())
     out += fmt::format(
         "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the "

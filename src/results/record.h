@@ -111,6 +111,21 @@ struct ExitRecord {
   int64_t events_dropped = 0;  // that found the event ring full; more than 0 makes the run invalid
 };
 
+// Of a stress engine: what its requests are, what they reached alone, and what in the window.
+struct StressRecord {
+  double intensity = 1;             // share of the time that the requests fill alone
+  std::optional<double> period_ms;  // one is sent this often; none: one after another
+  // Of the kinds that load a device: blocks of the load, one on a multiprocessor each; 0: it runs on none.
+  std::optional<int> footprint_sms;
+  std::string unit;                        // of the rates: "GFLOP/s", "GB/s", "launches/s"; empty: has none
+  std::optional<double> work_per_request;  // in that unit times seconds: GFLOP, GB, launches
+  std::optional<double> calibrated_ms;     // what a request takes with the device otherwise idle
+  std::optional<double> rate_alone;        // work_per_request / calibrated_ms: the rate while a request runs
+  std::optional<double> rate;              // of the requests completed in the window, over its length
+  std::optional<double> rate_share;        // rate / rate_alone
+  std::optional<double> slowdown;          // mean latency in the window / calibrated_ms
+};
+
 struct TenantRecord {
   std::string name, directory, tag;  // directory: of its files, relative to the experiment's
   std::string model;                 // as the user wrote it
@@ -119,8 +134,9 @@ struct TenantRecord {
   std::string engine;                // "native", "stress"
   std::string stress_kind;           // "spin", "sleep"; empty: not a stress engine
   std::optional<double> service_ms;  // of those
-  std::string dtype;                 // "float32"; empty for stress
-  std::string task;                  // "forward", "generate"
+  std::optional<StressRecord> stress;
+  std::string dtype;  // "float32"; empty for stress
+  std::string task;   // "forward", "generate"
   int batch_size = 0, seq_len = 0, max_new_tokens = 0, num_iters = 0, num_warmup = 0;
   int threads = 1;
   std::vector<int> cpus;  // pinned to; empty: not pinned

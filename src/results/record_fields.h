@@ -141,6 +141,20 @@ void fields(Visitor& visit, ExitRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, StressRecord& r) {
+  visit("intensity", r.intensity);
+  visit("period_ms", r.period_ms);
+  visit("footprint_sms", r.footprint_sms);
+  visit("unit", r.unit);
+  visit("work_per_request", r.work_per_request);
+  visit("calibrated_ms", r.calibrated_ms);
+  visit("rate_alone", r.rate_alone);
+  visit("rate", r.rate);
+  visit("rate_share", r.rate_share);
+  visit("slowdown", r.slowdown);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, TenantRecord& r) {
   visit("name", r.name);
   visit("directory", r.directory);
@@ -151,6 +165,7 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("engine", r.engine);
   visit("stress_kind", r.stress_kind);
   visit("service_ms", r.service_ms);
+  visit("stress", r.stress);
   visit("dtype", r.dtype);
   visit("task", r.task);
   visit("batch_size", r.batch_size);

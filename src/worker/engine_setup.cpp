@@ -13,6 +13,11 @@ EngineOptions::Kind kind_of(const TenantOrder& order) {
   if (order.engine == "native") return EngineOptions::Kind::native;
   if (order.engine == "sleep") return EngineOptions::Kind::sleep;
   if (order.engine == "spin") return EngineOptions::Kind::spin;
+  if (order.engine == "compute") return EngineOptions::Kind::compute;
+  if (order.engine == "dram") return EngineOptions::Kind::dram;
+  if (order.engine == "l2") return EngineOptions::Kind::l2;
+  if (order.engine == "pcie") return EngineOptions::Kind::pcie;
+  if (order.engine == "launch") return EngineOptions::Kind::launch;
   throw internal_error(order.name, fmt::format("unknown engine \"{}\"", order.engine));
 }
 
@@ -40,6 +45,7 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
   options.priority = order.priority;
   options.memory_limit_bytes = order.memory_limit_bytes;
   options.service_ms = order.service_ms;
+  options.sms = order.sms;
   return options;
 }
 

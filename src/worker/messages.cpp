@@ -16,6 +16,8 @@ void fields(Visitor& visit, TenantOrder& r) {
   visit("seq_len", r.seq_len);
   visit("max_new_tokens", r.max_new_tokens);
   visit("service_ms", r.service_ms);
+  visit("period_ms", r.period_ms);
+  visit("sms", r.sms);
   visit("threads", r.threads);
   visit("cpus", r.cpus);
   visit("spin_wait", r.spin_wait);
@@ -44,6 +46,7 @@ void fields(Visitor& visit, Report& r) {
   visit("sm_count", r.sm_count);
   visit("longest_pass_ns", r.longest_pass_ns);
   visit("resident_bytes", r.resident_bytes);
+  visit("stress", r.stress);
   visit("requests", r.requests);
   visit("usage", r.usage);
   visit("error", r.error);

@@ -15,10 +15,12 @@ namespace cotenant {
 // All that a worker has to know of one tenant. Nothing is left to decide: defaults, shares and counts are the driver's.
 struct TenantOrder {
   std::string name;
-  std::string engine;  // "native", "sleep", "spin"
+  std::string engine;  // "native", or the kind of stress: "sleep", "spin", "compute", ...
   std::string model, weights, device, dtype;
   int batch_size = 1, seq_len = 1, max_new_tokens = 0;
   double service_ms = 1;
+  double period_ms = 0;  // between requests; 0: one after another
+  int sms = 0;           // multiprocessors that a stressor loads; 0: all
   int threads = 1;
   std::vector<int> cpus;
   bool spin_wait = true;            // how it waits for a device
@@ -47,6 +49,7 @@ struct Report {
   int sm_count = 0;                          // loaded: the multiprocessors it has on a CUDA device
   int64_t longest_pass_ns = 0;               // warm
   std::optional<uint64_t> resident_bytes{};  // warm
+  std::optional<StressRecord> stress{};      // prepared: of a stressor that has calibrated itself
   int64_t requests = 0;                      // done: recorded
   UsageRecord usage{};                       // done: between T0 and the last request
   std::string error{};                       // failed: in one line, with what to do

@@ -40,6 +40,17 @@ int sms_of(const std::string& device, const DeviceShare* share) {
   return ordinal < devices.size() ? devices[ordinal].sms : 0;
 }
 
+std::optional<StressRecord> stress_record(const std::optional<Calibration>& calibration) {
+  if (!calibration) return std::nullopt;
+  StressRecord record;
+  record.footprint_sms = calibration->footprint_sms;
+  record.unit = calibration->unit;
+  record.work_per_request = calibration->work_per_request;
+  record.calibrated_ms = calibration->service_ms;
+  record.rate_alone = calibration->rate();
+  return record;
+}
+
 }  // namespace
 
 Tenant::Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring,
@@ -94,7 +105,7 @@ void Tenant::obey(const Command& command) {
     load();
   } else if (command.type == "prepare") {
     engine_->prepare();
-    report_({.type = "prepared", .tenant = order_.name});
+    report_({.type = "prepared", .tenant = order_.name, .stress = stress_record(engine_->calibration())});
   } else if (command.type == "warm") {
     warm();
   } else if (command.type == "go") {
@@ -148,7 +159,8 @@ void Tenant::run() {
   if (leaving_) return;
   const Usage before = usage_now();
   wait_until_ns(t0_ns_);
-  const int64_t requests = run_timed_loop(*engine_, shape_, order_.fixed_iters, ring_);
+  const int64_t requests =
+      run_timed_loop(*engine_, shape_, order_.fixed_iters, ring_, s_to_ns(order_.period_ms * 1e-3));
   report_({.type = "done", .tenant = order_.name, .requests = requests, .usage = usage_since(before)});
 }
 

@@ -1,10 +1,12 @@
 #include "worker/timed_loop.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "workload/closed_loop.h"
+#include "workload/paced_loop.h"
 
 namespace cotenant {
 namespace {
@@ -35,6 +37,17 @@ bool note(const Progress& progress, EventSlot& event, EventRing* ring) {
   return true;
 }
 
+constexpr int64_t kNapNs = 10'000'000;  // how long a request to stop may go unheard between two requests
+
+// False when it was asked to stop meanwhile. Sleeps: a pause of a stressor must not keep a core busy.
+bool sleep_unless_stopped(int64_t until_ns, const EventRing& ring) {
+  for (int64_t now = now_ns(); now < until_ns; now = now_ns()) {
+    if (ring.stop_requested()) return false;
+    sleep_until_ns(std::min(until_ns, now + kNapNs));
+  }
+  return true;
+}
+
 }  // namespace
 
 EventSlot run_request(Engine& engine, const RequestShape& shape, int64_t iter, int64_t scheduled_ns, EventRing* ring) {
@@ -50,11 +63,18 @@ EventSlot run_request(Engine& engine, const RequestShape& shape, int64_t iter, i
       if (note(progress, event, ring)) return event;
 }
 
-int64_t run_timed_loop(Engine& engine, const RequestShape& shape, int64_t fixed_iters, EventRing& ring) {
-  const ClosedLoop arrivals;
+int64_t run_timed_loop(Engine& engine, const RequestShape& shape, int64_t fixed_iters, EventRing& ring,
+                       int64_t period_ns) {
+  const ClosedLoop closed;
+  PacedLoop paced(period_ns, now_ns());
   int64_t iter = 0;
   while (!ring.stop_requested() && (fixed_iters == 0 || iter < fixed_iters)) {
-    ring.publish(run_request(engine, shape, iter, arrivals.next_ns(now_ns()), &ring));
+    int64_t sent_ns = closed.next_ns(now_ns());
+    if (period_ns > 0) {
+      if (!sleep_unless_stopped(paced.next_ns(sent_ns), ring)) break;
+      sent_ns = now_ns();
+    }
+    ring.publish(run_request(engine, shape, iter, sent_ns, &ring));
     ++iter;
   }
   return iter;

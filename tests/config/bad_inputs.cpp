@@ -198,8 +198,42 @@ std::vector<BadInput> contradictions() {
        "tenants.0.task: expected forward with engine: stress", ""},
       {"NewTokensWithoutGenerate", tenant_with("max_new_tokens: 3"), "6:21",
        "tenants.0.max_new_tokens: expected task: generate beside it", ""},
+      {"NoIntensity", tenant_with("engine: stress\n    stress: {intensity: 0}"), "7:25",
+       "tenants.0.stress.intensity: expected a number above 0, at most 1, found \"0\"", ""},
+      {"LargeIntensity", tenant_with("engine: stress\n    stress: {intensity: 1.5}"), "7:25",
+       "tenants.0.stress.intensity: expected a number above 0, at most 1, found \"1.5\"", ""},
+      {"UnknownStress", tenant_with("engine: stress\n    stress: {kind: drams}"), "7:20",
+       "tenants.0.stress.kind: expected one of sleep, spin, compute, dram, l2, pcie, launch", "Did you mean dram?"},
+      {"NoSms", tenant_with("engine: stress\n    stress: {kind: dram, sms: 0}"), "7:31",
+       "tenants.0.stress.sms: expected an integer from 1 to 1024, found \"0\"", ""},
+      {"SmsOfSpin", tenant_with("engine: stress\n    stress: {kind: spin, sms: 4}"), "7:31",
+       "tenants.0.stress.sms: expected stress.kind compute, dram or l2 beside it, found spin", "",
+       BadInput::only_by_reader},
       {"MinimumAboveMaximum", experiment_with("max_duration_s: 3\nmin_duration_s: 9"), "2:17",
        "min_duration_s: expected at most max_duration_s, which is 3, found 9", "", BadInput::only_by_reader},
+  };
+}
+
+std::vector<BadInput> sweeps() {
+  const auto vary = [](const std::string& what) { return experiment_with("vary: " + what); };
+  return {
+      {"VaryAScalar", vary("3"), "1:7", "vary: expected a map from keys to lists of values, found \"3\"", ""},
+      {"VaryAList", vary("[1]"), "1:7", "vary: expected a map from keys to lists of values, found a list", ""},
+      {"VaryNothing", vary("{}"), "1:7", "vary: expected a map from keys to lists of values, found no key", ""},
+      {"VaryWithoutAList", vary("{seed: 1}"), "1:14", "vary.seed: expected a list of values, found \"1\"", ""},
+      {"VaryOfNoValue", vary("{seed: []}"), "1:14", "vary.seed: expected 1 to 1000 values, found 0", ""},
+      {"VaryOfAMap", vary("{seed: [{a: 1}]}"), "1:15", "vary.seed: expected a value, found a map", ""},
+      {"VaryTheSameValue", vary("{seed: [1, 1]}"), "1:14", "expected each value once, found 1 again", ""},
+      {"VaryAnUnknownKey", vary("{tenants.0.btch_size: [1, 2]}"), "1:30", "tenants.0.btch_size: expected a known key",
+       "Did you mean batch_size?", BadInput::only_by_reader},
+      {"VaryAnUnknownTopKey", vary("{colour: [1]}"), "1:17", "colour: expected a known key", "",
+       BadInput::only_by_reader},
+      {"VaryATenantThatIsNotThere", vary("{tenants.7.batch_size: [1]}"), "1:31",
+       "expected one of the tenants, found \"7.batch_size\"", "There are 0 (distilgpt2)", BadInput::only_by_reader},
+      {"VaryWithABadValue", vary("{tenants.0.batch_size: [1, 0]}"), "1:34",
+       "tenants.0.batch_size: expected an integer from 1 to 65536, found \"0\"", "", BadInput::only_by_reader},
+      {"VaryVary", vary("{vary: [1]}"), "1:8", "vary: expected keys of the experiment, found vary itself", "",
+       BadInput::only_by_reader},
   };
 }
 
@@ -207,7 +241,7 @@ std::vector<BadInput> contradictions() {
 
 std::vector<BadInput> bad_inputs() {
   std::vector<BadInput> all;
-  for (const auto& group : {structure(), keys(), values(), names(), contradictions()})
+  for (const auto& group : {structure(), keys(), values(), names(), contradictions(), sweeps()})
     all.insert(all.end(), group.begin(), group.end());
   return all;
 }

@@ -142,5 +142,51 @@ TEST(Vary, BadOptionsAreRefused) {
   EXPECT_THROW(vary_grid({many, "tenants.0." + many}), Error);
 }
 
+constexpr const char* kSweep = R"(experiment_name: sweep
+vary:
+  tenants.load.stress.kind: [compute, dram]
+  tenants.load.stress.intensity: [0.25, 1]
+  tenants.a.tag: ['8', "x, y"]
+tenants:
+  - {model_name: distilgpt2, name: a, batch_size: 8, seq_len: 128}
+  - {engine: stress, name: load, stress: {kind: l2}}
+)";
+
+TEST(VaryKey, SpansTheGridOfItsValues) {
+  const ExperimentConfig base = parse_config(kSweep, "sweep.yaml");
+  ASSERT_EQ(base.vary.size(), 3u);
+  EXPECT_EQ(base.vary[0].path, "tenants.load.stress.kind");
+  EXPECT_EQ(base.vary[0].where, "sweep.yaml:3:29");
+  const auto cells = grid_of(base.vary);
+  ASSERT_EQ(cells.size(), 8u);
+  EXPECT_EQ(cells.back().suffix, "_kind_dram_intensity_1_tag_x_y");
+  const ExperimentConfig last = parse_config(kSweep, "sweep.yaml", {.set = cells.back().set, .suffix = "_last"});
+  EXPECT_EQ(last.experiment_name, "sweep_last");
+  EXPECT_EQ(last.tenants[1].stress_kind, StressKind::dram);
+  EXPECT_EQ(last.tenants[1].stress_intensity, 1);
+  EXPECT_EQ(last.tenants[0].tag, "x, y");
+  const ExperimentConfig first = parse_config(kSweep, "sweep.yaml", {.set = cells.front().set, .suffix = ""});
+  EXPECT_EQ(first.tenants[1].stress_kind, StressKind::compute);
+  EXPECT_EQ(first.tenants[1].stress_intensity, 0.25);
+  EXPECT_EQ(first.tenants[0].tag, "8");  // the quotes are kept: text, not a number
+}
+
+TEST(VaryKey, IsMultipliedByTheOption) {
+  auto axes = parse_config(kSweep, "sweep.yaml").vary;
+  for (auto& axis : vary_axes({"seed=1,2,3"})) axes.push_back(axis);
+  EXPECT_EQ(grid_of(axes).size(), 24u);
+  for (auto& axis : vary_axes({"tenants.load.stress.kind=l2"})) axes.push_back(axis);
+  EXPECT_THROW(grid_of(axes), Error);  // one key twice
+}
+
+TEST(VaryKey, IsNoPartOfACellsResolvedForm) {
+  EXPECT_FALSE(resolved_json(parse_config(kSweep, "sweep.yaml")).contains("vary"));
+}
+
+TEST(BaselinesKey, IsOffUnlessItIsSet) {
+  EXPECT_FALSE(parse_config(kSweep, "x.yaml").baselines);
+  EXPECT_TRUE(parse_config(std::string(kSweep) + "baselines: true\n", "x.yaml").baselines);
+}
+
 }  // namespace
 }  // namespace cotenant

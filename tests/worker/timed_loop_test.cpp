@@ -144,6 +144,7 @@ TEST(TimedLoop, AllocatesNothing) {
   TwoTokens generating;
   const size_t before = allocations;
   run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 500, ring);
+  run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 50, ring, 20'000);
   run_timed_loop(generating, {.tokens = {}, .rows = 2, .tokens_in = 1, .max_new_tokens = 2}, 20, ring);
   EXPECT_EQ(allocations, before);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/native/ops.h"
+#include "engine/stress/load.h"
 
 // What the CUDA engine's shared object (cotenant_cuda.so) exports: one C function that returns one table. Both sides
 // are built from this header by one build; `version` guards against a stale module beside a newer program.
@@ -33,6 +34,7 @@ struct CudaModule {
   CudaStatus (*status)();
   std::unique_ptr<Ops> (*make_ops)(const OpsOptions& options);  // throws Error
   std::vector<std::shared_ptr<const DeviceShare>> (*split)(const std::string& device, const std::vector<int>& groups);
+  std::unique_ptr<StressLoad> (*make_stressor)(const StressLoadOptions& options);  // throws Error
 };
 
 // The name and type of the exported function.

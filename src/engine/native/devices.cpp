@@ -71,6 +71,13 @@ std::vector<std::shared_ptr<const DeviceShare>> split_device(const std::string& 
   return cuda_module().split(device, groups);
 }
 
+std::unique_ptr<StressLoad> make_stress_load(const StressLoadOptions& options) {
+  if (!options.device.starts_with("cuda"))
+    throw usage_error("stress.kind", fmt::format("loads a CUDA device, and the device is {}", options.device),
+                      "Use device: cuda, or the kinds sleep and spin, which need no device.");
+  return cuda_module().make_stressor(options);
+}
+
 bool has_cpu_engine() {
 #ifdef COTENANT_HAVE_ONEDNN
   return true;

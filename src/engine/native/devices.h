@@ -6,6 +6,7 @@
 
 #include "engine/native/cuda_module.h"
 #include "engine/native/ops.h"
+#include "engine/stress/load.h"
 
 // From a device's name to its Ops. The CPU's are linked in; CUDA's are opened with dlopen when first asked for: the
 // file COTENANT_CUDA_MODULE names, else cotenant_cuda.so beside the executable, else ../lib/cotenant/cotenant_cuda.so.
@@ -17,6 +18,10 @@ std::unique_ptr<Ops> make_ops(const OpsOptions& options);
 // Disjoint parts of a CUDA device, element i of groups[i] of the groups that CudaDevice::sm_groups counts. Throws
 // usage_error where that cannot be.
 std::vector<std::shared_ptr<const DeviceShare>> split_device(const std::string& device, const std::vector<int>& groups);
+
+// A load on a resource of a CUDA device. Throws usage_error on the CPU, which has none of these resources, and when
+// this machine has no such device.
+std::unique_ptr<StressLoad> make_stress_load(const StressLoadOptions& options);
 
 // Whether this build can compute on the CPU (oneDNN was there).
 bool has_cpu_engine();

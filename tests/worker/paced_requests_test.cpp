@@ -1,0 +1,50 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/clock.h"
+#include "engine/options.h"
+#include "worker/timed_loop.h"
+
+namespace cotenant {
+namespace {
+
+std::unique_ptr<Engine> spin(double service_ms) {
+  EngineOptions options;
+  options.kind = EngineOptions::Kind::spin;
+  options.service_ms = service_ms;
+  return make_engine(options);
+}
+
+TEST(TimedLoop, PacesItsRequestsAndCountsFromTheSend) {
+  EventRing ring = EventRing::create(64, 64);
+  const auto engine = spin(0.1);
+  constexpr int64_t period_ns = 2'000'000;
+  const int64_t before_ns = now_ns();
+  EXPECT_EQ(run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 10, ring, period_ns), 10);
+  EXPECT_GE(now_ns() - before_ns, 9 * period_ns);
+  EventSlot event;
+  std::vector<int64_t> tokens;
+  while (ring.take(event, tokens)) {
+    EXPECT_EQ(event.scheduled_ns, event.start_ns);
+    EXPECT_GE(event.start_ns, before_ns + event.iter * period_ns);
+  }
+}
+
+TEST(TimedLoop, HearsTheStopWhileItWaitsForTheNextRequest) {
+  EventRing ring = EventRing::create(64, 64);
+  EventRing worker_side = EventRing::attach(Fd(::dup(ring.fd())));
+  const auto engine = spin(0.1);
+  int64_t requests = 0;
+  constexpr int64_t hour_ns = 3'600'000'000'000;
+  std::thread thread(
+      [&] { requests = run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 0, worker_side, hour_ns); });
+  sleep_until_ns(now_ns() + 30'000'000);
+  ring.request_stop();
+  thread.join();
+  EXPECT_LE(requests, 1);
+}
+
+}  // namespace
+}  // namespace cotenant
