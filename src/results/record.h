@@ -23,6 +23,7 @@ struct SettingsRecord {
   double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
   uint64_t seed = 0;  // of weights, inputs and arrivals
   bool single = false;
+  bool profiled = false;  // kernels were recorded: latencies are inflated
 };
 
 struct HostRecord {

@@ -21,6 +21,7 @@ void fields(Visitor& visit, SettingsRecord& r) {
   visit("sleep_duration_s", r.sleep_duration_s);
   visit("seed", r.seed);
   visit("single", r.single);
+  visit("profiled", r.profiled);
 }
 
 template <class Visitor>
