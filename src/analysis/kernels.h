@@ -86,7 +86,8 @@ struct ProfileAnalysis {
   double percent(double s) const { return window.length_s() > 0 ? 100 * s / window.length_s() : 0; }
 };
 
-// Reads a directory that `cotenant profile` wrote. Throws usage_error for one without kernels, and as read_kernels does.
+// Reads a directory that `cotenant profile` wrote. Throws usage_error for one without kernels, and as read_kernels
+// does.
 ProfileAnalysis analyze_profile(const std::filesystem::path& directory);
 
 }  // namespace cotenant

@@ -10,7 +10,8 @@
 #include <string>
 #include <string_view>
 
-// The Trace Event Format, event by event: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
+// The Trace Event Format, event by event:
+// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 namespace cotenant {
 
 inline constexpr int run_pid = 1;  // the run itself; tenants follow

@@ -59,8 +59,7 @@ void write_activities(EventWriter& events, int pid, KernelRecords& records) {
   Lanes lanes(events, pid);
   for (const KernelActivity& activity : records.activities) {
     const bool is_range = !activity.on_device();
-    const int thread =
-        lanes.thread_for(is_range, is_range ? 0 : activity.stream, activity.start_s, activity.end_s);
+    const int thread = lanes.thread_for(is_range, is_range ? 0 : activity.stream, activity.start_s, activity.end_s);
     events.complete(pid, thread, records.names[activity.name], activity.start_s, activity.end_s,
                     std::string(to_string(activity.kind)).c_str(), is_range ? "{}" : args_of(activity));
   }
@@ -70,7 +69,8 @@ void write_device(EventWriter& events, int pid, const std::vector<std::vector<Ti
   events.metadata(pid, 0, "process_name", "device");
   events.sort_index(pid);
   events.metadata(pid, 1, "thread_name", "busy");
-  for (const TimeSpan& span : spans_with_at_least(tenants, 1)) events.complete(pid, 1, "busy", span.start_s, span.end_s);
+  for (const TimeSpan& span : spans_with_at_least(tenants, 1))
+    events.complete(pid, 1, "busy", span.start_s, span.end_s);
   events.metadata(pid, 2, "thread_name", "kernels of several tenants");
   for (const TimeSpan& span : spans_with_at_least(tenants, 2))
     events.complete(pid, 2, "several tenants", span.start_s, span.end_s);

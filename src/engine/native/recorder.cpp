@@ -31,7 +31,8 @@ fs::path find_module() {
 
 const CuptiModule& open_module() {
   const fs::path path = find_module();
-  if (path.empty()) throw usage_error("profile", "this build cannot record kernels: it was made without CUPTI", kInstall);
+  if (path.empty())
+    throw usage_error("profile", "this build cannot record kernels: it was made without CUPTI", kInstall);
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle)
     throw usage_error(path.string(), fmt::format("the recorder of kernels cannot be loaded: {}", dlerror()), kInstall);

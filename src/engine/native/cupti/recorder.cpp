@@ -206,8 +206,8 @@ class Recorder {
   void take_kernel(const KernelRecord& record) {
     DeviceActivity activity;
     activity.kind = DeviceActivity::Kind::kernel;
-    activity.size = static_cast<uint64_t>(record.gridX) * static_cast<uint64_t>(record.gridY) *
-                    static_cast<uint64_t>(record.gridZ);
+    activity.size =
+        static_cast<uint64_t>(record.gridX) * static_cast<uint64_t>(record.gridY) * static_cast<uint64_t>(record.gridZ);
     activity.threads = static_cast<uint32_t>(record.blockX * record.blockY * record.blockZ);
     take_timed(record, activity, record.name);
   }
@@ -297,12 +297,12 @@ class Recorder {
   std::atomic<int64_t> from_ns_{std::numeric_limits<int64_t>::max()};
   std::mutex mutex_;  // of all that follows
   DeviceRecording recording_;
-  std::vector<uint32_t> correlations_;                   // of recording_.activities
-  std::unordered_map<uint32_t, uint32_t> threads_;       // correlation id of a launch -> thread
+  std::vector<uint32_t> correlations_;              // of recording_.activities
+  std::unordered_map<uint32_t, uint32_t> threads_;  // correlation id of a launch -> thread
   std::unordered_map<uint32_t, DeviceActivity> open_ranges_;
-  std::unordered_map<const void*, size_t> by_pointer_;   // into the next two
-  std::vector<std::string> names_seen_;                  // a pointer may be used again for another text
-  std::vector<uint32_t> indices_;                        // into recording_.names
+  std::unordered_map<const void*, size_t> by_pointer_;  // into the next two
+  std::vector<std::string> names_seen_;                 // a pointer may be used again for another text
+  std::vector<uint32_t> indices_;                       // into recording_.names
   std::unordered_map<std::string, uint32_t> by_text_;
 };
 
