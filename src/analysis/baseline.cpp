@@ -50,6 +50,17 @@ std::vector<fs::path> experiments_in(const fs::path& directory) {
   return found;
 }
 
+bool is_profiled(const LoadedExperiment& experiment) {
+  return experiment.record && experiment.record->settings.profiled;
+}
+
+// One tenant, measured rather than profiled.
+bool is_solo(const fs::path& directory) {
+  if (peek_works(directory).size() != 1) return false;
+  const auto record = read_record(directory);
+  return !record || !record->settings.profiled;
+}
+
 }  // namespace
 
 std::vector<std::string> mismatches(const LoadedExperiment& shared, const LoadedTenant& tenant,
@@ -63,6 +74,9 @@ std::vector<std::string> mismatches(const LoadedExperiment& shared, const Loaded
   if (!shared.record || !alone.record || !tenant.record || !tenant_alone.record) return found;
   const ExperimentRecord &here = *shared.record, &there = *alone.record;
   compare(found, "device", here.device.name, there.device.name);
+  if (here.settings.profiled != there.settings.profiled)
+    found.push_back(fmt::format("profiled: {} here, {} alone", here.settings.profiled ? "yes" : "no",
+                                there.settings.profiled ? "yes" : "no"));
   compare(found, "processor", here.host.cpu, there.host.cpu);
   compare(found, "driver", here.device.driver, there.device.driver);
   compare(found, "commit", here.build.commit, there.build.commit);
@@ -103,6 +117,9 @@ BaselineFinder::Experiment BaselineFinder::load(const fs::path& directory) {
 
 Baseline BaselineFinder::accept(const LoadedExperiment& shared, const LoadedTenant& tenant, Experiment alone,
                                 const LoadedTenant& tenant_alone, std::string why) const {
+  if (is_profiled(*alone))
+    throw usage_error(alone->directory.string(), "was profiled, which makes it slower: it is no baseline",
+                      "Measure it with cotenant run.");
   std::vector<std::string> differences = mismatches(shared, tenant, *alone, tenant_alone);
   if (!differences.empty() && !request_.force_baseline)
     throw usage_error(alone->directory.string(),
@@ -148,7 +165,7 @@ const std::vector<fs::path>& BaselineFinder::solo_experiments(const fs::path& da
   if (!is_new) return at->second;
   for (const fs::path& directory : experiments_in(data_root)) {
     try {
-      if (peek_works(directory).size() == 1) at->second.push_back(directory);
+      if (is_solo(directory)) at->second.push_back(directory);
     } catch (const Error&) {
       // Damaged files of another experiment are no reason to say nothing about this one.
     }

@@ -15,6 +15,7 @@ void add_schema(CLI::App& app, int& exit_code);
 void add_analyze(CLI::App& app, int& exit_code);
 void add_compare(CLI::App& app, int& exit_code);
 void add_trace(CLI::App& app, int& exit_code);
+void add_profile(CLI::App& app, int& exit_code);
 void add_export(CLI::App& app, int& exit_code);
 
 }  // namespace cotenant

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   add_compare(app, exit_code);
   add_export(app, exit_code);
   add_trace(app, exit_code);
+  add_profile(app, exit_code);
   add_models(app, exit_code);
   add_schema(app, exit_code);
   add_doctor(app, exit_code);

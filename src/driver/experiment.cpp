@@ -28,6 +28,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kTickNs = 20'000'000;           // how often rings are drained and conditions looked at
 constexpr int64_t kAheadNs = 50'000'000;          // of T0, at least
 constexpr int64_t kLeaveNs = 10'000'000'000;      // for a worker to leave after a run
+constexpr int64_t kWriteNs = 120'000'000'000;     // and to write down millions of kernels
 constexpr int64_t kLeaveEarlyNs = 1'000'000'000;  // and after an interruption, when it may be anywhere
 
 std::string utc_now() {
@@ -59,14 +60,22 @@ const char* name_of(Stage stage) {
   return "?";
 }
 
+// Each tenant's kernels go beside its events.
+RunPlan with_profile_directories(RunPlan plan, const fs::path& directory) {
+  if (plan.settings.profiled)
+    for (TenantPlan& tenant : plan.tenants)
+      tenant.order.profile_dir = fs::absolute(directory / tenant.record.directory).string();
+  return plan;
+}
+
 // One run, phase by phase. A phase that cannot be finished (a death, a signal, a deadline) is the last one.
 class Run {
  public:
   Run(const RunPlan& plan, const fs::path& directory, RunContext& context)
-      : plan_(plan),
+      : plan_(with_profile_directories(plan, directory)),
         directory_(directory),
         context_(context),
-        deadlines_(Deadlines::of(plan, context.deadline_s)),
+        deadlines_(Deadlines::of(plan_, context.deadline_s)),
         started_ns_(now_ns()),
         telemetry_(plan) {
     record_.settings = plan.settings;
@@ -284,7 +293,7 @@ class Run {
 
   void end() {
     const bool early = halted();
-    crew_->end(now_ns() + (early ? kLeaveEarlyNs : kLeaveNs));
+    crew_->end(now_ns() + (early ? kLeaveEarlyNs : plan_.settings.profiled ? kWriteNs : kLeaveNs));
     if (t0_ns_ != 0) drain();
     phases_.back().end_ns = now_ns();
   }
@@ -383,7 +392,7 @@ class Run {
     }
   }
 
-  const RunPlan& plan_;
+  const RunPlan plan_;
   const fs::path directory_;
   RunContext& context_;
   const Deadlines deadlines_;

@@ -5,8 +5,9 @@
 #include <string_view>
 
 // An experiment as a timeline for ui.perfetto.dev or chrome://tracing, in the Trace Event Format (JSON object form):
-// one process per tenant with its requests as async slices, queueing and each token within them; one process for the
-// run with its phases, the window, and counters of telemetry.
+// one process per tenant with its requests as async slices, queueing and each token within them, and with its kernels
+// where they were recorded (cotenant profile); one process for the run with its phases, the window, and counters of
+// telemetry.
 namespace cotenant {
 
 // Reads <directory> and hands the text on in pieces; memory does not grow with the files. Times are microseconds since

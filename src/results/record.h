@@ -24,6 +24,7 @@ struct SettingsRecord {
   uint64_t seed = 0;              // of weights, inputs and arrivals
   int telemetry_interval_ms = 0;  // 0: no telemetry
   bool single = false;
+  bool profiled = false;  // kernels were recorded: latencies are inflated
 };
 
 struct HostRecord {

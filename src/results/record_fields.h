@@ -22,6 +22,7 @@ void fields(Visitor& visit, SettingsRecord& r) {
   visit("seed", r.seed);
   visit("telemetry_interval_ms", r.telemetry_interval_ms);
   visit("single", r.single);
+  visit("profiled", r.profiled);
 }
 
 template <class Visitor>

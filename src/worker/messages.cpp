@@ -28,6 +28,7 @@ void fields(Visitor& visit, TenantOrder& r) {
   visit("num_warmup", r.num_warmup);
   visit("warmup_s", r.warmup_s);
   visit("fixed_iters", r.fixed_iters);
+  visit("profile_dir", r.profile_dir);
 }
 
 template <class Visitor>

@@ -31,6 +31,7 @@ struct TenantOrder {
   int num_warmup = 0;
   double warmup_s = 0;
   int64_t fixed_iters = 0;  // stop after exactly so many; 0: until the driver says so
+  std::string profile_dir;  // where its kernels are written at the end; empty: they are not recorded
 };
 
 // Driver to worker. The first one is an order; event ring i is the worker's descriptor 4 + i.

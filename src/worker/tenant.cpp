@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -89,6 +90,7 @@ bool Tenant::command_within(int64_t patience_ns) {
 }
 
 void Tenant::live() {
+  thread_id_ = static_cast<uint32_t>(::gettid());
   ::pthread_setname_np(::pthread_self(), order_.name.substr(0, 15).c_str());
   try {
     pin_this_thread(order_.cpus);  // before the engine starts threads, which inherit it

@@ -33,6 +33,7 @@ class Tenant {
   const std::string& name() const { return order_.name; }
   void post(const Command& command);
   bool failed() const { return failed_; }
+  uint32_t thread_id() const { return thread_id_; }  // gettid; 0: not started
 
  private:
   void live();
@@ -61,6 +62,7 @@ class Tenant {
   std::deque<Command> commands_;
   std::atomic<int64_t> t0_ns_{0};  // 0: not yet known
   std::atomic<bool> failed_{false}, leaving_{false};
+  std::atomic<uint32_t> thread_id_{0};
   std::thread thread_;  // last: it uses all of the above
 };
 

@@ -7,12 +7,15 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/native/devices.h"
 #include "process/channel.h"
+#include "worker/kernel_profile.h"
 #include "worker/tenant.h"
 
 namespace cotenant {
@@ -70,9 +73,29 @@ Command receive(Channel& channel) {
   return command_from_json(*line);
 }
 
+std::vector<uint32_t> thread_ids(const std::vector<std::unique_ptr<Tenant>>& tenants) {
+  std::vector<uint32_t> ids;
+  for (const auto& tenant : tenants) ids.push_back(tenant->thread_id());
+  return ids;
+}
+
 void pass_on(const Command& command, const std::vector<std::unique_ptr<Tenant>>& tenants) {
   for (const auto& tenant : tenants)
     if (command.tenant.empty() || command.tenant == tenant->name()) tenant->post(command);
+}
+
+// No tenant can do what its order says.
+int refuse(const Command& order, std::string why, Channel& channel, Outbox& outbox) {
+  std::ranges::replace(why, '\n', ' ');
+  for (const TenantOrder& tenant : order.tenants) {
+    Report report;
+    report.type = "failed";
+    report.tenant = tenant.name;
+    report.error = why;
+    outbox.send(report);
+  }
+  while (receive(channel).type != "exit") continue;
+  return static_cast<int>(ExitCode::internal);
 }
 
 }  // namespace
@@ -82,20 +105,24 @@ int worker_main() {
   Channel channel(inherited(kSocket));
   Outbox outbox(channel);
   const Command order = receive(channel);
+  std::optional<KernelProfile> profile;
   std::vector<std::unique_ptr<Tenant>> tenants;
   try {
+    profile.emplace(order.tenants);  // before anything calls CUDA
     tenants = make_tenants(order, outbox);
   } catch (const Error& error) {
-    for (const TenantOrder& tenant : order.tenants)
-      outbox.send({.type = "failed", .tenant = tenant.name, .error = one_line(error.what())});
-    return static_cast<int>(ExitCode::internal);
+    return refuse(order, error.what(), channel, outbox);
   }
   Command command;
   do {
     command = receive(channel);
+    if (command.type == "go") profile->begin(command.t0_ns);
     pass_on(command, tenants);
   } while (command.type != "exit");
+  const std::vector<uint32_t> threads = thread_ids(tenants);
   const bool failed = std::ranges::any_of(tenants, [](const auto& tenant) { return tenant->failed(); });
+  tenants.clear();  // waits until all have ended
+  profile->end(threads);
   return static_cast<int>(failed ? ExitCode::internal : ExitCode::valid);
 }
 

@@ -1,0 +1,175 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/kernels.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/experiment_path.h"
+#include "cli/live.h"
+#include "config/load.h"
+#include "config/overrides.h"
+#include "driver/series.h"
+#include "engine/native/recorder.h"
+#include "report/profile_text.h"
+#include "report/trace.h"
+#include "results/output_file.h"
+#include "results/reader.h"
+#include "sharing/device.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string config, out;
+  std::vector<std::string> set;
+  std::optional<double> duration_s;
+  size_t top = 10;
+  bool json = false, nsys = false, quiet = false, verbose = false;
+};
+
+// A short window, unless --set asks for another: what the file says is for measuring.
+std::vector<std::string> shortened(const Options& options, const ExperimentConfig& config) {
+  std::vector<std::string> set;
+  if (config.corun == Corun::overlap) set = {"min_duration_s=2", "warmup_s=1"};
+  set.insert(set.end(), options.set.begin(), options.set.end());
+  if (options.duration_s) set.push_back(fmt::format("min_duration_s={}", *options.duration_s));
+  return set;
+}
+
+// The experiment's directory with a suffix, so that a measured run is never replaced.
+std::string output_directory(const Options& options, const ExperimentConfig& config, const char* suffix) {
+  return options.out.empty() ? config.out_dir + suffix : options.out;
+}
+
+// A program on PATH; empty: there is none.
+fs::path find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  std::string rest = path != nullptr ? path : "";
+  while (!rest.empty()) {
+    const size_t colon = rest.find(':');
+    const fs::path candidate = fs::path(rest.substr(0, colon)) / name;
+    if (::access(candidate.c_str(), X_OK) == 0 && fs::is_regular_file(candidate)) return candidate;
+    rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
+  }
+  return {};
+}
+
+// This process becomes `nsys profile ... cotenant run ...`.
+[[noreturn]] void become_nsys(const Options& options) {
+  const fs::path nsys = find_program("nsys");
+  if (nsys.empty())
+    throw usage_error(
+        "--nsys", "there is no nsys on PATH",
+        "Install Nsight Systems: developer.nvidia.com/nsight-systems, or NVIDIA's package nsight-systems.");
+  const ExperimentConfig config = load_config(options.config, {.set = options.set, .suffix = ""});
+  const std::string out = output_directory(options, config, "_nsys");
+  std::error_code error;
+  fs::create_directories(out, error);
+  if (error) throw usage_error(out, "cannot be created: " + error.message(), "Choose another --out.");
+  std::vector<std::string> arguments = {nsys.string(),
+                                        "profile",
+                                        "-o",
+                                        out + "/nsys",
+                                        "--trace=cuda,nvtx",
+                                        "--force-overwrite",
+                                        "true",
+                                        fs::read_symlink("/proc/self/exe").string(),
+                                        "run",
+                                        options.config,
+                                        "--no-save"};
+  for (const std::string& change : shortened(options, config)) arguments.insert(arguments.end(), {"--set", change});
+  fmt::print(stderr, "nsys writes {}/nsys.nsys-rep: open it with nsys-ui, or nsys stats\n", out);
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  ::execv(nsys.c_str(), pointers.data());
+  throw system_error(nsys.string(), "execv");
+}
+
+PlannedExperiment plan_profile(const Options& options) {
+  const ExperimentConfig measured = load_config(options.config, {.set = options.set, .suffix = ""});
+  const std::string device = resolve_device(measured.device);
+  if (!device.starts_with("cuda"))
+    throw usage_error("profile", fmt::format("kernels can be recorded on CUDA devices only; the device is {}", device),
+                      "On a CPU, cotenant run and cotenant trace show when requests ran.");
+  cupti_module();  // throws where it is missing, before anything is started
+  ConfigChanges changes{.set = shortened(options, measured), .suffix = ""};
+  changes.set.push_back(text_override("out_dir", output_directory(options, measured, "_profile")));
+  const ExperimentConfig config = load_config(options.config, changes);
+  if (const auto measured_there = read_record(config.out_dir); measured_there && !measured_there->settings.profiled)
+    throw usage_error(config.out_dir, "holds a measured run, which a profiled one does not replace",
+                      "Choose another --out.");
+  PlannedExperiment planned{.name = config.experiment_name, .plan = make_plan(config, read_machine()), .error = {}};
+  planned.plan->baselines.clear();
+  RunPlan& run = planned.plan->run;
+  run.settings.profiled = true;
+  run.warnings.push_back({"kernels were recorded: the latencies of a profiled run are inflated",
+                          "take them from cotenant run, never from here"});
+  for (TenantPlan& tenant : run.tenants) tenant.out_dir.clear();  // where measured files may be
+  return planned;
+}
+
+// What is made of the kernels, into the directory and to standard output.
+void report(const fs::path& directory, const Options& options) {
+  const ProfileAnalysis profile = analyze_profile(directory);
+  write_file(directory / "profile.json", profile_json(profile));
+  write_file(directory / "profile.csv", profile_csv(profile));
+  const fs::path trace = directory / "profile_trace.json";
+  OutputFile file(trace);
+  write_trace(directory, [&](std::string_view text) { file.write(text); });
+  file.close();
+  print_all(options.json ? profile_json(profile) : profile_text(profile, options.top, colour_wanted()));
+  fmt::print(stderr, "files: {}\ntimeline: {} (open it in ui.perfetto.dev)\n", directory.string(), trace.string());
+}
+
+int profile(const Options& options) {
+  if (options.nsys) become_nsys(options);
+  const std::vector<PlannedExperiment> planned = {plan_profile(options)};
+  SeriesOptions series;
+  series.command = fmt::format("cotenant profile {}", options.config);
+  LiveView view(options.quiet);
+  const SeriesEvents events{.show = [&](const LiveRun& run) { view.show(run); },
+                            .log =
+                                [&](const std::string& tenant, const std::string& line) {
+                                  if (options.verbose) view.line(fmt::format("[{}] {}", tenant, line));
+                                },
+                            .notice = [&](const std::string& line) { view.line(line); },
+                            .finished = {}};
+  const ExperimentOutcome outcome = run_series(planned, series, events).front();
+  view.clear();
+  if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", outcome.error);
+  for (const std::string& reason : outcome.reasons) fmt::print(stderr, "cotenant: {}\n", reason);
+  if (outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid) return static_cast<int>(outcome.code);
+  report(outcome.directory, options);
+  return static_cast<int>(outcome.code);
+}
+
+}  // namespace
+
+void add_profile(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("profile", "Records what the kernels of each tenant did, in a run of its own");
+  command->add_option("config", options->config, "A YAML file")->required();
+  command->add_option("--set", options->set, "key=value: changes the configuration")->allow_extra_args(false);
+  command->add_option("--out", options->out, "Directory of the results; default: <out_dir>_profile")->type_name("DIR");
+  command->add_option("--duration", options->duration_s, "Least seconds to record; default: 2")
+      ->check(CLI::Range(0.01, 600.0));
+  command->add_option("--top", options->top, "Kernels to print of each tenant; default: 10")
+      ->check(CLI::Range(1, 1000000));
+  command->add_flag("--json", options->json, "JSON instead of tables");
+  command->add_flag("--nsys", options->nsys, "Run under Nsight Systems instead");
+  command->add_flag("--quiet,-q", options->quiet, "No progress");
+  command->add_flag("--verbose,-v", options->verbose, "What workers print");
+  command->callback([options, &exit_code] { exit_code = profile(*options); });
+}
+
+}  // namespace cotenant

@@ -1,0 +1,63 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "analysis/kernels.h"
+#include "command.h"
+#include "config/load.h"
+#include "config/overrides.h"
+#include "driver/series.h"
+
+namespace cotenant {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+class ProfiledRun : public DriverTest {
+ protected:
+  // Two tenants of known cost, with what `module` records of them.
+  ExperimentOutcome profile(const std::string& module) const {
+    write("pair.yaml",
+          "experiment_name: pair\ndevice: cpu\nmin_duration_s: 0.1\nwarmup_s: 0\ntenants:\n"
+          "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
+          "  - {name: b, engine: stress, stress: {kind: sleep, service_ms: 2}, num_iters: 20}\n");
+    const ExperimentConfig config =
+        load_config(at("pair.yaml").string(), {.set = {text_override("out_dir", at("out").string())}, .suffix = ""});
+    PlannedExperiment planned{.name = "pair", .plan = make_plan(config, read_machine()), .error = {}};
+    planned.plan->run.settings.profiled = true;
+    SeriesOptions options;
+    options.executable = COTENANT_BINARY;
+    ::setenv("COTENANT_CUPTI_MODULE", module.c_str(), 1);
+    ExperimentOutcome outcome = run_series({planned}, options, {}).front();
+    ::unsetenv("COTENANT_CUPTI_MODULE");
+    return outcome;
+  }
+};
+
+TEST_F(ProfiledRun, HasTheKernelsOfEachTenant) {
+  const ExperimentOutcome outcome = profile(COTENANT_MADE_RECORDER);
+  ASSERT_EQ(outcome.code, ExitCode::valid) << outcome.error << testing::PrintToString(outcome.reasons);
+  EXPECT_TRUE(record("out").settings.profiled);
+  for (const char* tenant : {"a", "b"}) {
+    const KernelRecords records = read_kernels(at("out") / tenant);
+    ASSERT_THAT(records.activities, SizeIs(2));
+    EXPECT_NEAR(records.activities[0].start_s, 0.001, 1e-12);  // since T0
+    EXPECT_NEAR(records.activities[0].end_s, 0.003, 1e-12);
+    EXPECT_EQ(records.names[records.activities[0].name], "second");
+    EXPECT_EQ(records.activities[1].size, 8u);
+    EXPECT_EQ(records.missing, 3u);
+    EXPECT_THAT(records.problem, HasSubstr("dropped by CUPTI"));
+  }
+}
+
+TEST_F(ProfiledRun, SaysWhyItCannotRecord) {
+  const ExperimentOutcome outcome = profile(at("no_such_module.so").string());
+  EXPECT_EQ(outcome.code, ExitCode::tenant_died);
+  EXPECT_THAT(testing::PrintToString(outcome.reasons), HasSubstr("the recorder of kernels cannot be loaded"));
+}
+
+}  // namespace
+}  // namespace cotenant
