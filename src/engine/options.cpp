@@ -10,10 +10,14 @@ namespace cotenant {
 namespace {
 
 std::unique_ptr<Engine> make_device_stress(const EngineOptions& options, StressLoad::Kind kind) {
-  return std::make_unique<CalibratedEngine>(
-      make_stress_load(
-          {.kind = kind, .device = options.device, .sms = options.sms, .spin = options.wait == Wait::spin}),
-      options.service_ms);
+  return std::make_unique<CalibratedEngine>(make_stress_load({.kind = kind,
+                                                              .device = options.device,
+                                                              .sms = options.sms,
+                                                              .spin = options.wait == Wait::spin,
+                                                              .share = options.share,
+                                                              .priority = options.priority,
+                                                              .memory_limit_bytes = options.memory_limit_bytes}),
+                                            options.service_ms);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "engine/native/cuda/device.h"
 #include "engine/native/cuda/handles.h"
+#include "engine/native/cuda/stream.h"
 #include "engine/stress/cuda/kernels.h"
 
 namespace cotenant {
@@ -18,14 +19,14 @@ constexpr double giga = 1e-9;
 class CudaLoad : public StressLoad {
  public:
   explicit CudaLoad(const StressLoadOptions& options)
-      : options_(options), device_(open_device(options.device)), sms_(sms_of(options, device_)) {}
+      : options_(options), device_(open_device(options.device, options.share.get())), sms_(sms_of(options, device_)) {}
 
   MemoryNeed memory_needed() const override { return {.activation_bytes = bytes()}; }
   int footprint_sms() const override { return sms_; }
 
   void allocate() override {
-    require_free_memory(options_.device, bytes());
-    stream_ = make_stream();
+    require_free_memory(options_.device, bytes(), options_.memory_limit_bytes);
+    stream_ = make_stream_on(options_.share.get(), options_.priority);
     const unsigned flags = options_.spin ? cudaEventDefault : cudaEventBlockingSync;
     begin_ = make_event(flags);
     end_ = make_event(flags);
