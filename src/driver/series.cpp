@@ -13,6 +13,7 @@
 #include "base/temporary_directory.h"
 #include "base/text.h"
 #include "results/experiment_dir.h"
+#include "results/reader.h"
 #include "worker/messages.h"
 
 namespace cotenant {
@@ -74,7 +75,7 @@ class Series {
     const bool complete = outcome.code == ExitCode::valid || outcome.code == ExitCode::invalid;
     if (complete) {
       directory.commit();
-      if (outcome.code == ExitCode::valid) remember_baselines(plan, path);
+      remember_baselines(plan, path);
       outcome.directory = path;
       copy_elsewhere(plan.run, path);
     } else {
@@ -121,9 +122,11 @@ class Series {
 
   void remember_baselines(const ExperimentPlan& plan, const fs::path& path) {
     if (!options_.save || options_.repeats > 1) return;
-    for (const BaselinePlan& baseline : plan.baselines)
-      if (holds_complete_run(path / "baselines" / baseline.directory))
-        measured_.emplace(identity_of(baseline.run), path / "baselines" / baseline.directory);
+    for (const BaselinePlan& baseline : plan.baselines) {
+      const fs::path measured = path / "baselines" / baseline.directory;
+      const auto record = read_record(measured);  // none: this experiment has measured no baselines
+      if (record && record->validity.valid) measured_.emplace(identity_of(baseline.run), measured);
+    }
   }
 
   // False: it is to be measured.
