@@ -127,6 +127,9 @@ class Recorder {
     uint64_t theirs = 0;
     if (cuptiGetTimestamp(&theirs) != CUPTI_SUCCESS) check("cuptiActivityRegisterTimestampCallback", result);
     shift_ns_ = (before_ns + now_ns()) / 2 - static_cast<int64_t>(theirs);
+    recording_.problem = fmt::format(
+        "CUPTI refused the host's clock ({}): times were moved there from its own, and may be off by microseconds",
+        text_of(result));
   }
 
   int64_t host_ns(uint64_t of_cupti) const { return static_cast<int64_t>(of_cupti) + shift_ns_; }
