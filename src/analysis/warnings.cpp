@@ -162,6 +162,9 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
 
 void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
   Warnings& warnings = analysis.warnings;
+  if (experiment.record && experiment.record->settings.profiled)
+    warnings.push_back(
+        "kernels were recorded: the latencies of a profiled run are inflated: take them from cotenant run.");
   if (experiment.record)
     for (const WarningRecord& warning : experiment.record->validity.warnings)
       if (!warning.what.starts_with("too few samples"))  // said below, of all tenants at once

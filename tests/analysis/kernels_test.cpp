@@ -13,6 +13,7 @@ namespace cotenant {
 namespace {
 
 using Kind = KernelActivity::Kind;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -136,6 +137,9 @@ TEST_F(Profile, FollowsFromTheFiles) {
   ASSERT_EQ(profile.tenants.size(), 2u);
   EXPECT_NEAR(profile.tenants[0].busy_s, 0.5, 1e-9);
   EXPECT_THAT(profile.warnings, ElementsAre(HasSubstr("b: 2 records were dropped")));
+  AnalysisRequest request;
+  request.directory = root_ / "pair_profile";
+  EXPECT_THAT(analyze_experiment(request).warnings, Contains(HasSubstr("latencies of a profiled run are inflated")));
 }
 
 TEST_F(Profile, OfADirectoryWithoutKernelsIsRefused) {

@@ -1,4 +1,7 @@
-#include <utility>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
 
 #include "base/version.h"
 #include "engine/native/cupti_module.h"
@@ -9,6 +12,20 @@ namespace cotenant {
 namespace {
 
 int64_t from_ns = 0;
+std::map<std::string, uint32_t> thread_named;  // a tenant's thread bears its name
+
+void note_threads() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    thread_named[name] = static_cast<uint32_t>(std::stoul(task.path().filename().string()));
+  }
+}
+
+void keep_from(int64_t instant_ns) {
+  from_ns = instant_ns;
+  note_threads();
+}
 
 DeviceRecording made_recording() {
   DeviceRecording recording;
@@ -25,6 +42,8 @@ DeviceRecording made_recording() {
                            .threads = 64,
                            .name = 0,
                            .stream = 7}};
+  recording.activities[0].thread = thread_named["a"];
+  recording.activities[1].thread = thread_named["b"];
   recording.dropped = 3;
   return recording;
 }
@@ -34,7 +53,6 @@ DeviceRecording made_recording() {
 
 extern "C" __attribute__((visibility("default"))) const cotenant::CuptiModule* cotenant_cupti_module() {
   static const cotenant::CuptiModule module{cotenant::version(), [](const cotenant::CuptiOptions&) {},
-                                            [](int64_t instant_ns) { cotenant::from_ns = instant_ns; },
-                                            cotenant::made_recording};
+                                            cotenant::keep_from, cotenant::made_recording};
   return &module;
 }

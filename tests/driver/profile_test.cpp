@@ -12,14 +12,13 @@
 namespace cotenant {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
 
 class ProfiledRun : public DriverTest {
  protected:
   // Two tenants of known cost, with what `module` records of them.
-  ExperimentOutcome profile(const std::string& module) const {
+  ExperimentOutcome profile(const std::string& module, bool one_worker = false) const {
     write("pair.yaml",
           "experiment_name: pair\ndevice: cpu\nmin_duration_s: 0.1\nwarmup_s: 0\ntenants:\n"
           "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
@@ -28,6 +27,7 @@ class ProfiledRun : public DriverTest {
         load_config(at("pair.yaml").string(), {.set = {text_override("out_dir", at("out").string())}, .suffix = ""});
     PlannedExperiment planned{.name = "pair", .plan = make_plan(config, read_machine()), .error = {}};
     planned.plan->run.settings.profiled = true;
+    planned.plan->run.one_worker = one_worker;
     SeriesOptions options;
     options.executable = COTENANT_BINARY;
     ::setenv("COTENANT_CUPTI_MODULE", module.c_str(), 1);
@@ -51,6 +51,17 @@ TEST_F(ProfiledRun, HasTheKernelsOfEachTenant) {
     EXPECT_EQ(records.missing, 3u);
     EXPECT_THAT(records.problem, HasSubstr("dropped by CUPTI"));
   }
+}
+
+// Tenants as threads of one process: a kernel is that tenant's whose thread launched it.
+TEST_F(ProfiledRun, TellsTheThreadsOfOneProcessApart) {
+  const ExperimentOutcome outcome = profile(COTENANT_MADE_RECORDER, true);
+  ASSERT_EQ(outcome.code, ExitCode::valid) << outcome.error << testing::PrintToString(outcome.reasons);
+  const KernelRecords a = read_kernels(at("out") / "a"), b = read_kernels(at("out") / "b");
+  ASSERT_THAT(a.activities, SizeIs(1));
+  ASSERT_THAT(b.activities, SizeIs(1));
+  EXPECT_EQ(a.names[a.activities[0].name], "second");
+  EXPECT_EQ(b.names[b.activities[0].name], "first");
 }
 
 TEST_F(ProfiledRun, SaysWhyItCannotRecord) {

@@ -32,7 +32,7 @@ struct DeviceRecording {
 };
 
 struct CuptiOptions {
-  uint64_t most = 5'000'000;  // activities kept in memory, about 56 bytes each
+  uint64_t most = 5'000'000;  // activities kept in memory, 48 bytes each
 };
 
 struct CuptiModule {

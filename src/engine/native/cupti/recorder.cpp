@@ -46,6 +46,9 @@ const char* remedy_for(CUptiResult result) {
       return "Another profiler is at work in this process (Nsight Systems, for example): run without it.";
     case CUPTI_ERROR_NOT_INITIALIZED:
       return "CUPTI found no usable driver: `cotenant doctor` tells what there is.";
+    case CUPTI_ERROR_UNKNOWN:
+      return "CUPTI cannot use the driver: is there one, and is it at least as new as CUPTI's CUDA version? "
+             "`cotenant doctor` tells.";
     default:
       return "Is libcupti of the same CUDA version as the driver, or older? `cotenant doctor` shows the driver's.";
   }
@@ -82,11 +85,9 @@ class Recorder {
   void start(const CuptiOptions& options) {
     options_ = options;
     offer_nvtx();
-    // System ids, which a tenant's thread can be recognised by.
-    check("cuptiSetThreadIdType", cuptiSetThreadIdType(CUPTI_ACTIVITY_THREAD_ID_TYPE_SYSTEM));
-    check("cuptiActivityRegisterTimestampCallback",
-          cuptiActivityRegisterTimestampCallback([]() -> uint64_t { return static_cast<uint64_t>(now_ns()); }));
+    cuptiSetThreadIdType(CUPTI_ACTIVITY_THREAD_ID_TYPE_SYSTEM);  // as gettid; without them a thread is not known
     check("cuptiActivityRegisterCallbacks", cuptiActivityRegisterCallbacks(on_buffer_wanted, on_buffer_complete));
+    set_clock();
     check("kernels", cuptiActivityEnable(CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL));
     check("copies", cuptiActivityEnable(CUPTI_ACTIVITY_KIND_MEMCPY));
     check("fills", cuptiActivityEnable(CUPTI_ACTIVITY_KIND_MEMSET));
@@ -116,6 +117,22 @@ class Recorder {
     if (result != CUPTI_SUCCESS)
       throw usage_error("profile", fmt::format("CUPTI refuses: {}: {}", what, text_of(result)), remedy_for(result));
   }
+
+  // Records in CLOCK_MONOTONIC. A CUPTI that will not use our clock has its own, at a distance that is measured once.
+  void set_clock() {
+    const CUptiResult result =
+        cuptiActivityRegisterTimestampCallback([]() -> uint64_t { return static_cast<uint64_t>(now_ns()); });
+    if (result == CUPTI_SUCCESS) return;
+    const int64_t before_ns = now_ns();
+    uint64_t theirs = 0;
+    if (cuptiGetTimestamp(&theirs) != CUPTI_SUCCESS) check("cuptiActivityRegisterTimestampCallback", result);
+    shift_ns_ = (before_ns + now_ns()) / 2 - static_cast<int64_t>(theirs);
+    recording_.problem = fmt::format(
+        "CUPTI refused the host's clock ({}): times were moved there from its own, and may be off by microseconds",
+        text_of(result));
+  }
+
+  int64_t host_ns(uint64_t of_cupti) const { return static_cast<int64_t>(of_cupti) + shift_ns_; }
 
   // NVTX asks this variable, at its first use in each module, for the library that wants its ranges.
   static void offer_nvtx() {
@@ -180,7 +197,7 @@ class Recorder {
         break;
       case CUPTI_ACTIVITY_KIND_RUNTIME: {
         const auto& call = reinterpret_cast<const CUpti_ActivityAPI&>(record);
-        if (static_cast<int64_t>(call.end) >= from_ns_) threads_[call.correlationId] = call.threadId;
+        if (host_ns(call.end) >= from_ns_) threads_[call.correlationId] = call.threadId;
         break;
       }
       default:
@@ -196,8 +213,8 @@ class Recorder {
       if (from_ns_ != std::numeric_limits<int64_t>::max()) ++recording_.untimed;
       return;
     }
-    activity.start_ns = static_cast<int64_t>(start);
-    activity.end_ns = static_cast<int64_t>(end);
+    activity.start_ns = host_ns(start);
+    activity.end_ns = host_ns(end);
     activity.stream = record.streamId;
     activity.graph = record.graphId;
     keep(activity, name, record.correlationId);
@@ -229,7 +246,7 @@ class Recorder {
   // A range is two records of one id; only the first one has the name.
   void take_marker(const CUpti_ActivityMarker2& record) {
     const uint32_t id = record.id;
-    const auto at_ns = static_cast<int64_t>(record.timestamp);
+    const int64_t at_ns = host_ns(record.timestamp);
     if ((record.flags & CUPTI_ACTIVITY_FLAG_MARKER_START) != 0) {
       DeviceActivity range;
       range.kind = DeviceActivity::Kind::range;
@@ -294,6 +311,7 @@ class Recorder {
   }
 
   CuptiOptions options_;
+  int64_t shift_ns_ = 0;  // from CUPTI's clock to ours
   std::atomic<int64_t> from_ns_{std::numeric_limits<int64_t>::max()};
   std::mutex mutex_;  // of all that follows
   DeviceRecording recording_;
