@@ -39,7 +39,8 @@ RunTelemetry::RunTelemetry(const RunPlan& plan)
     : interval_ns_(int64_t{plan.settings.telemetry_interval_ms} * 1'000'000),
       is_cuda_(plan.settings.device.starts_with("cuda")) {
   if (!is_cuda_) return;
-  for (const TenantPlan& tenant : plan.tenants) computes_on_gpu_ |= tenant.record.engine == "native";
+  for (const TenantPlan& tenant : plan.tenants)
+    computes_on_gpu_ |= tenant.order.engine != "sleep" && tenant.order.engine != "spin";
   nvml_ = Nvml::open(nvml_gap_);
   if (!nvml_) return;
   device_.emplace(nvml_, plan.device.uuid);

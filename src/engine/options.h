@@ -29,9 +29,9 @@ struct EngineOptions {
   int max_new_tokens = 0;      // 0: forward passes; else prefill and greedy decode
   int threads = 1;             // host threads that compute (CPU engine)
   Wait wait = Wait::spin;
-  std::shared_ptr<const DeviceShare> share;  // a part of a CUDA device; null: all of it
-  int priority = 0;                          // on a CUDA device: higher is more urgent
-  size_t memory_limit_bytes = 0;             // of device memory; 0: what there is
+  std::shared_ptr<const DeviceShare> share = {};  // a part of a CUDA device; null: all of it
+  int priority = 0;                               // on a CUDA device: higher is more urgent
+  size_t memory_limit_bytes = 0;                  // of device memory; 0: what there is
 
   // stress: all kinds but native
   double service_ms = 1;  // a request takes this long alone

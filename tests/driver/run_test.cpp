@@ -194,7 +194,7 @@ TEST_F(DriverTest, PartitionsTheCores) {
 
 TEST_F(DriverTest, SaysOnceThatWeightsAreRandomAndWhy) {
   const Finished finished =
-      run("run --model distilgpt2 --model distilgpt2 --device cpu --batch-size 1 --seq-len 2 --num-iters 1"
+      run("run --model distilgpt2 --model distilgpt2 --device cpu --batch-size 1 --seq-len 2 --num-iters 5"
           " --num-warmup 1 --warmup-s 0 --min-duration-s 0.1 --no-save",
           "HF_HUB_CACHE=$PWD/empty");
   ASSERT_EQ(finished.status.code, 0) << finished.err;

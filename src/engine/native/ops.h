@@ -114,9 +114,9 @@ struct OpsOptions {
   std::string label;     // of the tenant and its model, for profilers
 
   // CUDA
-  std::shared_ptr<const DeviceShare> share;  // to which all work is confined; null: the whole device
-  int priority = 0;                          // of its stream: higher is more urgent
-  size_t memory_limit_bytes = 0;             // of the reserve; 0: what the device has
+  std::shared_ptr<const DeviceShare> share = {};  // to which all work is confined; null: the whole device
+  int priority = 0;                               // of its stream: higher is more urgent
+  size_t memory_limit_bytes = 0;                  // of the reserve; 0: what the device has
 };
 
 class Ops {

@@ -38,11 +38,11 @@ class StressLoad {
 struct StressLoadOptions {
   StressLoad::Kind kind = StressLoad::Kind::compute;
   std::string device = "cuda:0";
-  int sms = 0;                               // of compute, dram and l2; 0: all that this process sees
-  bool spin = true;                          // how the host waits
-  std::shared_ptr<const DeviceShare> share;  // to which its kernels are confined; null: the whole device
-  int priority = 0;                          // of its stream: higher is more urgent
-  size_t memory_limit_bytes = 0;             // 0: what the device has
+  int sms = 0;                                    // of compute, dram and l2; 0: all that this process sees
+  bool spin = true;                               // how the host waits
+  std::shared_ptr<const DeviceShare> share = {};  // to which its kernels are confined; null: the whole device
+  int priority = 0;                               // of its stream: higher is more urgent
+  size_t memory_limit_bytes = 0;                  // 0: what the device has
 };
 
 }  // namespace cotenant
