@@ -17,11 +17,13 @@
 #include "config/overrides.h"
 #include "driver/series.h"
 #include "engine/native/recorder.h"
+#include "process/signals.h"
 #include "report/profile_text.h"
 #include "report/trace.h"
 #include "results/output_file.h"
 #include "results/reader.h"
 #include "sharing/device.h"
+#include "sharing/mps.h"
 
 namespace cotenant {
 namespace {
@@ -131,6 +133,8 @@ void report(const fs::path& directory, const Options& options) {
 
 int profile(const Options& options) {
   if (options.nsys) become_nsys(options);
+  SignalWatch signals;  // before a driver starts threads
+  be_no_mps_client();
   const std::vector<PlannedExperiment> planned = {plan_profile(options)};
   SeriesOptions series;
   series.command = fmt::format("cotenant profile {}", options.config);
@@ -142,7 +146,7 @@ int profile(const Options& options) {
                                 },
                             .notice = [&](const std::string& line) { view.line(line); },
                             .finished = {}};
-  const ExperimentOutcome outcome = run_series(planned, series, events).front();
+  const ExperimentOutcome outcome = run_series(planned, signals, series, events).front();
   view.clear();
   if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", outcome.error);
   for (const std::string& reason : outcome.reasons) fmt::print(stderr, "cotenant: {}\n", reason);

@@ -273,13 +273,14 @@ std::string command_line() {
 
 int run(RunFlags& flags) {
   check_flags(flags);
+  SignalWatch signals;  // before a driver starts threads
   be_no_mps_client();
   flags.series.command = command_line();
   flags.series.save = !flags.no_save;
   const std::vector<Source> sources = sources_of(flags);
   const std::vector<PlannedExperiment> planned = plan_all(flags, sources);
   Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep));
-  const std::vector<ExperimentOutcome> outcomes = run_series(planned, flags.series, printer.events());
+  const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
   printer.end(outcomes, planned.size());
   return static_cast<int>(exit_code_of(outcomes));
 }

@@ -151,6 +151,8 @@ void Crew::note(const Report& report) {
     if (report.type == "loaded") {
       tenant.report.weights_origin = report.weights_origin;
       tenant.report.sm_count = report.sm_count;
+      tenant.report.weights_bytes = report.weights_bytes;
+      tenant.report.activation_bytes = report.activation_bytes;
     }
     if (report.type == "prepared") tenant.report.stress = report.stress;
     if (report.type == "warm") {

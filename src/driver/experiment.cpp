@@ -348,6 +348,10 @@ class Run {
     tenant.resident_bytes = state.report.resident_bytes;
     tenant.pid = crew_->pid_of(i);
     if (state.report.sm_count > 0) tenant.sm_granted = state.report.sm_count;
+    if (state.report.weights_bytes + state.report.activation_bytes > 0) {
+      tenant.weights_bytes = state.report.weights_bytes;
+      tenant.activation_bytes = state.report.activation_bytes;
+    }
     finish_stress(tenant, state.report.stress);
     if (!state.report.weights_origin.empty()) tenant.weights_origin = state.report.weights_origin;
     if (!samples.empty() && samples.front().start_s) tenant.start_skew_us = *samples.front().start_s * 1e6;

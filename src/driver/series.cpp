@@ -23,9 +23,10 @@ namespace fs = std::filesystem;
 
 class Series {
  public:
-  Series(const SeriesOptions& options, const SeriesEvents& events)
+  Series(SignalWatch& signals, const SeriesOptions& options, const SeriesEvents& events)
       : options_(options),
         events_(events),
+        signals_(signals),
         keeper_(options.executable),
         context_{.keeper = keeper_,
                  .signals = signals_,
@@ -179,9 +180,10 @@ class Series {
     for (const TenantPlan& tenant : run.tenants) {
       const TenantRecord& record = tenant.record;
       if (record.weights_origin.empty()) continue;
-      const std::string line =
-          fmt::format("{}: {}; needs {} for weights and {} for activations", record.model, record.weights_origin,
-                      format_bytes(record.weights_bytes), format_bytes(record.activation_bytes));
+      std::string line = fmt::format("{}: {}", record.model, record.weights_origin);
+      if (record.weights_bytes > 0)  // on a GPU the worker finds it out
+        line += fmt::format("; needs {} for weights and {} for activations", format_bytes(record.weights_bytes),
+                            format_bytes(record.activation_bytes));
       if (told.insert(line).second) notice(line);
     }
   }
@@ -192,7 +194,7 @@ class Series {
 
   const SeriesOptions& options_;
   const SeriesEvents& events_;
-  SignalWatch signals_;
+  SignalWatch& signals_;
   Keeper keeper_;
   RunContext context_;
   bool ran_before_ = false;
@@ -229,9 +231,9 @@ std::string identity_of(const RunPlan& baseline) {
   return text;
 }
 
-std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments,
+std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments, SignalWatch& signals,
                                           const SeriesOptions& options, const SeriesEvents& events) {
-  Series series(options, events);
+  Series series(signals, options, events);
   std::vector<ExperimentOutcome> outcomes;
   for (const PlannedExperiment& experiment : experiments) {
     outcomes.push_back(series.run(experiment));

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "driver/experiment.h"
+#include "process/signals.h"
 
 // Everything one `cotenant run` does: several experiments, each with baselines and repeats, into directories that
 // change only when a run is complete.
@@ -57,8 +58,10 @@ std::string identity_of(const RunPlan& baseline);
 
 // Runs them in order. A baseline that an earlier experiment of the series has measured is copied from there, unless
 // there are repeats, which are there to show what drifts. The first failure ends the series unless keep_going, an
-// interruption always does. Throws only when nothing could be started.
-std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments,
+// interruption always does. Throws only when nothing could be started. `signals` must be older than every thread of
+// this process, those included that the GPU's driver starts when it is asked what devices there are: a thread that does
+// not block a signal dies of it, and the process with it.
+std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments, SignalWatch& signals,
                                           const SeriesOptions& options, const SeriesEvents& events);
 
 // The first failure's, or valid.

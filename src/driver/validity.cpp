@@ -127,7 +127,8 @@ void check_faults(ExperimentRecord& record) {
   if (!record.daemon.death.empty())
     record.validity.reasons.push_back("the MPS daemon ended before its time: " + record.daemon.death);
   const bool fault = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) {
-    return tenant.exit.died && tenant.exit.last_error.find("cudaError") != std::string::npos;
+    return tenant.exit.died && tenant.exit.last_error.find("cudaError") != std::string::npos &&
+           tenant.exit.last_error.find("cudaErrorMemoryAllocation") == std::string::npos;
   });
   if (fault)
     record.validity.reasons.push_back(

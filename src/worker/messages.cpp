@@ -45,6 +45,8 @@ void fields(Visitor& visit, Report& r) {
   visit("tenant", r.tenant);
   visit("weights_origin", r.weights_origin);
   visit("sm_count", r.sm_count);
+  visit("weights_bytes", r.weights_bytes);
+  visit("activation_bytes", r.activation_bytes);
   visit("longest_pass_ns", r.longest_pass_ns);
   visit("resident_bytes", r.resident_bytes);
   visit("stress", r.stress);

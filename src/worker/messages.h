@@ -46,14 +46,15 @@ struct Command {
 struct Report {
   std::string type;  // "loaded", "prepared", "warm", "done", "failed"
   std::string tenant;
-  std::string weights_origin{};              // loaded
-  int sm_count = 0;                          // loaded: the multiprocessors it has on a CUDA device
-  int64_t longest_pass_ns = 0;               // warm
-  std::optional<uint64_t> resident_bytes{};  // warm
-  std::optional<StressRecord> stress{};      // prepared: of a stressor that has calibrated itself
-  int64_t requests = 0;                      // done: recorded
-  UsageRecord usage{};                       // done: between T0 and the last request
-  std::string error{};                       // failed: in one line, with what to do
+  std::string weights_origin{};                      // loaded
+  int sm_count = 0;                                  // loaded: the multiprocessors it has on a CUDA device
+  uint64_t weights_bytes = 0, activation_bytes = 0;  // loaded: what it takes of the device
+  int64_t longest_pass_ns = 0;                       // warm
+  std::optional<uint64_t> resident_bytes{};          // warm
+  std::optional<StressRecord> stress{};              // prepared: of a stressor that has calibrated itself
+  int64_t requests = 0;                              // done: recorded
+  UsageRecord usage{};                               // done: between T0 and the last request
+  std::string error{};                               // failed: in one line, with what to do
 };
 
 std::string to_json(const Command& command);

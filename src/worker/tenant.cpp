@@ -124,10 +124,14 @@ void Tenant::load() {
             .rows = order_.batch_size,
             .tokens_in = int64_t{order_.batch_size} * order_.seq_len,
             .max_new_tokens = order_.max_new_tokens};
-  report_({.type = "loaded",
-           .tenant = order_.name,
-           .weights_origin = model_ ? model_->origin : "",
-           .sm_count = sms_of(order_.device, share_.get())});
+  Report loaded;
+  loaded.type = "loaded";
+  loaded.tenant = order_.name;
+  if (model_) loaded.weights_origin = model_->origin;
+  loaded.sm_count = sms_of(order_.device, share_.get());
+  loaded.weights_bytes = engine_->memory_needed().weights_bytes;
+  loaded.activation_bytes = engine_->memory_needed().activation_bytes;
+  report_(loaded);
 }
 
 int64_t Tenant::one_pass() {

@@ -30,8 +30,9 @@ class ProfiledRun : public DriverTest {
     planned.plan->run.one_worker = one_worker;
     SeriesOptions options;
     options.executable = COTENANT_BINARY;
+    SignalWatch signals;
     ::setenv("COTENANT_CUPTI_MODULE", module.c_str(), 1);
-    ExperimentOutcome outcome = run_series({planned}, options, {}).front();
+    ExperimentOutcome outcome = run_series({planned}, signals, options, {}).front();
     ::unsetenv("COTENANT_CUPTI_MODULE");
     return outcome;
   }

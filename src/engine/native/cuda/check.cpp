@@ -9,7 +9,10 @@ namespace cotenant {
 namespace {
 
 std::string remedy(bool out_of_memory) {
-  return out_of_memory ? "Lower the batch size, the length or the number of tenants, or use a smaller dtype." : "";
+  return out_of_memory ? "Lower the batch size, the length or the number of tenants, use a smaller dtype, or raise "
+                         "memory_limit (under mps "
+                         "the process's context of some hundred MiB counts as well)."
+                       : "";
 }
 
 }  // namespace
