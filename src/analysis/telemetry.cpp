@@ -22,22 +22,26 @@ class Mean {
   int count_ = 0;
 };
 
-// Mean power by the energy counter, over the time between samples that follow each other and both lie in the window. It
-// misses nothing between two samples, while a reading of the power is a mean over a time that the driver chooses.
+// Mean power by the energy counter, between the first and the last reading in the window. It misses nothing, while a
+// reading of the power is a mean over a time that the driver chooses.
 class Energy {
  public:
   void add(const TelemetrySample& sample) {
-    if (before_s_ && sample.energy_j) {
-      energy_j_ += *sample.energy_j;
-      time_s_ += sample.t_s - *before_s_;
-    }
-    before_s_ = sample.t_s;
+    if (!sample.energy_j) return;
+    if (!first_) first_ = {sample.t_s, *sample.energy_j};
+    last_ = {sample.t_s, *sample.energy_j};
   }
-  std::optional<double> power_w() const { return time_s_ > 0 ? std::optional(energy_j_ / time_s_) : std::nullopt; }
+  std::optional<double> power_w() const {
+    if (!first_ || last_.t_s <= first_->t_s) return std::nullopt;
+    return (last_.energy_j - first_->energy_j) / (last_.t_s - first_->t_s);
+  }
 
  private:
-  std::optional<double> before_s_;
-  double energy_j_ = 0, time_s_ = 0;
+  struct Reading {
+    double t_s = 0, energy_j = 0;
+  };
+  std::optional<Reading> first_;
+  Reading last_;
 };
 
 std::string busy(const char* what, double percent, const char* relation, double threshold) {

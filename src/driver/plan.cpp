@@ -93,7 +93,7 @@ TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant,
   if (tenant.engine == EngineKind::stress && tenant.stress_intensity < 1)
     order.period_ms = tenant.service_ms / tenant.stress_intensity;
   order.sms = tenant.stress_sms.value_or(0);
-  order.threads = share.threads;
+  order.threads = device == "cpu" ? share.threads : tenant.threads.value_or(1);
   order.cpus = share.cpus;
   order.spin_wait = spin_wait;
   order.sm_groups = device_share.sm_groups;

@@ -11,7 +11,8 @@
 // left out of the line. Everything about the device is of the whole device, never of one tenant.
 namespace cotenant {
 
-// What one tenant's process used since the sample before; resident_bytes is a level.
+// What one tenant's process used since the first sample; not in every sample, since reading it takes long;
+// resident_bytes is a level.
 struct TenantTelemetry {
   std::string name;
   std::optional<double> busy_cores;  // cpu_s over the time that passed

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
-namespace cotenant {
+#include "base/clock.h"
 
-DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid) {
+namespace cotenant {
+DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid,
+                             int64_t energy_interval_ns)
+    : energy_interval_ns_(energy_interval_ns) {
   device_ = nvml->device_by_uuid(uuid);
   if (!device_) {
     device_gap_ = {fmt::format("NVML knows no device {}", uuid), "compare with `nvidia-smi -L`"};
@@ -24,9 +27,7 @@ void DeviceSampler::sample(TelemetrySample& sample) {
   if (const auto memory = device_->memory()) sample.memory_used_bytes = static_cast<double>(memory->used_bytes);
   const std::string throttled = throttle_words(physical_->clock_event_reasons().value_or(0));
   if (!throttled.empty()) sample.throttle_reasons = throttled;
-  const auto energy_j = physical_->energy_j();
-  if (energy_j && energy_j_ && *energy_j >= *energy_j_) sample.energy_j = *energy_j - *energy_j_;
-  energy_j_ = energy_j;
+  sample_energy(sample);
   const auto counters = counters_->read();
   if (!counters) return;
   sample.graphics_percent = counters->graphics_percent;
@@ -36,6 +37,15 @@ void DeviceSampler::sample(TelemetrySample& sample) {
   sample.dram_percent = counters->dram_percent;
   sample.pcie_rx_mib_per_s = counters->pcie_rx_mib_per_s;
   sample.pcie_tx_mib_per_s = counters->pcie_tx_mib_per_s;
+}
+
+void DeviceSampler::sample_energy(TelemetrySample& sample) {
+  if (energy_at_ns_ != 0 && now_ns() - energy_at_ns_ < energy_interval_ns_) return;
+  energy_at_ns_ = now_ns();
+  const auto energy_j = physical_->energy_j();
+  if (!energy_j) return;
+  if (!first_energy_j_) first_energy_j_ = energy_j;
+  if (*energy_j >= *first_energy_j_) sample.energy_j = *energy_j - *first_energy_j_;
 }
 
 }  // namespace cotenant

@@ -381,13 +381,13 @@ TEST_F(Analysis, ReadsTheDevicesTelemetry) {
   EXPECT_THAT(found.warnings, Contains(HasSubstr("throttled in 1 of 2")));
 }
 
-// 30 J in the 0.1 s between the samples that lie in the window; what the first one used was partly before it.
+// 30 J in the 0.1 s between the readings that lie in the window.
 TEST_F(Analysis, TakesEnergyFromItsCounter) {
   make_experiment(root_ / "pair", {tenant("a", 4), tenant("b", 4)});
   write_text(root_ / "pair" / "telemetry.jsonl",
-             "{\"t_s\":-1,\"power_w\":90,\"energy_j\":9}\n"
+             "{\"t_s\":-1,\"power_w\":90,\"energy_j\":0}\n"
              "{\"t_s\":1,\"power_w\":400,\"energy_j\":5000}\n"
-             "{\"t_s\":1.1,\"power_w\":600,\"energy_j\":30}\n");
+             "{\"t_s\":1.1,\"power_w\":600,\"energy_j\":5030}\n");
   const ExperimentAnalysis found = analyze("pair");
   EXPECT_NEAR(*found.device.power_w, 500, 1e-9);
   EXPECT_NEAR(*found.device.joules_per_token, 300 / *found.device.tokens_per_s, 1e-12);

@@ -69,12 +69,12 @@ TEST_F(StandIn, FindsAnInstanceAndItsGpu) {
 }
 
 TEST_F(StandIn, ASampleHasTheDevicesFields) {
-  DeviceSampler sampler(nvml_, "GPU-stand-in");
+  DeviceSampler sampler(nvml_, "GPU-stand-in", 0);
   EXPECT_FALSE(sampler.device_gap());
   EXPECT_FALSE(sampler.counters_gap());
   TelemetrySample first, second;
   sampler.sample(first);
-  EXPECT_EQ(first.energy_j, std::nullopt);
+  EXPECT_EQ(first.energy_j, 0);
   EXPECT_EQ(first.sm_percent, std::nullopt);
   sleep_until_ns(now_ns() + s_to_ns(0.11));
   sampler.sample(second);

@@ -8,27 +8,11 @@
 #include "base/error.h"
 #include "engine/native/cuda/check.h"
 #include "engine/native/cuda/device.h"
+#include "engine/native/cuda/driver_function.h"
 #include "engine/native/cuda/stream.h"
 
 namespace cotenant {
 namespace {
-
-// The driver's functions, asked of the runtime: the module is not linked with the driver, which need not be there.
-template <typename Function>
-Function find_driver_function(const char* name) {
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult found{};
-#if CUDART_VERSION >= 12050
-  const cudaError_t error =
-      cudaGetDriverEntryPointByVersion(name, &function, CUDART_VERSION, cudaEnableDefault, &found);
-#else
-  const cudaError_t error = cudaGetDriverEntryPoint(name, &function, cudaEnableDefault, &found);
-#endif
-  if (error != cudaSuccess) cudaGetLastError();  // not a later call's
-  return error == cudaSuccess && found == cudaDriverEntryPointSuccess ? reinterpret_cast<Function>(function) : nullptr;
-}
-
-#define COTENANT_DRIVER_FUNCTION(name) find_driver_function<decltype(&::name)>(#name)
 
 // All groups of the device, from one split.
 std::vector<CUdevResource> split_into_groups(int ordinal) {

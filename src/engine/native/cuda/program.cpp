@@ -3,11 +3,17 @@
 #include <fmt/format.h>
 #include <nvtx3/nvToolsExt.h>
 
+#include <atomic>
+
+#include "base/clock.h"
 #include "base/error.h"
 #include "engine/native/cuda/check.h"
+#include "engine/native/cuda/driver_function.h"
 
 namespace cotenant {
 namespace {
+
+constexpr int64_t kAskNs = 1'000'000;  // between two questions to the driver while waiting for what the device writes
 
 // Ends the capture also when the work throws: a stream left capturing refuses everything after.
 class CaptureGuard {
@@ -43,7 +49,13 @@ GraphExec capture(cudaStream_t stream, const char* operation, const std::functio
 }
 
 CudaProgram::CudaProgram(cudaStream_t stream, GraphExec graph, std::string name, bool spin)
-    : stream_(stream), graph_(std::move(graph)), name_(std::move(name)), spin_(spin) {
+    : stream_(stream),
+      graph_(std::move(graph)),
+      name_(std::move(name)),
+      spin_(spin),
+      done_(allocate_pinned(sizeof(uint32_t))),
+      tells_when_done_(spin && COTENANT_DRIVER_FUNCTION(cuStreamWriteValue32) != nullptr) {
+  *static_cast<uint32_t*>(done_.get()) = 0;
   const unsigned flags = spin ? cudaEventDefault : cudaEventBlockingSync;
   for (Flight& flight : flights_) {
     flight.begin = make_event(flags);
@@ -56,6 +68,25 @@ CudaProgram::~CudaProgram() {
   if (launched_ != waited_) cudaStreamSynchronize(stream_);
 }
 
+bool CudaProgram::is_done(uint64_t replay) const {
+  const auto over = std::atomic_ref(*static_cast<uint32_t*>(done_.get())).load(std::memory_order_acquire);
+  return static_cast<int32_t>(over - static_cast<uint32_t>(replay)) >= 0;
+}
+
+// Asks the driver only now and then: after a fault nothing is written any more.
+cudaError_t CudaProgram::spin(const Event& end) {
+  cudaError_t state = cudaErrorNotReady;
+  for (int64_t ask_ns = now_ns() + kAskNs; state == cudaErrorNotReady;) {
+    if (tells_when_done_) {
+      while (!is_done(waited_) && now_ns() < ask_ns) {
+      }
+      ask_ns = now_ns() + kAskNs;
+    }
+    state = cudaEventQuery(end.get());
+  }
+  return state;
+}
+
 void CudaProgram::launch() {
   if (launched_ - waited_ >= flights_.size()) throw internal_error(name_, "more than two replays in flight");
   Flight& flight = flights_[launched_ % flights_.size()];
@@ -64,14 +95,21 @@ void CudaProgram::launch() {
   COTENANT_CUDA(name_.c_str(), cudaGraphLaunch(graph_.get(), stream_));
   COTENANT_CUDA(name_.c_str(), cudaEventRecord(flight.end.get(), stream_));
   ++launched_;
+  if (!tells_when_done_) return;
+  static const auto write_value = COTENANT_DRIVER_FUNCTION(cuStreamWriteValue32);
+  const CUresult told = write_value(stream_, reinterpret_cast<CUdeviceptr>(done_.get()),
+                                    static_cast<cuuint32_t>(launched_), CU_STREAM_WRITE_VALUE_DEFAULT);
+  if (told == CUDA_ERROR_NOT_SUPPORTED) {
+    tells_when_done_ = false;
+  } else {
+    COTENANT_DRIVER(name_.c_str(), told);
+  }
 }
 
 float CudaProgram::wait() {
   if (launched_ == waited_) throw internal_error(name_, "nothing to wait for");
   Flight& flight = flights_[waited_++ % flights_.size()];
-  cudaError_t state = cudaErrorNotReady;
-  while (spin_ && state == cudaErrorNotReady) state = cudaEventQuery(flight.end.get());
-  if (!spin_) state = cudaEventSynchronize(flight.end.get());
+  const cudaError_t state = spin_ ? spin(flight.end) : cudaEventSynchronize(flight.end.get());
   if (state != cudaSuccess) throw_cuda_error(state, name_.c_str(), "waiting for its kernels");
   nvtxRangeEnd(flight.range);
   float ms = -1;

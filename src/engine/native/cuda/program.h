@@ -14,7 +14,9 @@ namespace cotenant {
 // Captures what `work` launches on `stream` as a graph, ready to launch. Errors name `operation`.
 GraphExec capture(cudaStream_t stream, const char* operation, const std::function<void()>& work);
 
-// A recorded pass: one graph launch between two events.
+// A recorded pass: one graph launch between two events. Behind it the device writes the number of the replay into host
+// memory, where a waiting thread sees it without a call: threads of one process that ask the driver again and again
+// keep each other from launching.
 class CudaProgram : public Program {
  public:
   // `name` is what profilers (as an NVTX range) and errors call it.
@@ -25,6 +27,9 @@ class CudaProgram : public Program {
   float wait() override;
 
  private:
+  bool is_done(uint64_t replay) const;
+  cudaError_t spin(const Event& end);
+
   struct Flight {
     Event begin, end;
     uint64_t range = 0;  // NVTX
@@ -34,6 +39,8 @@ class CudaProgram : public Program {
   GraphExec graph_;
   std::string name_;
   bool spin_;
+  PinnedMemory done_;     // uint32_t: the replays that are over
+  bool tells_when_done_;  // the driver writes it
   std::array<Flight, 2> flights_;
   uint64_t launched_ = 0, waited_ = 0;
 };
