@@ -87,8 +87,8 @@ struct ExperimentConfig {
   uint64_t seed = 0;
   WaitPolicy wait = WaitPolicy::automatic;
   int telemetry_interval_ms = 100;  // 0: none; else at least kLeastTelemetryInterval_ms
-  bool baselines = false;      // each distinct tenant alone, too
-  std::vector<VaryAxis> vary;  // one experiment per cell of the grid (config/overrides.h); empty: just this one
+  bool baselines = false;           // each distinct tenant alone, too
+  std::vector<VaryAxis> vary;       // one experiment per cell of the grid (config/overrides.h); empty: just this one
   std::vector<TenantConfig> tenants;
 };
 

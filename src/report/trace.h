@@ -10,10 +10,10 @@
 // telemetry.
 namespace cotenant {
 
-// Reads <directory> and hands the text on in pieces; memory grows with recorded kernels alone. Times are microseconds since
-// the earliest thing in the trace. The study's files have no times: there each request begins where the one before it
-// ended, which `otherData` says. Throws as read_events and read_record do, and usage_error for a directory without
-// events.
+// Reads <directory> and hands the text on in pieces; memory grows with recorded kernels alone. Times are microseconds
+// since the earliest thing in the trace. The study's files have no times: there each request begins where the one
+// before it ended, which `otherData` says. Throws as read_events and read_record do, and usage_error for a directory
+// without events.
 void write_trace(const std::filesystem::path& directory, const std::function<void(std::string_view)>& write);
 
 }  // namespace cotenant
