@@ -286,7 +286,7 @@ def modes_page(modes):
     return text
 
 
-def first_page(study):
+def first_page(study, out):
     every = list(study.analyses.values()) + [a for found in study.modes.values() for a in found.values()]
     devices = sorted({a["device"]["name"] or "CPU" for a in every})
     commits = sorted({a["commit"] for a in every if a["commit"]})
@@ -295,6 +295,8 @@ def first_page(study):
     text += f"{len(every)} experiments on {', '.join(devices) or 'no device'}"
     text += f", {dates[0]}{'' if dates[0] == dates[-1] else ' to ' + dates[-1]}" if dates else ""
     text += f", commit {', '.join(commits)}.\n\n" if commits else ".\n\n"
+    if (out / "answers.md").exists():  # written by hand from these pages
+        text += "- **[What the study left open](answers.md)**\n"
     text += ("- [Each model alone](tables/solo.md)\n- [Pairs](tables/pairs.md)\n- [Mixes of three and more]"
              "(tables/mixes.md)\n- [Mixes under each way of sharing](tables/modes.md)\n- [The analyses behind "
              "them](data), as `cotenant analyze --json` gives them\n\nEvery figure is defined in "
@@ -365,7 +367,7 @@ def main():
     write(options.out / "tables" / "mixes.md", shared_page("Mixes of three and more", about, study.of_tenants(3, 999)))
     write(options.out / "tables" / "modes.md", modes_page(study.modes))
     drawn = write_plots(study, options.out)
-    text = first_page(study) + "\n".join(f"![{name}]({name})" for name in drawn) + "\n"
+    text = first_page(study, options.out) + "\n".join(f"![{name}]({name})" for name in drawn) + "\n"
     if study.missing:
         text += "\n## What is missing\n\n" + "\n".join(f"- {line}" for line in study.missing) + "\n"
     write(options.out / "README.md", text)
