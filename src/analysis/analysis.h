@@ -59,7 +59,7 @@ struct BaselineUse {
   double rate_per_s = 0;                // iterations per second, alone
   std::optional<double> tokens_per_s;
   std::optional<double> sm_clock_mhz;  // mean over the window, of its telemetry
-  size_t telemetry_samples = 0, throttled_samples = 0;
+  size_t telemetry_samples = 0, clock_samples = 0, throttled_samples = 0;
   std::vector<double> metric_ms;         // the samples that count, in order of time
   std::vector<double> metric_sorted_ms;  // the same, ascending
 };
@@ -174,7 +174,7 @@ struct DeviceAnalysis {
   std::optional<double> tokens_per_s_alone_in_turn;
   std::optional<double> sm_clock_mhz, power_w, joules_per_token, memory_used_bytes;
   std::optional<double> sm_percent, tensor_percent, dram_percent, occupancy_percent;  // means over the window
-  size_t telemetry_samples = 0, throttled_samples = 0;
+  size_t telemetry_samples = 0, clock_samples = 0, throttled_samples = 0;
   std::string bound;         // "host", "memory", "compute", "latency"; empty if unknown
   std::string bound_reason;  // "DRAM 81% busy (at least 60%)"; why it is unknown where `bound` is empty
 };

@@ -129,6 +129,7 @@ void set_alone(TenantAnalysis& tenant, const LoadedExperiment& experiment, const
   if (!tenant.baseline) return;
   tenant.baseline->sm_clock_mhz = means.sm_clock_mhz;
   tenant.baseline->telemetry_samples = means.samples;
+  tenant.baseline->clock_samples = means.clock_samples;
   tenant.baseline->throttled_samples = means.throttled;
 }
 

@@ -95,6 +95,7 @@ TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const
     if (window_s && (sample.t_s < window_s->low || sample.t_s > window_s->high)) continue;
     ++means.samples;
     energy.add(sample);
+    means.clock_samples += sample.sm_clock_mhz || sample.throttle_reasons;
     means.throttled += sample.throttle_reasons.has_value();
     clock.add(sample.sm_clock_mhz);
     power.add(sample.power_w);
@@ -159,6 +160,7 @@ Bound bound_of_device(const TelemetryMeans& means, const std::optional<double>& 
 
 void set_telemetry(DeviceAnalysis& device, const TelemetryMeans& means, const std::optional<double>& host_share) {
   device.telemetry_samples = means.samples;
+  device.clock_samples = means.clock_samples;
   device.throttled_samples = means.throttled;
   device.sm_clock_mhz = means.sm_clock_mhz;
   device.power_w = means.power_w;

@@ -22,8 +22,8 @@ constexpr double host_bound_sm_percent = 50;  // below it the device may be wait
 
 // Means over the samples of a window that have the value.
 struct TelemetryMeans {
-  bool on_cpu = false;  // where there are no such counters
-  size_t samples = 0, throttled = 0;
+  bool on_cpu = false;                                   // where there are no such counters
+  size_t samples = 0, clock_samples = 0, throttled = 0;  // clock_samples: that tell of the clocks
   std::optional<double> sm_clock_mhz, power_w, memory_used_bytes;
   std::optional<double> drawn_w;  // by the energy counter where there is one, else power_w
   std::optional<double> sm_percent, tensor_percent, dram_percent, occupancy_percent;

@@ -102,8 +102,8 @@ void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
     if (tenant.clock_ratio && std::abs(*tenant.clock_ratio - 1) > clocks_differ)
       clocked[of_clocks(tenant, *analysis.device.sm_clock_mhz)].push_back(tenant.name);
     if (tenant.baseline->throttled_samples > 0)
-      throttled[fmt::format("{} of {}", tenant.baseline->throttled_samples, tenant.baseline->telemetry_samples)]
-          .push_back(tenant.name);
+      throttled[fmt::format("{} of {}", tenant.baseline->throttled_samples, tenant.baseline->clock_samples)].push_back(
+          tenant.name);
   }
   for (const auto& [mismatch, names] : forced)
     warnings.push_back(fmt::format("{}: the baseline is forced in spite of {}: the slowdown may mean nothing.",
@@ -178,7 +178,7 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
     warnings.push_back(
         fmt::format("the device was throttled in {} of {} samples of its clock: compare with the same "
                     "power and temperature only.",
-                    analysis.device.throttled_samples, analysis.device.telemetry_samples));
+                    analysis.device.throttled_samples, analysis.device.clock_samples));
 }
 
 }  // namespace cotenant

@@ -23,6 +23,12 @@ void wait_until_ns(int64_t instant_ns, int64_t spin_ns) {
   }
 }
 
+int64_t thread_cpu_ns() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 double wall_clock_s() {
   timespec t;
   clock_gettime(CLOCK_REALTIME, &t);

@@ -13,6 +13,9 @@ void sleep_until_ns(int64_t instant_ns);
 // As sleep_until_ns, but spins for the last `spin_ns`, so that it returns within about a microsecond of the instant.
 void wait_until_ns(int64_t instant_ns, int64_t spin_ns = 200'000);
 
+// CPU time that the calling thread has used.
+int64_t thread_cpu_ns();
+
 // CLOCK_REALTIME in seconds since the epoch, for time stamps that people read.
 double wall_clock_s();
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "base/clock.h"
 #include "results/telemetry.h"
@@ -12,12 +11,6 @@ namespace cotenant {
 namespace {
 
 constexpr int64_t kLookNs = 1'000'000'000;  // between two looks at the GPU's processes
-
-int64_t thread_cpu_ns() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
 
 class Mean {
  public:

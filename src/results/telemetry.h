@@ -11,7 +11,7 @@
 // left out of the line. Everything about the device is of the whole device, never of one tenant.
 namespace cotenant {
 
-// What one tenant's process used since the first sample; not in every sample, since reading it takes long;
+// What one tenant's process used since the first sample; not in every sample;
 // resident_bytes is a level.
 struct TenantTelemetry {
   std::string name;

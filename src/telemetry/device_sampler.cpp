@@ -5,9 +5,40 @@
 #include "base/clock.h"
 
 namespace cotenant {
-DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid,
-                             int64_t energy_interval_ns)
-    : energy_interval_ns_(energy_interval_ns) {
+namespace {
+
+// Asks if it is due, and notes what that cost.
+template <class Ask>
+void ask(RationedQuestion& question, Ask&& ask_device) {
+  const int64_t at_ns = now_ns();
+  if (!question.is_due(at_ns)) return;
+  const int64_t before_ns = thread_cpu_ns();
+  ask_device();
+  question.asked(at_ns, thread_cpu_ns() - before_ns);
+}
+
+}  // namespace
+
+bool RationedQuestion::is_due(int64_t now_ns) const {
+  return times_ == 0 || static_cast<double>(now_ns - asked_ns_) * cpu_share_ >= cost_ns_;
+}
+
+void RationedQuestion::asked(int64_t at_ns, int64_t cost_ns) {
+  asked_ns_ = at_ns;
+  ++times_;
+  if (times_ == 2) cost_ns_ = static_cast<double>(cost_ns);
+  if (times_ > 2) cost_ns_ += (static_cast<double>(cost_ns) - cost_ns_) / 4;
+}
+
+// Clocks and counters get the most: they stand beside every slowdown.
+DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid, double most_cpu_share)
+    : ask_clocks_(most_cpu_share * 0.25),
+      ask_power_(most_cpu_share * 0.15),
+      ask_temperature_(most_cpu_share * 0.05),
+      ask_use_(most_cpu_share * 0.05),
+      ask_memory_(most_cpu_share * 0.05),
+      ask_energy_(most_cpu_share * 0.2),
+      ask_counters_(most_cpu_share * 0.25) {
   device_ = nvml->device_by_uuid(uuid);
   if (!device_) {
     device_gap_ = {fmt::format("NVML knows no device {}", uuid), "compare with `nvidia-smi -L`"};
@@ -19,15 +50,32 @@ DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std:
 
 void DeviceSampler::sample(TelemetrySample& sample) {
   if (!device_) return;
+  ask(ask_clocks_, [&] { add_clocks(sample); });
+  ask(ask_power_, [&] { sample.power_w = physical_->power_w(); });
+  ask(ask_temperature_, [&] { sample.temperature_c = physical_->temperature_c(); });
+  ask(ask_use_, [&] { sample.gpu_percent = physical_->gpu_percent(); });
+  ask(ask_memory_, [&] {
+    if (const auto memory = device_->memory()) sample.memory_used_bytes = static_cast<double>(memory->used_bytes);
+  });
+  ask(ask_energy_, [&] { add_energy(sample); });
+  ask(ask_counters_, [&] { add_counters(sample); });
+}
+
+void DeviceSampler::add_clocks(TelemetrySample& sample) const {
   sample.sm_clock_mhz = physical_->sm_clock_mhz();
   sample.memory_clock_mhz = physical_->memory_clock_mhz();
-  sample.power_w = physical_->power_w();
-  sample.temperature_c = physical_->temperature_c();
-  sample.gpu_percent = physical_->gpu_percent();
-  if (const auto memory = device_->memory()) sample.memory_used_bytes = static_cast<double>(memory->used_bytes);
   const std::string throttled = throttle_words(physical_->clock_event_reasons().value_or(0));
   if (!throttled.empty()) sample.throttle_reasons = throttled;
-  sample_energy(sample);
+}
+
+void DeviceSampler::add_energy(TelemetrySample& sample) {
+  const auto energy_j = physical_->energy_j();
+  if (!energy_j) return;
+  if (!first_energy_j_) first_energy_j_ = energy_j;
+  if (*energy_j >= *first_energy_j_) sample.energy_j = *energy_j - *first_energy_j_;
+}
+
+void DeviceSampler::add_counters(TelemetrySample& sample) {
   const auto counters = counters_->read();
   if (!counters) return;
   sample.graphics_percent = counters->graphics_percent;
@@ -37,15 +85,6 @@ void DeviceSampler::sample(TelemetrySample& sample) {
   sample.dram_percent = counters->dram_percent;
   sample.pcie_rx_mib_per_s = counters->pcie_rx_mib_per_s;
   sample.pcie_tx_mib_per_s = counters->pcie_tx_mib_per_s;
-}
-
-void DeviceSampler::sample_energy(TelemetrySample& sample) {
-  if (energy_at_ns_ != 0 && now_ns() - energy_at_ns_ < energy_interval_ns_) return;
-  energy_at_ns_ = now_ns();
-  const auto energy_j = physical_->energy_j();
-  if (!energy_j) return;
-  if (!first_energy_j_) first_energy_j_ = energy_j;
-  if (*energy_j >= *first_energy_j_) sample.energy_j = *energy_j - *first_energy_j_;
 }
 
 }  // namespace cotenant

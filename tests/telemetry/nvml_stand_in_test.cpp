@@ -68,8 +68,26 @@ TEST_F(StandIn, FindsAnInstanceAndItsGpu) {
   EXPECT_TRUE(instance->mig_instances().empty());
 }
 
+TEST(RationedQuestion, IsAskedAsOftenAsItsCostAllows) {
+  RationedQuestion question(0.001);
+  EXPECT_TRUE(question.is_due(1));
+  question.asked(1'000'000'000, 50'000'000);  // opens things
+  EXPECT_TRUE(question.is_due(1'100'000'000));
+  question.asked(1'100'000'000, 500'000);  // 0.5 ms at 0.1%: every 0.5 s
+  EXPECT_FALSE(question.is_due(1'599'000'000));
+  EXPECT_TRUE(question.is_due(1'601'000'000));
+  int64_t asked = 0, cost_ns = 0;
+  for (int64_t now = 2'000'000'000; now < 102'000'000'000; now += 100'000'000) {
+    if (!question.is_due(now)) continue;
+    const int64_t cost = asked++ % 2 == 0 ? 400'000 : 800'000;  // it varies
+    cost_ns += cost;
+    question.asked(now, cost);
+  }
+  EXPECT_NEAR(static_cast<double>(cost_ns) / 1e11, 0.001, 0.0002);
+}
+
 TEST_F(StandIn, ASampleHasTheDevicesFields) {
-  DeviceSampler sampler(nvml_, "GPU-stand-in", 0);
+  DeviceSampler sampler(nvml_, "GPU-stand-in", 1e9);
   EXPECT_FALSE(sampler.device_gap());
   EXPECT_FALSE(sampler.counters_gap());
   TelemetrySample first, second;

@@ -72,7 +72,7 @@ TEST_F(NvmlOnADevice, TellsWhatItIs) {
 }
 
 TEST_F(NvmlOnADevice, SamplesClocksPowerAndMemory) {
-  DeviceSampler sampler(nvml_, device_->uuid(), 0);
+  DeviceSampler sampler(nvml_, device_->uuid(), 1e9);
   ASSERT_TRUE(sampler.device()) << sampler.device_gap().text();
   TelemetrySample first, second;
   sampler.sample(first);
