@@ -41,10 +41,17 @@ if wanted fresh && "$python" -c 'import torch, transformers' 2>/dev/null; then
   COTENANT_FRESH_MODELS=$fresh
   export COTENANT_FRESH_MODELS
 fi
-wanted tests && step tests "$build/test_cuda" --gtest_brief=1
+if wanted tests; then
+  step tests "$build/test_cuda" --gtest_brief=1 --gtest_filter='-KernelRecorder*'
+  step recorder "$build/test_cuda" --gtest_brief=1 --gtest_filter='KernelRecorder*' # before anything else calls CUDA
+fi
 if [ $engine_only = OFF ]; then
-  cmake --build "$build" --parallel --target test_telemetry bench_telemetry || exit 1
-  wanted tests && step telemetry "$build/tests/telemetry/test_telemetry" --gtest_brief=1
+  cmake --build "$build" --parallel --target cotenant test_driver test_telemetry bench_telemetry || exit 1
+  if wanted tests; then
+    step telemetry "$build/tests/telemetry/test_telemetry" --gtest_brief=1
+    step sharing "$build/tests/driver/test_driver" --gtest_brief=1 --gtest_filter='GpuSharing*:*SamplesTheGpu*'
+  fi
+  wanted bench && step sharing-bench "$python" bench/compare_sharing.py --build "$build" --out "$out" --python "$python"
   wanted bench && step telemetry-cost sh -c '"$0/bench_telemetry" >"$1/$(date +%F)-telemetry.json"' "$build" "$out"
 fi
 if wanted sanitize && command -v compute-sanitizer >/dev/null; then
