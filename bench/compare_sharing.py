@@ -43,14 +43,19 @@ def mps_daemon():
 
         daemon = subprocess.Popen(["nvidia-cuda-mps-control", "-f"], env=environment, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10
-        while not control("get_server_list") and time.monotonic() < end:
-            time.sleep(0.05)
         try:
+            end = time.monotonic() + 10
+            while not control("get_server_list"):
+                if time.monotonic() > end:
+                    raise SystemExit("the peer's MPS daemon is not ready after 10 s")
+                time.sleep(0.05)
             yield environment
         finally:
             control("quit")
-            daemon.wait(timeout=20)
+            try:
+                daemon.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
 
 
 def peer_tokens_per_s(python, model, count, mode, passes):

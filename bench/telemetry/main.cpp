@@ -34,12 +34,6 @@ struct Options {
   double seconds = 20, block_s = 1;
 };
 
-int64_t thread_cpu_ns() {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return s_to_ns(static_cast<double>(time.tv_sec)) + time.tv_nsec;
-}
-
 // A thread that samples the host and the device, and throws the samples away as text, while it is switched on.
 class Sampler {
  public:

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "base/error.h"
 #include "config/load.h"
@@ -63,6 +66,14 @@ std::vector<fs::path> experiment_directories(const std::string& path, bool& of_s
     fmt::print(stderr, "cotenant: {} of the {} experiments of {} have not been run, {} among them\n", missing.size(),
                missing.size() + found.size(), path, missing.front());
   return found;
+}
+
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string line{std::istreambuf_iterator<char>(file), {}};
+  if (!line.empty()) line.pop_back();
+  std::ranges::replace(line, '\0', ' ');
+  return line;
 }
 
 bool colour_wanted() {

@@ -16,6 +16,9 @@ std::filesystem::path experiment_directory(const std::string& path);
 // says which it was.
 std::vector<std::filesystem::path> experiment_directories(const std::string& path, bool& of_sweep);
 
+// This program's command line as it was typed, near enough to be typed again.
+std::string command_line();
+
 // Whether to colour what goes to stdout: a terminal, and no NO_COLOR.
 bool colour_wanted();
 

@@ -10,6 +10,7 @@
 
 #include "analysis/kernels.h"
 #include "base/error.h"
+#include "base/find_program.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
@@ -52,23 +53,11 @@ std::string output_directory(const Options& options, const ExperimentConfig& con
   return options.out.empty() ? config.out_dir + suffix : options.out;
 }
 
-// A program on PATH; empty: there is none.
-fs::path find_program(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  std::string rest = path != nullptr ? path : "";
-  while (!rest.empty()) {
-    const size_t colon = rest.find(':');
-    const fs::path candidate = fs::path(rest.substr(0, colon)) / name;
-    if (::access(candidate.c_str(), X_OK) == 0 && fs::is_regular_file(candidate)) return candidate;
-    rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
-  }
-  return {};
-}
-
 // This process becomes `nsys profile ... cotenant run ...`.
 [[noreturn]] void become_nsys(const Options& options) {
-  const fs::path nsys = find_program("nsys");
-  if (nsys.empty())
+  if (options.json) throw usage_error("--json", "does not go with --nsys, which prints for itself");
+  const auto nsys = find_program("nsys");
+  if (!nsys)
     throw usage_error(
         "--nsys", "there is no nsys on PATH",
         "Install Nsight Systems: developer.nvidia.com/nsight-systems, or NVIDIA's package nsight-systems.");
@@ -77,7 +66,7 @@ fs::path find_program(const std::string& name) {
   std::error_code error;
   fs::create_directories(out, error);
   if (error) throw usage_error(out, "cannot be created: " + error.message(), "Choose another --out.");
-  std::vector<std::string> arguments = {nsys.string(),
+  std::vector<std::string> arguments = {*nsys,
                                         "profile",
                                         "-o",
                                         out + "/nsys",
@@ -93,12 +82,15 @@ fs::path find_program(const std::string& name) {
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
-  ::execv(nsys.c_str(), pointers.data());
-  throw system_error(nsys.string(), "execv");
+  ::execv(nsys->c_str(), pointers.data());
+  throw system_error(*nsys, "execv");
 }
 
 PlannedExperiment plan_profile(const Options& options) {
   const ExperimentConfig measured = load_config(options.config, {.set = options.set, .suffix = ""});
+  if (!measured.vary.empty())
+    throw usage_error(options.config, "has the key vary, and a profile is of one experiment",
+                      "Remove the key, and choose the values by --set.");
   const std::string device = resolve_device(measured.device);
   if (!device.starts_with("cuda"))
     throw usage_error("profile", fmt::format("kernels can be recorded on CUDA devices only; the device is {}", device),
@@ -137,7 +129,7 @@ int profile(const Options& options) {
   be_no_mps_client();
   const std::vector<PlannedExperiment> planned = {plan_profile(options)};
   SeriesOptions series;
-  series.command = fmt::format("cotenant profile {}", options.config);
+  series.command = command_line();
   LiveView view(options.quiet);
   const SeriesEvents events{.show = [&](const LiveRun& run) { view.show(run); },
                             .log =
@@ -148,6 +140,8 @@ int profile(const Options& options) {
                             .finished = {}};
   const ExperimentOutcome outcome = run_series(planned, signals, series, events).front();
   view.clear();
+  for (const WarningRecord& warning : outcome.warnings)
+    if (!options.quiet) fmt::print(stderr, "warning: {}: {}\n", warning.what, warning.remedy);
   if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", outcome.error);
   for (const std::string& reason : outcome.reasons) fmt::print(stderr, "cotenant: {}\n", reason);
   if (outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid) return static_cast<int>(outcome.code);

@@ -12,6 +12,7 @@
 #include "analysis/analysis.h"
 #include "analysis/sensitivity.h"
 #include "cli/commands.h"
+#include "cli/experiment_path.h"
 #include "cli/live.h"
 #include "config/keys.h"
 #include "config/load.h"
@@ -154,11 +155,6 @@ std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector
   return planned;
 }
 
-bool colour_wanted() {
-  const char* no_color = std::getenv("NO_COLOR");
-  return ::isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
-}
-
 std::string outcome_text(const ExperimentOutcome& outcome) {
   if (outcome.skipped) return "skipped: complete already";
   switch (outcome.code) {
@@ -261,15 +257,6 @@ class Printer {
   std::vector<ExperimentAnalysis> analyses_;
   bool any_printed_ = false;
 };
-
-// As it was typed, near enough to be typed again.
-std::string command_line() {
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  std::string line{std::istreambuf_iterator<char>(file), {}};
-  if (!line.empty()) line.pop_back();
-  std::ranges::replace(line, '\0', ' ');
-  return line;
-}
 
 int run(RunFlags& flags) {
   check_flags(flags);

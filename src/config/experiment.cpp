@@ -70,6 +70,13 @@ bool is_device_stress(StressKind kind) {
   return kind != StressKind::sleep && kind != StressKind::spin;
 }
 
+std::string place(const TenantConfig& tenant, std::string_view key) {
+  std::string text = tenant.where.empty() ? "" : tenant.where + ": ";
+  text += "tenant " + tenant.name;
+  if (!key.empty()) text.append(": ").append(key);
+  return text;
+}
+
 std::string directory_name(std::string_view name) {
   std::string out(name);
   std::replace(out.begin(), out.end(), '/', '_');

@@ -95,6 +95,9 @@ struct ExperimentConfig {
 // Performance counters of a GPU that are read more often than this are zero.
 inline constexpr int kLeastTelemetryInterval_ms = 100;
 
+// For messages about a tenant: "pair.yaml:7:5: tenant a: cpus"; without a key, and without a file, less.
+std::string place(const TenantConfig& tenant, std::string_view key = "");
+
 // A name as a directory: '/' becomes '_'.
 std::string directory_name(std::string_view name);
 

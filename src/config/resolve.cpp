@@ -144,7 +144,8 @@ void check_tenant(const TenantDraft& tenant, SharingMode mode) {
 }
 
 // Names beside which a tenant's directory would stand.
-const std::set<std::string> kReserved{"baselines", "repeats", "config.yaml", "experiment.json", "telemetry.jsonl"};
+const std::set<std::string> kReserved{"baselines",       "repeats",      "config.yaml", "experiment.json",
+                                      "telemetry.jsonl", "profile.json", "profile.csv", "profile_trace.json"};
 
 // Given names stay; the others are named by their tag or model, and numbered from 1 where that repeats.
 void resolve_names(std::vector<TenantDraft>& tenants) {

@@ -146,13 +146,6 @@ Findings sharing_findings(const CudaStatus& cuda) {
     else
       out.push_back(sharing_finding(mode, "cuda:0"));
   }
-  if (!cuda.devices.empty()) {
-    const auto control = find_program("nvidia-cuda-mps-control");
-    out.push_back(
-        {"sharing", "MPS programs", control ? State::good : State::missing,
-         control.value_or("no nvidia-cuda-mps-control on PATH"),
-         control ? "" : "They belong to the driver: apt-get install nvidia-cuda-mps, or the driver's own package."});
-  }
   return out;
 }
 

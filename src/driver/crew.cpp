@@ -83,11 +83,6 @@ EventRing& Crew::ring(size_t tenant) {
   return workers_[tenants_[tenant].worker].ring(tenants_[tenant].ring);
 }
 
-bool Crew::all_reached(Stage stage) const {
-  return std::ranges::all_of(
-      tenants_, [&](const TenantState& tenant) { return tenant.stage >= stage && tenant.stage != Stage::died; });
-}
-
 bool Crew::anyone_died() const {
   return std::ranges::any_of(tenants_, [](const TenantState& tenant) { return tenant.stage == Stage::died; });
 }
@@ -116,7 +111,10 @@ void Crew::give_up(size_t tenant, const std::string& what) {
   const size_t worker = tenants_[tenant].worker;
   if (over_[worker]) return;
   for (TenantState& state : tenants_)
-    if (state.worker == worker && state.stage < Stage::done) mark_died(state, what);
+    if (state.worker == worker && state.stage < Stage::done)
+      mark_died(state, &state == &tenants_[tenant]
+                           ? what
+                           : "ended with its process, because of " + plan_.tenants[tenant].order.name + ": " + what);
   workers_[worker].end(now_ns());
   over_[worker] = true;
 }
@@ -133,7 +131,12 @@ void Crew::end(int64_t until_ns) {
     note_output(i);
     over_[i] = true;
     for (TenantState& tenant : tenants_)
-      if (tenant.worker == i && tenant.stage != Stage::died) tenant.exit.code = status.code;
+      if (tenant.worker == i && tenant.stage != Stage::died) {
+        tenant.exit.code = status.code;
+        tenant.exit.signal = status.signal;
+        tenant.exit.what = status.clean() ? "" : status.text();
+        tenant.exit.last_error = status.clean() ? "" : tenant.last_line;
+      }
   }
 }
 

@@ -37,7 +37,6 @@ class Crew {
 
   const std::vector<TenantState>& tenants() const { return tenants_; }
   EventRing& ring(size_t tenant);
-  bool all_reached(Stage stage) const;  // died ones have not
   bool anyone_died() const;
   bool all_over() const;  // done or died
   int64_t longest_pass_ns() const;

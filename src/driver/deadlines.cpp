@@ -16,7 +16,9 @@ Deadlines Deadlines::of(const RunPlan& plan, std::optional<double> fixed_s) {
   double bytes = 0, warm_flops = 0, pass_flops = 0, service_s = 0, one_service_s = 0;
   for (const TenantPlan& tenant : plan.tenants) {
     const double flops = tenant.record.flops_per_request.value_or(0);
-    bytes += static_cast<double>(tenant.record.weights_bytes);
+    // What a GPU's tenant takes is known when it has loaded; two bytes a parameter will do here.
+    bytes +=
+        std::max(static_cast<double>(tenant.record.weights_bytes), 2.0 * static_cast<double>(tenant.record.parameters));
     warm_flops = std::max(warm_flops, flops * (tenant.order.num_warmup + 2));
     pass_flops = std::max(pass_flops, flops);
     one_service_s = std::max(one_service_s, tenant.order.service_ms * 1e-3);

@@ -137,10 +137,13 @@ class Run {
   // Which workers the daemon knows; without it a program would run on and say nothing.
   void note_clients() {
     if (!mps_) return;
-    const std::vector<pid_t> clients = mps_->clients(), servers = mps_->servers();
-    gpu_helpers_.insert(servers.begin(), servers.end());
-    for (size_t i = 0; i < record_.tenants.size(); ++i)
-      record_.tenants[i].mps_client = std::ranges::count(clients, crew_->pid_of(i)) > 0;
+    if (const auto servers = mps_->servers()) gpu_helpers_.insert(servers->begin(), servers->end());
+    const auto clients = mps_->clients();
+    if (!clients)
+      record_.validity.warnings.push_back({"the MPS daemon did not say which clients it has",
+                                           "run again: whether the tenants shared the device by mps is not known"});
+    for (size_t i = 0; clients && i < record_.tenants.size(); ++i)
+      record_.tenants[i].mps_client = std::ranges::count(*clients, crew_->pid_of(i)) > 0;
   }
 
   // A daemon that has ended leaves its clients without service: they fail, or hang.

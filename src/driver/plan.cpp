@@ -24,11 +24,6 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kWorkerBytes = 48ull << 20;  // of a worker besides its model: the program, its libraries, its rings
 
-std::string place(const TenantConfig& tenant) {
-  const std::string name = fmt::format("tenant {}", tenant.name);
-  return tenant.where.empty() ? name : tenant.where + ": " + name;
-}
-
 SettingsRecord settings_of(const ExperimentConfig& config, const std::string& device, SharingMode mode) {
   SettingsRecord settings;
   settings.experiment_name = config.experiment_name;

@@ -52,6 +52,10 @@ void check_counts(ExperimentRecord& record) {
           fmt::format("{} requests of {} were not recorded, because they came faster than the driver "
                       "reads: raise batch_size or seq_len",
                       tenant.exit.events_dropped, tenant.name));
+    if (!tenant.exit.what.empty())
+      validity.reasons.push_back(fmt::format(
+          "the worker of {} did not end well after its run ({}{}{}): what it writes at its end may be incomplete",
+          tenant.name, tenant.exit.what, tenant.exit.last_error.empty() ? "" : ": ", tenant.exit.last_error));
     if (tenant.summary.failed > 0)
       validity.reasons.push_back(
           fmt::format("{} requests of {} failed: see status in its events.jsonl", tenant.summary.failed, tenant.name));

@@ -5,17 +5,10 @@
 
 #include <cerrno>
 
-#include "base/error.h"
+#include "process/pipe.h"
 
 namespace cotenant {
 namespace {
-
-std::pair<Fd, Fd> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) throw system_error("worker", "pipe2");
-  ::fcntl(fds[0], F_SETFL, O_NONBLOCK);
-  return {Fd(fds[0]), Fd(fds[1])};
-}
 
 std::vector<EventRing> make_rings(size_t count) {
   std::vector<EventRing> rings;
@@ -42,7 +35,8 @@ WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<Te
                              const Environment& environment, Keeper& keeper)
     : keeper_(&keeper), rings_(make_rings(tenants.size())), channel_(Fd()), child_([&] {
         auto [ours, theirs] = Channel::make_pair();
-        auto [reading, writing] = make_pipe();
+        auto [reading, writing] = make_pipe("worker");
+        ::fcntl(reading.get(), F_SETFL, O_NONBLOCK);
         channel_ = std::move(ours);
         output_ = std::move(reading);
         return start(executable, theirs.fd(), writing.get(), rings_, environment);

@@ -10,16 +10,10 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/fd.h"
+#include "process/pipe.h"
 
 namespace cotenant {
 namespace {
-
-std::pair<Fd, Fd> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) throw system_error("command", "pipe2");
-  return {Fd(fds[0]), Fd(fds[1])};
-}
 
 // False at the end of the stream.
 bool read_some(int fd, std::string& text) {
@@ -30,19 +24,28 @@ bool read_some(int fd, std::string& text) {
   return got > 0;
 }
 
+// A program that reads nothing and is gone already is no failure: its exit status tells.
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EPIPE) return;
+    if (written < 0) throw system_error("command", "write");
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
 }  // namespace
 
 std::optional<CommandResult> run_command(SpawnRequest request, std::string_view input, int64_t until_ns) {
-  auto [their_input, our_input] = make_pipe();
-  auto [our_output, their_output] = make_pipe();
+  auto [their_input, our_input] = make_pipe("command");
+  auto [our_output, their_output] = make_pipe("command");
   request.input = their_input.get();
   request.output = their_output.get();
   Child child(request);
   their_input.reset();
   their_output.reset();
-  // A program that reads nothing and is gone already: its exit status tells, and SIGPIPE is ignored by SignalWatch.
-  if (!input.empty() && ::write(our_input.get(), input.data(), input.size()) < 0 && errno != EPIPE)
-    throw system_error("command", "write");
+  write_all(our_input.get(), input);
   our_input.reset();
   CommandResult result;
   for (bool open = true; open && now_ns() < until_ns;) {

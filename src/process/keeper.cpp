@@ -9,21 +9,24 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/processes.h"
 #include "process/line_buffer.h"
+#include "process/pipe.h"
 
 namespace cotenant {
 namespace {
 
 constexpr int kPipe = 3;
 constexpr int64_t kPatienceNs = 2'000'000'000;
+constexpr int64_t kCommandNs = 6'000'000'000;
 
 constexpr std::string_view kAtEnd = "at-end\t", kNotAtEnd = "not-at-end\t";
 
@@ -57,9 +60,8 @@ Orders read_until_end() {
 // What waits for a parent to reap it has ended: our driver's children may be left to an init that never does.
 bool has_ended(pid_t leader) {
   if (::kill(-leader, SIGKILL) != 0 && errno == ESRCH) return true;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", failed)) {
-    std::ifstream file(entry.path() / "stat");
+  for (const pid_t pid : all_processes()) {
+    std::ifstream file(fmt::format("/proc/{}/stat", pid));
     std::string text;
     if (!std::getline(file, text)) continue;
     char state = 0;
@@ -88,7 +90,7 @@ bool run_to_end(const std::string& command) {
   std::istringstream arguments(command);
   for (std::string argument; std::getline(arguments, argument, '\t');) request.arguments.push_back(argument);
   Child child(request);
-  const auto status = child.wait_until(now_ns() + kPatienceNs);
+  const auto status = child.wait_until(now_ns() + kCommandNs);
   return status && status->clean();
 }
 
@@ -99,10 +101,8 @@ std::string joined(std::string_view verb, const std::vector<std::string>& argume
 }  // namespace
 
 Keeper::Keeper(const std::string& executable) {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) throw system_error("keeper", "pipe2");
-  const Fd reading(fds[0]);
-  pipe_ = Fd(fds[1]);
+  auto [reading, writing] = make_pipe("keeper");
+  pipe_ = std::move(writing);
   SpawnRequest request;
   request.executable = executable;
   request.arguments = {"keeper"};

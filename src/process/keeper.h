@@ -22,7 +22,7 @@ class Keeper {
   void watch(pid_t group);   // a process group that must not outlive us
   void forget(pid_t group);  // it has ended and is reaped
 
-  // This program's arguments, to be run (each command at most 2 s) once the watched groups have ended: what must be
+  // This program's arguments, to be run (each command at most 6 s) once the watched groups have ended: what must be
   // undone and is no process group. No argument holds a tab or a newline.
   void at_end(const std::vector<std::string>& arguments);
   void not_at_end(const std::vector<std::string>& arguments);  // it is done already

@@ -102,7 +102,6 @@ std::string_view to_string(KernelActivity::Kind kind) {
 
 void write_kernels(const fs::path& directory, const KernelRecords& records) {
   const NameTable table{records.names, records.missing, records.problem};
-  write_file(names_file(directory), fields_to_json(table, 1) + "\n");
   OutputFile file(activities_file(directory));
   file.write(kTitles);
   fmt::memory_buffer line;
@@ -114,6 +113,7 @@ void write_kernels(const fs::path& directory, const KernelRecords& records) {
     file.write({line.data(), line.size()});
   }
   file.close();
+  write_file(names_file(directory), fields_to_json(table, 1) + "\n");
 }
 
 bool has_kernels(const fs::path& directory) {

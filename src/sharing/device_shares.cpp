@@ -15,25 +15,6 @@
 namespace cotenant {
 namespace {
 
-std::string place(const TenantConfig& tenant, const char* key) {
-  const std::string path = fmt::format("tenant {}: {}", tenant.name, key);
-  return tenant.where.empty() ? path : tenant.where + ": " + path;
-}
-
-void refuse_shares(SharingMode mode, std::span<const TenantConfig> tenants) {
-  for (const TenantConfig& tenant : tenants)
-    if (tenant.sm_percent)
-      throw usage_error(place(tenant, "sm_percent"), fmt::format("{} gives nobody a share of the SMs", to_string(mode)),
-                        "Use sharing.mode: mps (a cap) or green (a partition), or leave sm_percent out.");
-}
-
-void warn_of_priorities(SharingMode mode, std::span<const TenantConfig> tenants, DeviceDivision& division) {
-  const bool any = std::ranges::any_of(tenants, [](const TenantConfig& tenant) { return tenant.priority.has_value(); });
-  if (any)
-    division.warnings.push_back({fmt::format("priority means nothing under {}", to_string(mode)),
-                                 "use sharing.mode: streams, green or mps, or leave it out"});
-}
-
 void divide_by_mps(std::span<const TenantConfig> tenants, size_t ordinal, DeviceDivision& division) {
   double sum = 0;
   for (size_t i = 0; i < tenants.size(); ++i) {
@@ -64,7 +45,6 @@ void divide_by_green(std::span<const TenantConfig> tenants, const CudaDevice& de
 }
 
 void divide_by_mig(std::span<const TenantConfig> tenants, const std::string& device, DeviceDivision& division) {
-  refuse_shares(SharingMode::mig, tenants);
   const std::vector<std::string> uuids = find_mig_instances(tenants, device);
   for (size_t i = 0; i < tenants.size(); ++i) division.tenants[i].environment = {{"CUDA_VISIBLE_DEVICES", uuids[i]}};
 }
@@ -77,11 +57,8 @@ DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> ten
   if (device == "cpu") return division;
   switch (mode) {
     case SharingMode::timeslice:
-      refuse_shares(mode, tenants);
-      warn_of_priorities(mode, tenants, division);
-      break;
     case SharingMode::streams:
-      refuse_shares(mode, tenants);
+    case SharingMode::partition:
       break;
     case SharingMode::mps:
       divide_by_mps(tenants, device_ordinal(device), division);
@@ -91,9 +68,6 @@ DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> ten
       break;
     case SharingMode::mig:
       divide_by_mig(tenants, device, division);
-      warn_of_priorities(mode, tenants, division);
-      break;
-    case SharingMode::partition:
       break;
   }
   return division;

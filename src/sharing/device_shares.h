@@ -23,9 +23,9 @@ struct DeviceDivision {
   std::vector<WarningRecord> warnings;
 };
 
-// Throws usage_error, naming the tenant, for a share that the mode cannot give: sm_percent under timeslice or streams,
-// shares of green contexts that exceed the device, a MIG instance that is not there. On the CPU nothing is divided here
-// (host_share.h does).
+// Throws usage_error for a share that the mode cannot give: shares of green contexts that exceed the device, a MIG
+// instance that is not there. (What a mode has no share of at all, the configuration's reader refuses.) On the CPU
+// nothing is divided here (host_share.h does).
 DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> tenants, const std::string& device);
 
 // Whether a tenant that asked for sm_percent of a device has what it was promised, when it sees `granted` of `sm_count`

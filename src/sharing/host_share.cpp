@@ -13,12 +13,6 @@
 namespace cotenant {
 namespace {
 
-// "pair.yaml:7:5: tenants.a"; without a file the tenant alone.
-std::string place(const TenantConfig& tenant, const char* key) {
-  const std::string path = fmt::format("tenant {}: {}", tenant.name, key);
-  return tenant.where.empty() ? path : tenant.where + ": " + path;
-}
-
 void check_usable(const TenantConfig& tenant, const std::vector<int>& usable) {
   for (const int cpu : tenant.cpus)
     if (!std::ranges::binary_search(usable, cpu))

@@ -27,11 +27,6 @@ std::string list(const std::vector<MigInstance>& instances) {
   return text.empty() ? "there are none" : "there are " + text;
 }
 
-std::string place(const TenantConfig& tenant) {
-  const std::string path = fmt::format("tenant {}: mig_instance", tenant.name);
-  return tenant.where.empty() ? path : tenant.where + ": " + path;
-}
-
 }  // namespace
 
 std::string mig_problem(const std::string& device) {
@@ -61,11 +56,11 @@ std::vector<std::string> match_mig_instances(std::span<const TenantConfig> tenan
       return tenant.mig_instance == instance.uuid || tenant.mig_instance == std::to_string(instance.index);
     });
     if (found == instances.end())
-      throw usage_error(place(tenant),
+      throw usage_error(place(tenant, "mig_instance"),
                         fmt::format("expected the UUID or index of a MIG instance, found {}; {}",
                                     tenant.mig_instance.empty() ? "none" : tenant.mig_instance, list(instances)));
     if (!taken.insert(found->uuid).second)
-      throw usage_error(place(tenant), fmt::format("{} is another tenant's already", found->uuid),
+      throw usage_error(place(tenant, "mig_instance"), fmt::format("{} is another tenant's already", found->uuid),
                         "Give each tenant an instance of its own.");
     uuids.push_back(found->uuid);
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -16,6 +17,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/find_program.h"
+#include "base/processes.h"
 #include "process/command.h"
 
 namespace cotenant {
@@ -24,9 +26,12 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kControl = "nvidia-cuda-mps-control";
+constexpr const char* kMemoryVariable = "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT";
+constexpr const char* kPriorityVariable = "CUDA_MPS_CLIENT_PRIORITY";
 constexpr int64_t kReadyNs = 10'000'000'000;  // it takes 0.1 s; more only on a machine that is very busy
 constexpr int64_t kAnswerNs = 2'000'000'000;  // to a question
 constexpr int64_t kQuitNs = 1'000'000'000;    // it takes 0.1 s
+constexpr int64_t kGiveUpNs = 4'000'000'000;
 constexpr int64_t kPollNs = 10'000'000;
 
 fs::path pipe_of(const fs::path& directory) {
@@ -65,25 +70,27 @@ std::string read_all(const fs::path& file) {
 // The daemon and its servers: MPS programs whose environment names this directory.
 std::vector<pid_t> programs_of(const fs::path& directory) {
   std::vector<pid_t> pids;
-  std::error_code failed;
   const std::string variable = "CUDA_MPS_PIPE_DIRECTORY=" + pipe_of(directory).string();
-  for (const auto& entry : fs::directory_iterator("/proc", failed)) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    if (!read_all(entry.path() / "comm").starts_with("nvidia-cuda-mps")) continue;
-    std::istringstream environment(read_all(entry.path() / "environ"));
+  for (const pid_t pid : all_processes()) {
+    const fs::path process = fmt::format("/proc/{}", pid);
+    if (!read_all(process / "comm").starts_with("nvidia-cuda-mps")) continue;
+    std::istringstream environment(read_all(process / "environ"));
     for (std::string assignment; std::getline(environment, assignment, '\0');)
-      if (assignment == variable) pids.push_back(static_cast<pid_t>(std::stol(name)));
+      if (assignment == variable) pids.push_back(pid);
   }
   return pids;
 }
 
-// Asks the daemon to leave, and kills what is still there after a second.
+// Asks the daemon to leave, and kills what is still there after a second. What does not even then end (a process that
+// waits for the hardware) is left. Throws nothing: this is also how a failed run ends.
 void quit(const fs::path& directory) {
-  ask_control(directory, "quit", kQuitNs);
-  const int64_t until_ns = now_ns() + kQuitNs;
-  while (!programs_of(directory).empty()) {
-    if (now_ns() >= until_ns)
+  const int64_t start_ns = now_ns();
+  try {
+    ask_control(directory, "quit", kQuitNs);
+  } catch (const std::exception&) {  // it is killed, then
+  }
+  while (!programs_of(directory).empty() && now_ns() < start_ns + kGiveUpNs) {
+    if (now_ns() >= start_ns + kQuitNs)
       for (const pid_t pid : programs_of(directory)) ::kill(pid, SIGKILL);
     sleep_until_ns(now_ns() + kPollNs);
   }
@@ -112,6 +119,7 @@ Environment without_mps() {
 
 void be_no_mps_client() {
   for (const auto& [name, value] : without_mps()) ::setenv(name.c_str(), value.c_str(), 1);
+  for (const char* limit : {mps_share_variable, kMemoryVariable, kPriorityVariable}) ::unsetenv(limit);
 }
 
 Environment mps_share_environment(std::optional<double> sm_percent, std::optional<int> priority,
@@ -119,9 +127,9 @@ Environment mps_share_environment(std::optional<double> sm_percent, std::optiona
   Environment environment;
   if (sm_percent) environment.emplace_back(mps_share_variable, fmt::format("{:g}", *sm_percent));
   if (memory_limit_bytes)
-    environment.emplace_back("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT",
+    environment.emplace_back(kMemoryVariable,
                              fmt::format("{}={}M", device, std::max<uint64_t>(1, *memory_limit_bytes >> 20)));
-  if (priority) environment.emplace_back("CUDA_MPS_CLIENT_PRIORITY", *priority < 0 ? "1" : "0");
+  if (priority) environment.emplace_back(kPriorityVariable, *priority < 0 ? "1" : "0");
   return environment;
 }
 
@@ -142,7 +150,7 @@ MpsDaemon::MpsDaemon(Keeper& keeper) : keeper_(keeper) {
   daemon_.emplace(request);
   // start_server, so that the server is there before the first client and not a part of its load.
   const std::string start_server = fmt::format("start_server -uid {}", ::getuid());
-  while (!ask_control(directory, start_server, kAnswerNs) || servers().empty()) {
+  while (!ask_control(directory, start_server, kAnswerNs) || servers().value_or(std::vector<pid_t>{}).empty()) {
     const auto ended = daemon_->status();
     if (ended || now_ns() > start_ns + kReadyNs) {
       const std::string what = ended ? "ended at once: " + ended->text() : "is not ready after 10 s";
@@ -164,22 +172,27 @@ Environment MpsDaemon::environment() const {
   return environment_of(directory_.path());
 }
 
-std::vector<pid_t> MpsDaemon::ask(const std::string& question) const {
-  std::istringstream answer(ask_control(directory_.path(), question, kAnswerNs).value_or(""));
+std::optional<std::vector<pid_t>> MpsDaemon::ask(const std::string& question) const {
+  const auto answer = ask_control(directory_.path(), question, kAnswerNs);
+  if (!answer) return std::nullopt;
+  std::istringstream words(*answer);
   std::vector<pid_t> pids;
-  for (pid_t pid; answer >> pid;) pids.push_back(pid);
+  for (pid_t pid; words >> pid;) pids.push_back(pid);
   return pids;
 }
 
-std::vector<pid_t> MpsDaemon::servers() const {
+std::optional<std::vector<pid_t>> MpsDaemon::servers() const {
   return ask("get_server_list");
 }
 
-std::vector<pid_t> MpsDaemon::clients() const {
+std::optional<std::vector<pid_t>> MpsDaemon::clients() const {
+  const auto all_servers = servers();
+  if (!all_servers) return std::nullopt;
   std::vector<pid_t> all;
-  for (const pid_t server : servers()) {
-    const std::vector<pid_t> some = ask(fmt::format("get_client_list {}", server));
-    all.insert(all.end(), some.begin(), some.end());
+  for (const pid_t server : *all_servers) {
+    const auto some = ask(fmt::format("get_client_list {}", server));
+    if (!some) return std::nullopt;
+    all.insert(all.end(), some->begin(), some->end());
   }
   return all;
 }
@@ -199,6 +212,7 @@ double MpsDaemon::stop() {
 }
 
 int mps_quit_main(const fs::path& directory) {
+  ::signal(SIGPIPE, SIG_IGN);
   quit(directory);
   std::error_code failed;
   fs::remove_all(directory, failed);

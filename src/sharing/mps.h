@@ -30,7 +30,8 @@ inline constexpr int mps_least_client_limit = 48;
 // daemon behind it, a program runs without MPS.)
 Environment without_mps();
 
-// Makes this process, and what it starts without another order, no client of any daemon. Asking the driver what devices
+// Makes this process, and what it starts without another order, no client of any daemon, and forgets limits for clients
+// that the user's shell has set: tenants get theirs from the configuration. Asking the driver what devices
 // there are would make it one. Before the first such question.
 void be_no_mps_client();
 
@@ -58,8 +59,9 @@ class MpsDaemon {
   double ready_s() const { return ready_s_; }  // how long it took to be ready
 
   // The servers (one per user) and the processes that are connected to them.
-  std::vector<pid_t> servers() const;
-  std::vector<pid_t> clients() const;
+  // None: it does not answer.
+  std::optional<std::vector<pid_t>> servers() const;
+  std::optional<std::vector<pid_t>> clients() const;
 
   // How the daemon has ended before its time; none while it runs.
   std::optional<std::string> death();
@@ -68,7 +70,7 @@ class MpsDaemon {
   double stop();
 
  private:
-  std::vector<pid_t> ask(const std::string& question) const;
+  std::optional<std::vector<pid_t>> ask(const std::string& question) const;
 
   Keeper& keeper_;
   TemporaryDirectory directory_;

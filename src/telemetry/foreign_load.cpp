@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
-#include <system_error>
+#include <utility>
 
 #include "base/clock.h"
+#include "base/processes.h"
 
 namespace cotenant {
 namespace {
@@ -23,14 +22,8 @@ double used_s(const LoadSnapshot& before, pid_t pid, const ProcessTimes& after) 
 
 LoadSnapshot snapshot_load() {
   LoadSnapshot snapshot;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const std::string name = entry.path().filename();
-    pid_t pid = 0;
-    const auto [end, failed] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (failed != std::errc() || end != name.data() + name.size()) continue;
+  for (const pid_t pid : all_processes())
     if (auto process = read_process(pid)) snapshot.processes.emplace(pid, std::move(*process));
-  }
   snapshot.busy_s = machine_busy_s();
   snapshot.at_s = ns_to_s(now_ns());
   return snapshot;

@@ -65,10 +65,12 @@ void KernelProfile::end(std::span<const uint32_t> threads) {
     KernelRecords& records = of_tenants[i];
     records.names = recording.names;
     records.problem = recording.problem;
-    tell(records, recording.over_limit, "activities came after the limit of what is kept: use a shorter --duration");
-    tell(records, recording.dropped, "records were dropped by CUPTI");
-    tell(records, recording.untimed, "activities could not be timed");
-    tell(records, nobodys, "activities of this process belong to no tenant that is known");
+    if (i == 0) {  // of the process: told once
+      tell(records, recording.over_limit, "activities came after the limit of what is kept: use a shorter --duration");
+      tell(records, recording.dropped, "records were dropped by CUPTI");
+      tell(records, recording.untimed, "activities could not be timed");
+      tell(records, nobodys, "activities of this process belong to no tenant that is known");
+    }
     if (!tenants_[i].profile_dir.empty()) write_kernels(tenants_[i].profile_dir, records);
   }
 }

@@ -51,15 +51,14 @@ std::vector<std::shared_ptr<const DeviceShare>> split_among(const std::vector<Te
   return split_device(orders.front().device, groups);
 }
 
-std::vector<std::unique_ptr<Tenant>> make_tenants(const Command& order, Outbox& outbox) {
+// Those that could be made are in `tenants` also when it throws.
+void make_tenants(const Command& order, Outbox& outbox, std::vector<std::unique_ptr<Tenant>>& tenants) {
   const auto shares = split_among(order.tenants);
-  std::vector<std::unique_ptr<Tenant>> tenants;
   for (const TenantOrder& tenant : order.tenants) {
     const int ring = kFirstRing + static_cast<int>(tenants.size());
     tenants.push_back(std::make_unique<Tenant>(tenant, shares[tenants.size()], EventRing::attach(inherited(ring)),
                                                [&outbox](const Report& report) { outbox.send(report); }));
   }
-  return tenants;
 }
 
 // The driver is gone: nobody reads what we measure, and no thread need be waited for.
@@ -86,7 +85,7 @@ void pass_on(const Command& command, const std::vector<std::unique_ptr<Tenant>>&
 
 // No tenant can do what its order says.
 int refuse(const Command& order, std::string why, Channel& channel, Outbox& outbox) {
-  std::ranges::replace(why, '\n', ' ');
+  why = one_line(std::move(why));
   for (const TenantOrder& tenant : order.tenants) {
     Report report;
     report.type = "failed";
@@ -109,8 +108,11 @@ int worker_main() {
   std::vector<std::unique_ptr<Tenant>> tenants;
   try {
     profile.emplace(order.tenants);  // before anything calls CUDA
-    tenants = make_tenants(order, outbox);
-  } catch (const Error& error) {
+    make_tenants(order, outbox, tenants);
+  } catch (const std::exception& error) {
+    Command leave;
+    leave.type = "exit";
+    pass_on(leave, tenants);  // to those that are there already
     return refuse(order, error.what(), channel, outbox);
   }
   Command command;

@@ -82,30 +82,12 @@ TenantConfig tenant(const std::string& name, std::optional<double> sm_percent = 
   return config;
 }
 
-TEST(DivideDevice, AShareThatTheModeCannotGiveIsRefused) {
-  const std::vector<TenantConfig> tenants{tenant("a"), tenant("b", 30)};
-  for (const SharingMode mode : {SharingMode::timeslice, SharingMode::streams}) {
-    try {
-      divide_device(mode, tenants, "cuda:0");
-      ADD_FAILURE() << to_string(mode);
-    } catch (const Error& error) {
-      EXPECT_THAT(error.what(), HasSubstr("tenant b: sm_percent"));
-    }
-  }
-}
-
 TEST(DivideDevice, SharesAboveTheWholeAreAllowedUnderMpsWithAWarning) {
   const std::vector<TenantConfig> tenants{tenant("a", 80), tenant("b", 80)};
   const DeviceDivision division = divide_device(SharingMode::mps, tenants, "cuda:0");
   ASSERT_EQ(division.warnings.size(), 1u);
   EXPECT_THAT(division.warnings[0].what, HasSubstr("add up to 160"));
   EXPECT_THAT(division.tenants[1].environment, ElementsAre(Pair("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "80")));
-}
-
-TEST(DivideDevice, PriorityWithoutMeaningIsToldOf) {
-  const std::vector<TenantConfig> tenants{tenant("a", {}, 1)};
-  EXPECT_EQ(divide_device(SharingMode::timeslice, tenants, "cuda:0").warnings.size(), 1u);
-  EXPECT_TRUE(divide_device(SharingMode::streams, tenants, "cuda:0").warnings.empty());
 }
 
 TEST(Mig, InstancesAreNamedByUuidOrIndex) {

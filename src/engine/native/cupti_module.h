@@ -32,7 +32,8 @@ struct DeviceRecording {
 };
 
 struct CuptiOptions {
-  uint64_t most = 5'000'000;  // activities kept in memory, 48 bytes each
+  uint64_t most =
+      5'000'000;  // activities kept in memory, 48 bytes each, and as much again while they are divided among tenants
 };
 
 struct CuptiModule {

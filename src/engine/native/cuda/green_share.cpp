@@ -35,7 +35,7 @@ std::shared_ptr<const DeviceShare> make_share(int ordinal, std::vector<CUdevReso
   const auto get_resource = COTENANT_DRIVER_FUNCTION(cuGreenCtxGetDevResource);
   if (!describe || !create || !get_resource)
     throw usage_error("sharing.mode green", "this driver has no green contexts",
-                      "Use a driver for CUDA 12.4 or later.");
+                      "Use a driver for CUDA 12.5 or later.");
   CUdevResourceDesc description = nullptr;
   CUgreenCtx context = nullptr;
   CUdevResource granted{};
@@ -49,8 +49,11 @@ std::shared_ptr<const DeviceShare> make_share(int ordinal, std::vector<CUdevReso
 
 }  // namespace
 
-int count_sm_groups(int ordinal) {
-  return static_cast<int>(split_into_groups(ordinal).size());
+int count_sm_groups([[maybe_unused]] int ordinal) {
+#if CUDA_VERSION >= 12050
+  if (COTENANT_DRIVER_FUNCTION(cuGreenCtxStreamCreate)) return static_cast<int>(split_into_groups(ordinal).size());
+#endif
+  return 0;
 }
 
 GreenShare::~GreenShare() {

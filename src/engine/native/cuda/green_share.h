@@ -13,7 +13,7 @@
 namespace cotenant {
 
 // The groups of multiprocessors a device divides into, each the smallest that the chip allows; a last, larger one holds
-// what remains. 0 where the driver has no green contexts (before CUDA 12.4) or the chip none.
+// what remains. 0 where the driver has no green contexts (before CUDA 12.5) or the chip none.
 int count_sm_groups(int ordinal);
 
 class GreenShare : public DeviceShare {

@@ -65,7 +65,7 @@ CudaProgram::CudaProgram(cudaStream_t stream, GraphExec graph, std::string name,
 
 // A graph must outlive its replays.
 CudaProgram::~CudaProgram() {
-  if (launched_ != waited_) cudaStreamSynchronize(stream_);
+  if (launched_ != waited_ || (tells_when_done_ && !is_done(launched_))) cudaStreamSynchronize(stream_);
 }
 
 bool CudaProgram::is_done(uint64_t replay) const {
