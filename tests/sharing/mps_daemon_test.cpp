@@ -34,11 +34,13 @@ class StandInDaemon : public testing::Test {
   StandInDaemon() : path_(std::getenv("PATH")) {}
   ~StandInDaemon() override { ::setenv("PATH", path_.c_str(), 1); }
 
-  // What the daemon does once it is started, and what it does when it is told to quit. It calls itself its own server.
-  void install(const std::string& serve, const std::string& quit) const {
+  // What the daemon does once it answers, what it does when it is told to quit, and what it does before it answers. It
+  // calls itself its own server.
+  void install(const std::string& serve, const std::string& quit, const std::string& start = ":") const {
     const fs::path program = bin_.path() / "nvidia-cuda-mps-control";
     std::ofstream(program) << "#!/bin/sh\npid=$CUDA_MPS_PIPE_DIRECTORY/pid\n"
-                           << "if [ \"$1\" = -f ]; then echo $$ >\"$pid\"; echo a daemon; " << serve << "; fi\n"
+                           << "if [ \"$1\" = -f ]; then echo a daemon; " << start << "; echo $$ >\"$pid\"; " << serve
+                           << "; fi\n"
                            << "[ -e \"$pid\" ] || exit 1\nread line\ncase $line in\n"
                            << "  get_server_list) cat \"$pid\" ;;\n  get_client_list*) echo 12; echo 34 ;;\n"
                            << "  quit) " << quit << " ;;\nesac\n";
@@ -85,7 +87,7 @@ TEST_F(StandInDaemon, ThatDoesNotQuitIsKilled) {
 }
 
 TEST_F(StandInDaemon, ThatEndsAtOnceIsAnErrorWithItsLastWords) {
-  install("echo no such device; exit 3", "exit 0");
+  install(":", "exit 0", "echo no such device; exit 3");
   try {
     const MpsDaemon daemon(keeper_);
     FAIL() << "it is there";
@@ -96,8 +98,11 @@ TEST_F(StandInDaemon, ThatEndsAtOnceIsAnErrorWithItsLastWords) {
 }
 
 TEST_F(StandInDaemon, ThatEndsBeforeItsTimeIsTold) {
-  install("sleep 0.3; exit 9", "exit 0");
+  const fs::path end = bin_.path() / "end";
+  install("while [ ! -e '" + end.string() + "' ]; do sleep 0.02; done; exit 9", "exit 0");
   MpsDaemon daemon(keeper_);
+  EXPECT_FALSE(daemon.death());
+  std::ofstream(end) << "now";
   const int64_t until_ns = now_ns() + s_to_ns(20);
   while (!daemon.death() && now_ns() < until_ns) sleep_until_ns(now_ns() + 10'000'000);
   EXPECT_EQ(daemon.death(), "exit code 9");
