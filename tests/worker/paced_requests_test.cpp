@@ -5,17 +5,11 @@
 
 #include "base/clock.h"
 #include "engine/options.h"
+#include "spin_engine.h"
 #include "worker/timed_loop.h"
 
 namespace cotenant {
 namespace {
-
-std::unique_ptr<Engine> spin(double service_ms) {
-  EngineOptions options;
-  options.kind = EngineOptions::Kind::spin;
-  options.service_ms = service_ms;
-  return make_engine(options);
-}
 
 TEST(TimedLoop, PacesItsRequestsAndCountsFromTheSend) {
   EventRing ring = EventRing::create(64, 64);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "engine/options.h"
+#include "spin_engine.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define COTENANT_COUNTS_ALLOCATIONS 0
@@ -38,13 +39,6 @@ void operator delete(void* memory, size_t) noexcept {
 
 namespace cotenant {
 namespace {
-
-std::unique_ptr<Engine> spin(double service_ms) {
-  EngineOptions options;
-  options.kind = EngineOptions::Kind::spin;
-  options.service_ms = service_ms;
-  return make_engine(options);
-}
 
 // Two tokens of two rows per request, as an engine that generates reports them.
 class TwoTokens : public Engine {
