@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "stats/describe.h"
+
 namespace cotenant {
 namespace {
 
@@ -45,11 +47,8 @@ void add_once(std::vector<T>& values, const T& value) {
   if (std::ranges::find(values, value) == values.end()) values.push_back(value);
 }
 
-std::optional<double> median(std::vector<double> values) {
-  if (values.empty()) return std::nullopt;
-  std::ranges::sort(values);
-  const size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+std::optional<double> median_of_some(const std::vector<double>& values) {
+  return values.empty() ? std::nullopt : std::optional(median(values));
 }
 
 void lay_out(Curves& curves) {
@@ -58,8 +57,8 @@ void lay_out(Curves& curves) {
   for (const std::string& kind : table.kinds) {
     auto &p50 = table.slowdown_p50.emplace_back(), &mean = table.slowdown_mean.emplace_back();
     for (const double intensity : table.intensities) {
-      p50.push_back(median(curves.p50[{kind, intensity}]));
-      mean.push_back(median(curves.mean[{kind, intensity}]));
+      p50.push_back(median_of_some(curves.p50[{kind, intensity}]));
+      mean.push_back(median_of_some(curves.mean[{kind, intensity}]));
     }
   }
 }

@@ -5,22 +5,10 @@
 
 #include <cmath>
 
+#include "stats/running_mean.h"
+
 namespace cotenant {
 namespace {
-
-class Mean {
- public:
-  void add(const std::optional<double>& value) {
-    if (!value) return;
-    sum_ += *value;
-    ++count_;
-  }
-  std::optional<double> value() const { return count_ > 0 ? std::optional(sum_ / count_) : std::nullopt; }
-
- private:
-  double sum_ = 0;
-  int count_ = 0;
-};
 
 // Mean power by the energy counter, between the first and the last reading in the window. It misses nothing, while a
 // reading of the power is a mean over a time that the driver chooses.
@@ -90,7 +78,7 @@ Bound unknown_bound(const TelemetryMeans& means) {
 TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const std::optional<Interval>& window_s) {
   TelemetryMeans means;
   Energy energy;
-  Mean clock, power, memory, sm, tensor, dram, occupancy;
+  RunningMean clock, power, memory, sm, tensor, dram, occupancy;
   for (const TelemetrySample& sample : samples) {
     if (window_s && (sample.t_s < window_s->low || sample.t_s > window_s->high)) continue;
     ++means.samples;

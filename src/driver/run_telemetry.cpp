@@ -6,25 +6,12 @@
 
 #include "base/clock.h"
 #include "results/telemetry.h"
+#include "stats/running_mean.h"
 
 namespace cotenant {
 namespace {
 
 constexpr int64_t kLookNs = 1'000'000'000;  // between two looks at the GPU's processes
-
-class Mean {
- public:
-  void add(const std::optional<double>& value) {
-    if (!value) return;
-    sum_ += *value;
-    ++count_;
-  }
-  std::optional<double> value() const { return count_ > 0 ? std::optional(sum_ / count_) : std::nullopt; }
-
- private:
-  double sum_ = 0;
-  int count_ = 0;
-};
 
 }  // namespace
 
@@ -109,7 +96,7 @@ void RunTelemetry::finish(ExperimentRecord& record, const std::set<pid_t>& ours)
 }
 
 void RunTelemetry::add_means(ExperimentRecord& record) const {
-  Mean sm, memory;
+  RunningMean sm, memory;
   for (const Clocks& clocks : clocks_) {
     if (record.window && (clocks.t_s < record.window->start_s || clocks.t_s > record.window->end_s)) continue;
     sm.add(clocks.sm_mhz);
