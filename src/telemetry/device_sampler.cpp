@@ -2,43 +2,23 @@
 
 #include <fmt/format.h>
 
-#include "base/clock.h"
-
 namespace cotenant {
+
 namespace {
 
-// Asks if it is due, and notes what that cost.
-template <class Ask>
-void ask(RationedQuestion& question, Ask&& ask_device) {
-  const int64_t at_ns = now_ns();
-  if (!question.is_due(at_ns)) return;
-  const int64_t before_ns = thread_cpu_ns();
-  ask_device();
-  question.asked(at_ns, thread_cpu_ns() - before_ns);
-}
+constexpr int64_t second_ns = 1'000'000'000;
 
 }  // namespace
 
-bool RationedQuestion::is_due(int64_t now_ns) const {
-  return times_ == 0 || static_cast<double>(now_ns - asked_ns_) * cpu_share_ >= cost_ns_;
-}
-
-void RationedQuestion::asked(int64_t at_ns, int64_t cost_ns) {
-  asked_ns_ = at_ns;
-  ++times_;
-  if (times_ == 2) cost_ns_ = static_cast<double>(cost_ns);
-  if (times_ > 2) cost_ns_ += (static_cast<double>(cost_ns) - cost_ns_) / 4;
-}
-
-// Clocks and counters get the most: they stand beside every slowdown.
+// Clocks and counters get the most: they stand beside every slowdown, and a run of some seconds must have them.
 DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid, double most_cpu_share)
-    : ask_clocks_(most_cpu_share * 0.25),
-      ask_power_(most_cpu_share * 0.15),
+    : ask_clocks_(most_cpu_share * 0.25, second_ns),
+      ask_power_(most_cpu_share * 0.1),
       ask_temperature_(most_cpu_share * 0.05),
       ask_use_(most_cpu_share * 0.05),
       ask_memory_(most_cpu_share * 0.05),
-      ask_energy_(most_cpu_share * 0.2),
-      ask_counters_(most_cpu_share * 0.25) {
+      ask_energy_(most_cpu_share * 0.15),
+      ask_counters_(most_cpu_share * 0.35, second_ns) {
   device_ = nvml->device_by_uuid(uuid);
   if (!device_) {
     device_gap_ = {fmt::format("NVML knows no device {}", uuid), "compare with `nvidia-smi -L`"};
@@ -50,15 +30,15 @@ DeviceSampler::DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std:
 
 void DeviceSampler::sample(TelemetrySample& sample) {
   if (!device_) return;
-  ask(ask_clocks_, [&] { add_clocks(sample); });
-  ask(ask_power_, [&] { sample.power_w = physical_->power_w(); });
-  ask(ask_temperature_, [&] { sample.temperature_c = physical_->temperature_c(); });
-  ask(ask_use_, [&] { sample.gpu_percent = physical_->gpu_percent(); });
-  ask(ask_memory_, [&] {
+  ask_clocks_.ask([&] { add_clocks(sample); });
+  ask_power_.ask([&] { sample.power_w = physical_->power_w(); });
+  ask_temperature_.ask([&] { sample.temperature_c = physical_->temperature_c(); });
+  ask_use_.ask([&] { sample.gpu_percent = physical_->gpu_percent(); });
+  ask_memory_.ask([&] {
     if (const auto memory = device_->memory()) sample.memory_used_bytes = static_cast<double>(memory->used_bytes);
   });
-  ask(ask_energy_, [&] { add_energy(sample); });
-  ask(ask_counters_, [&] { add_counters(sample); });
+  ask_energy_.ask([&] { add_energy(sample); });
+  ask_counters_.ask([&] { add_counters(sample); });
 }
 
 void DeviceSampler::add_clocks(TelemetrySample& sample) const {

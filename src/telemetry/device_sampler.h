@@ -8,31 +8,15 @@
 #include "results/telemetry.h"
 #include "telemetry/gpm.h"
 #include "telemetry/nvml.h"
+#include "telemetry/rationed_question.h"
 
 namespace cotenant {
-
-// Something that is asked of a device again and again, but no more often than keeps what it costs below a share of one
-// core. What a question costs depends on driver, device and load (on an H100 from 2 us to 7 ms), so that is measured.
-class RationedQuestion {
- public:
-  // `cpu_share`: of one core, for example 0.001.
-  explicit RationedQuestion(double cpu_share) : cpu_share_(cpu_share) {}
-
-  bool is_due(int64_t now_ns) const;
-  // It was asked at this instant and took so much CPU time. The first time does not count: it may open things.
-  void asked(int64_t at_ns, int64_t cost_ns);
-
- private:
-  double cpu_share_;
-  int64_t asked_ns_ = 0, times_ = 0;
-  double cost_ns_ = 0;  // smoothed
-};
 
 // Samples what NVML tells of one device. Of a MIG instance it tells the instance's memory; all else is the GPU's.
 class DeviceSampler {
  public:
   // `most_cpu_share`: of one core, for all questions together.
-  DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid, double most_cpu_share = 0.0075);
+  DeviceSampler(const std::shared_ptr<const Nvml>& nvml, const std::string& uuid, double most_cpu_share = 0.0045);
 
   // Fills in the device's fields; those that are dear on this device not in every call. Counters are those since they
   // were last read, so the first call has none; they also want 100 ms between two calls. Energy is that since the first

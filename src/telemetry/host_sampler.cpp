@@ -14,6 +14,11 @@ double percent(double used_s, double elapsed_s) {
   return std::round(std::clamp(used_s / elapsed_s, 0.0, 1.0) * 1000) / 10;
 }
 
+// 0: there was no time before.
+double seconds_since(int64_t before_ns, int64_t now_ns) {
+  return before_ns == 0 ? 0 : ns_to_s(now_ns - before_ns);
+}
+
 // A sum over threads falls when one ends; then nothing is known.
 std::optional<double> grown(uint64_t before, uint64_t after) {
   if (after < before) return std::nullopt;
@@ -22,8 +27,9 @@ std::optional<double> grown(uint64_t before, uint64_t after) {
 
 }  // namespace
 
-HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, std::string root)
-    : root_(std::move(root)) {
+HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, double most_cpu_share,
+                         std::string root)
+    : root_(std::move(root)), ask_machine_(most_cpu_share * 0.5), ask_tenants_(most_cpu_share * 0.5) {
   for (const auto& tenant : tenants) {
     const auto users = std::ranges::count(tenants, tenant.second, &std::pair<std::string, pid_t>::second);
     if (users == 1) tenants_.push_back(tenant);
@@ -32,16 +38,15 @@ HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenan
 
 TelemetrySample HostSampler::sample(int64_t t0_ns) {
   const int64_t now = now_ns();
-  const double elapsed_s = at_ns_ == 0 ? 0 : ns_to_s(now - at_ns_);
   TelemetrySample sample;
   sample.t_s = static_cast<double>(now - t0_ns) / 1e9;
-  add_machine(sample, elapsed_s);
-  add_tenants(sample, elapsed_s);
-  at_ns_ = now;
+  ask_machine_.ask([&] { add_machine(sample, now); });
+  ask_tenants_.ask([&] { add_tenants(sample, now); });
   return sample;
 }
 
-void HostSampler::add_machine(TelemetrySample& sample, double elapsed_s) {
+void HostSampler::add_machine(TelemetrySample& sample, int64_t now_ns) {
+  const double elapsed_s = seconds_since(std::exchange(machine_ns_, now_ns), now_ns);
   CpuTimes cpu = read_cpu_times(root_);
   if (elapsed_s > 0) sample.busy_cores = (cpu.busy_s - cpu_.busy_s) / elapsed_s;
   if (elapsed_s > 0 && cpu.each_busy_s.size() == cpu_.each_busy_s.size())
@@ -58,7 +63,8 @@ void HostSampler::add_machine(TelemetrySample& sample, double elapsed_s) {
   if (const auto used = machine_memory_used_bytes(root_)) sample.host_memory_used_bytes = static_cast<double>(*used);
 }
 
-void HostSampler::add_tenants(TelemetrySample& sample, double elapsed_s) {
+void HostSampler::add_tenants(TelemetrySample& sample, int64_t now_ns) {
+  const double elapsed_s = seconds_since(std::exchange(tenants_ns_, now_ns), now_ns);
   for (const auto& [name, pid] : tenants_) {
     const auto process = read_process(pid, root_);
     if (!process) continue;

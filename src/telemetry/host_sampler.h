@@ -12,6 +12,7 @@
 
 #include "results/telemetry.h"
 #include "telemetry/proc.h"
+#include "telemetry/rationed_question.h"
 
 namespace cotenant {
 
@@ -19,11 +20,12 @@ namespace cotenant {
 class HostSampler {
  public:
   // `tenants`: name and process. Tenants that share a process are left out: its use is nobody's in particular.
-  // `root` stands before every path that is read.
-  explicit HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, std::string root = "");
+  // `most_cpu_share`: of one core, for all that is read. `root` stands before every path.
+  explicit HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, double most_cpu_share = 0.0035,
+                       std::string root = "");
 
-  // About 0.1 ms, and 0.02 ms for each thread of a tenant. The first one has nothing to compare with and tells only
-  // levels.
+  // The machine costs about 0.1 ms, each thread of a tenant 0.02 ms: what is too dear is not in every sample, and then
+  // tells what was used since it was last. The first sample has nothing to compare with and tells only levels.
   TelemetrySample sample(int64_t t0_ns);
 
  private:
@@ -33,15 +35,16 @@ class HostSampler {
   };
   static constexpr std::array<const char*, 3> resources{"cpu", "memory", "io"};
 
-  void add_machine(TelemetrySample& sample, double elapsed_s);
-  void add_tenants(TelemetrySample& sample, double elapsed_s);
+  void add_machine(TelemetrySample& sample, int64_t now_ns);
+  void add_tenants(TelemetrySample& sample, int64_t now_ns);
 
   const std::string root_;
   std::vector<std::pair<std::string, pid_t>> tenants_;
   std::map<pid_t, Used> used_;  // at the last sample, as all that follows
   CpuTimes cpu_;
   std::array<std::optional<double>, 3> stall_s_;  // of `resources`
-  int64_t at_ns_ = 0;                             // 0: there was no sample yet
+  int64_t machine_ns_ = 0, tenants_ns_ = 0;       // 0: not asked yet
+  RationedQuestion ask_machine_, ask_tenants_;
 };
 
 }  // namespace cotenant
