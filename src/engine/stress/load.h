@@ -18,7 +18,7 @@ class StressLoad {
     dram,  // a walk through 8 x L2 bytes or more: 3/4 of the traffic is read, 1/4 written, nothing is met in the cache
     l2,    // reads of 2/5 of L2 again and again, past L1
     pcie,  // copies of 1 MiB from pinned host memory to the device and, at the same time, back
-    launch,  // kernels of one warp that do nothing, launched one after another
+    launch,  // kernels of one warp that do nothing, launched one after another by graphs of 16
   };
 
   virtual ~StressLoad() = default;
