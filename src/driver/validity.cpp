@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -125,6 +126,10 @@ void check_shares(ExperimentRecord& record) {
   }
 }
 
+// What ends a client of MPS and no other: no memory, no room for one more client.
+constexpr std::array kHarmless{"cudaErrorMemoryAllocation", "cudaErrorMpsMaxClientsReached",
+                               "cudaErrorMpsMaxConnectionsReached", "cudaErrorDevicesUnavailable"};
+
 // Under MPS clients share one context of the server: a fault of one is a fault of all.
 void check_faults(ExperimentRecord& record) {
   if (record.settings.sharing != to_string(SharingMode::mps)) return;
@@ -132,7 +137,8 @@ void check_faults(ExperimentRecord& record) {
     record.validity.reasons.push_back("the MPS daemon ended before its time: " + record.daemon.death);
   const bool fault = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) {
     return tenant.exit.died && tenant.exit.last_error.find("cudaError") != std::string::npos &&
-           tenant.exit.last_error.find("cudaErrorMemoryAllocation") == std::string::npos;
+           std::ranges::none_of(
+               kHarmless, [&](const char* error) { return tenant.exit.last_error.find(error) != std::string::npos; });
   });
   if (fault)
     record.validity.reasons.push_back(

@@ -27,9 +27,10 @@ void divide_by_mps(std::span<const TenantConfig> tenants, size_t ordinal, Device
     division.warnings.push_back({fmt::format("the tenants' sm_percent add up to {:g}", sum),
                                  "under mps a share is a cap and not a reservation: for partitions use green"});
   if (tenants.size() > static_cast<size_t>(mps_least_client_limit))
-    division.warnings.push_back({fmt::format("{} tenants are more than the {} clients that every MPS takes",
-                                             tenants.size(), mps_least_client_limit),
-                                 "use fewer tenants if some die with cudaErrorMpsMaxClientsReached"});
+    division.warnings.push_back(
+        {fmt::format("{} tenants are more than the {} clients that every MPS takes", tenants.size(),
+                     mps_least_client_limit),
+         "use fewer tenants if some die with cudaErrorDevicesUnavailable or cudaErrorMpsMaxClientsReached"});
 }
 
 void divide_by_green(std::span<const TenantConfig> tenants, const CudaDevice& device, DeviceDivision& division) {

@@ -8,25 +8,36 @@
 namespace cotenant {
 namespace {
 
-std::string remedy(bool out_of_memory) {
-  return out_of_memory ? "Lower the batch size, the length or the number of tenants, use a smaller dtype, or raise "
-                         "memory_limit (under mps "
-                         "the process's context of some hundred MiB counts as well)."
-                       : "";
+constexpr const char* less_memory =
+    "Lower the batch size, the length or the number of tenants, use a smaller dtype, or raise memory_limit (under mps "
+    "the process's context of some hundred MiB counts as well).";
+
+const char* remedy(cudaError_t error) {
+  switch (error) {
+    case cudaErrorMemoryAllocation:
+      return less_memory;
+    case cudaErrorDevicesUnavailable:  // what a client too many gets on an H100
+    case cudaErrorMpsMaxClientsReached:
+    case cudaErrorMpsMaxConnectionsReached:
+      return "Under mps: use fewer tenants, a device takes about 48 to 60 clients. Else another program has the device "
+             "for "
+             "itself (compute mode in nvidia-smi -q).";
+    default:
+      return "";
+  }
 }
 
 }  // namespace
 
 void throw_cuda_error(cudaError_t error, const char* operation, const char* call) {
   throw Error(ExitCode::internal, operation,
-              fmt::format("{}: {} ({})", call, cudaGetErrorName(error), cudaGetErrorString(error)),
-              remedy(error == cudaErrorMemoryAllocation));
+              fmt::format("{}: {} ({})", call, cudaGetErrorName(error), cudaGetErrorString(error)), remedy(error));
 }
 
 // The driver's own texts would need its library at link time; the number's name is in cuda.h.
 void throw_driver_error(CUresult error, const char* operation, const char* call) {
   throw Error(ExitCode::internal, operation, fmt::format("{}: driver error {}", call, static_cast<int>(error)),
-              remedy(error == CUDA_ERROR_OUT_OF_MEMORY));
+              error == CUDA_ERROR_OUT_OF_MEMORY ? less_memory : "");
 }
 
 void throw_cublas_error(cublasStatus_t status, const char* operation, const char* call) {
