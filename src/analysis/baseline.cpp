@@ -151,10 +151,11 @@ std::optional<Baseline> BaselineFinder::asked_for(const LoadedExperiment& shared
 std::optional<Baseline> BaselineFinder::own(const LoadedExperiment& shared, const LoadedTenant& tenant) {
   const fs::path baselines = shared.directory / "baselines";
   std::vector<fs::path> candidates;
-  if (tenant.record && !tenant.record->kind.empty() && is_experiment(baselines / tenant.record->kind))
-    candidates = {baselines / tenant.record->kind};
-  else
-    candidates = experiments_in(baselines);
+  // A load on a device is cut to the multiprocessors that it sees: only alone with its share does it do the same work.
+  if (tenant.record)
+    for (const std::string& kind : {tenant.record->kind, tenant.record->kind_with_share})
+      if (!kind.empty() && is_experiment(baselines / kind)) candidates.push_back(baselines / kind);
+  if (candidates.empty()) candidates = experiments_in(baselines);
   for (const fs::path& candidate : candidates) {
     const Experiment alone = load(candidate);
     if (const LoadedTenant* match = of_work(*alone, tenant.work))

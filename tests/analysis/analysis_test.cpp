@@ -92,6 +92,24 @@ TEST_F(Analysis, OfAHogAndItsVictim) {
   EXPECT_EQ(found.tenants[0].baseline->experiment, "solo");
 }
 
+// A load that is cut to 32 multiprocessors by its share, and to all 132 without: only the former is the same work.
+TEST_F(Analysis, OfALoadWithAShareComparesWithItselfInThatShare) {
+  const auto load = [](double latency_ms, int sms) {
+    MadeTenant made = tenant("load", latency_ms);
+    made.change_record = [sms](TenantRecord& record) {
+      record.stress_kind = "compute";
+      record.stress.emplace().footprint_sms = sms;
+      record.kind = "all";
+      record.kind_with_share = "share";
+    };
+    return made;
+  };
+  make_experiment(root_ / "pair", {load(6, 32), tenant("other", 4)});
+  make_experiment(root_ / "pair" / "baselines" / "all", {load(2, 132)});
+  make_experiment(root_ / "pair" / "baselines" / "share", {load(2, 32)});
+  EXPECT_NEAR(*analyze("pair").tenants[0].slowdown_p50, 3, 1e-9);
+}
+
 TEST_F(Analysis, OfTooFewSamplesGivesNoVerdict) {
   make_experiment(root_ / "solo", {tenant("solo", 2, 40)});
   make_experiment(root_ / "pair", {tenant("hog", 2.5, 40), tenant("victim", 10, 10)});
