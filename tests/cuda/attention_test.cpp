@@ -6,6 +6,7 @@
 #include "engine/native/cuda/attention_decode.h"
 #include "engine/native/cuda/attention_prefill.h"
 #include "engine/native/cuda/attention_prefill_paths.h"
+#include "engine/native/cuda/qkv_transform.h"
 
 namespace cotenant {
 namespace {
@@ -230,6 +231,81 @@ TEST_F(AttentionDecodeTest, LongCaches) {
   SCOPED_TRACE(fmt::format("seed {}", random.seed()));
   for (const Dtype dtype : all_dtypes)
     for (const int64_t rows : {1, 2}) check_decode(random, dtype, rows, 4096, make_attention(8, 2, 128));
+}
+
+// The kernel that transforms heads on its way against the two kernels that do one after the other: the same to the bit,
+// but for the sums of a norm, whose terms have another order.
+void check_transforming(Random& random, Dtype dtype, int64_t rows, int64_t capacity, const Attention& a, bool rotates,
+                        bool norms) {
+  SCOPED_TRACE(text(dtype, rows, capacity, a) + (rotates ? " rope" : "") + (norms ? " norms" : ""));
+  const auto cache_size = static_cast<size_t>(rows * a.kv_heads * capacity * a.head_dim);
+  const std::vector<float> qkv = random.normal(dtype, static_cast<size_t>(rows * a.qkv_width()), 1.5f);
+  const std::vector<float> k = random.normal(dtype, cache_size, 1.5f), v = random.normal(dtype, cache_size);
+  const DeviceArray rope(Dtype::f32, random.normal(Dtype::f32, static_cast<size_t>(capacity * a.head_dim))),
+      q_scale(dtype, random.normal(dtype, static_cast<size_t>(a.head_dim))),
+      k_scale(dtype, random.normal(dtype, static_cast<size_t>(a.head_dim)));
+  QkTransform transform;
+  if (rotates) transform.rope = {rope.data(), Dtype::f32, {capacity, a.head_dim / 2, 2, 1}};
+  if (norms) {
+    transform.q_norm = {
+        .kind = NormKind::rms, .eps = 1e-6f, .scale = {q_scale.data(), dtype, {a.head_dim, 1, 1, 1}}, .shift = {}};
+    transform.k_norm = {
+        .kind = NormKind::rms, .eps = 1e-6f, .scale = {k_scale.data(), dtype, {a.head_dim, 1, 1, 1}}, .shift = {}};
+  }
+  ASSERT_TRUE(attention_decode_transforms(dtype, a, transform));
+  DeviceArray positions(Dtype::i32, static_cast<size_t>(rows));
+  const Tensor positions_tensor{positions.data(), Dtype::i32, {rows, 1, 1, 1}};
+  DeviceArray workspace(Dtype::f32, (attention_decode_workspace_bytes(rows, a, capacity) + 3) / 4);
+  workspace.clear();
+  for (int launch = 0; launch < 3; ++launch) {
+    std::vector<float> values;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t edges[] = {0, capacity - 1, random.between(0, capacity - 1)};
+      values.push_back(static_cast<float>(edges[random.between(0, 2)]));
+    }
+    positions.write(values);
+    std::vector<float> found[2][3];  // y, k, v; of one kernel and of two
+    for (const bool in_one : {true, false}) {
+      DeviceArray y(dtype, static_cast<size_t>(rows * a.width()));
+      const DeviceArray d_qkv(dtype, qkv), d_k(dtype, k), d_v(dtype, v);
+      const Shape shape{rows, a.kv_heads, capacity, a.head_dim};
+      const KvCache cache{.k = {d_k.data(), dtype, shape}, .v = {d_v.data(), dtype, shape}};
+      if (!in_one)
+        launch_transform_qkv(nullptr, {d_qkv.data(), dtype, {rows, a.qkv_width(), 1, 1}}, positions_tensor, transform,
+                             cache, a);
+      launch_attention_decode(nullptr, dtype, y.data(), d_qkv.data(), cache,
+                              static_cast<const int32_t*>(positions.data()), a, workspace.data(),
+                              in_one ? &transform : nullptr);
+      found[in_one][0] = y.read();
+      found[in_one][1] = d_k.read();
+      found[in_one][2] = d_v.read();
+    }
+    for (int i = 0; i < 3; ++i) {
+      SCOPED_TRACE(i == 0 ? "y" : i == 1 ? "k" : "v");
+      if (!norms) {
+        EXPECT_EQ(found[0][i], found[1][i]);
+        continue;
+      }
+      Difference difference;
+      for (size_t j = 0; j < found[0][i].size(); ++j) difference.add(found[1][i][j], found[0][i][j]);
+      expect_close(difference, tolerance(dtype));
+    }
+  }
+}
+
+TEST_F(AttentionDecodeTest, TransformsHeadsOnTheWay) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16})
+    for (const int64_t capacity : {1, 40, 300, 1100})
+      for (const int64_t window : {0, 70}) {
+        for (const int64_t head_dim : {64, 128})
+          for (const auto& [rotates, norms] : {std::pair{true, false}, {true, true}, {false, true}})
+            check_transforming(random, dtype, 3, capacity, make_attention(6, 2, head_dim, true, window), rotates,
+                               norms);
+        for (const int64_t head_dim : {32, 80, 96, 64})
+          check_transforming(random, dtype, 2, capacity, make_attention(20, 2, head_dim, true, window), false, false);
+      }
 }
 
 }  // namespace

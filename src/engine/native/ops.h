@@ -175,6 +175,13 @@ class Ops {
   // One token a row attends to its cache, positions 0..positions[row]: qkv [rows, qkv_width] -> y [rows, width].
   virtual void attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                              const Attention& attention) = 0;
+  // transform_qkv and then attend_cached; afterwards q and k of qkv may be either. By these two unless overridden.
+  virtual void transform_and_attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache,
+                                           const Tensor& positions, const QkTransform& transform,
+                                           const Attention& attention) {
+    transform_qkv(qkv, positions, transform, cache, attention);
+    attend_cached(y, qkv, cache, positions, attention);
+  }
   // y[r, :] = x[(r + 1) * length - 1, :]; x [rows * length, width].
   virtual void last_rows(const Tensor& y, const Tensor& x) = 0;
   // ids[r] = index of the largest of logits[r, 0..vocab); the first of equals.

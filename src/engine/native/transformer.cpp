@@ -158,11 +158,11 @@ Transformer::Buffers Transformer::buffers(int64_t tokens) const {
 }
 
 void Transformer::attention(const Layer& layer, const Buffers& b, const Tensor& positions, bool cached) {
-  if (layer.cache || layer.transform.rope || layer.transform.q_norm.scale)
-    ops_.transform_qkv(b.qkv, positions, layer.transform, layer.cache, attention_);
   if (cached) {
-    ops_.attend_cached(b.context, b.qkv, layer.cache, positions, attention_);
+    ops_.transform_and_attend_cached(b.context, b.qkv, layer.cache, positions, layer.transform, attention_);
   } else {
+    if (layer.cache || layer.transform.rope || layer.transform.q_norm.scale)
+      ops_.transform_qkv(b.qkv, positions, layer.transform, layer.cache, attention_);
     ops_.attend(b.context, b.qkv, shape_.rows, attention_);
   }
   ops_.linear(b.hidden, layer.attn_out, b.context, Activation::none, true);

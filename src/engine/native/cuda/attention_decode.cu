@@ -18,6 +18,7 @@ constexpr int warps = threads / 32;
 constexpr int most_heads = 8;     // of a block
 constexpr int step_of_warp = 16;  // positions
 constexpr int plain_head_dims = 128;
+constexpr int most_pairs = 64;  // of a head that is rotated
 constexpr int step_of_block = warps * step_of_warp;
 // Putting parts together takes about 3 us on an H100, more than two steps do.
 constexpr int64_t least_part = 2 * step_of_block;
@@ -69,13 +70,23 @@ struct Workspace {
   float* values;     // [rows, heads, parts, head_dim]: weighted sums
 };
 
+// What happens to q, and to k on its way into the cache: transform_qkv's work.
+template <typename T>
+struct HeadTransform {
+  const float* rope;  // or none
+  const T* q_scale;   // or none
+  const T* k_scale;
+  float eps;
+};
+
 template <typename T>
 struct Arguments {
   T* y;
-  const T* q;
-  const T* k;
-  const T* v;
+  const T* qkv;
+  T* k;
+  T* v;
   const int32_t* positions;
+  HeadTransform<T> transform;
   Workspace workspace;
   int heads, kv_heads, head_dim, qkv_width;
   int capacity, window, part, parts, heads_of_block, groups;
@@ -244,6 +255,121 @@ __device__ void prefetch(const Arguments<T>& a, const Task& task, int begin) {
 #endif
 }
 
+// Of a head, each lane of a quad has the dimensions 32 c + 8 t .. + 7 of every chunk c. A pair that is rotated, half a
+// head apart, is in one lane: the functions below want a head of all `chunks`, an even number of them.
+//
+// The row of the rotation table that belongs to a position, to shared memory: cos and sin of each pair.
+template <typename T>
+__device__ void fetch_turn(float (&turn)[2 * most_pairs], const Arguments<T>& a, int position) {
+  const int i = 4 * threadIdx.x;
+  if (a.transform.rope && i < a.head_dim)
+    *reinterpret_cast<float4*>(turn + i) =
+        __ldg(reinterpret_cast<const float4*>(a.transform.rope + static_cast<int64_t>(position) * a.head_dim + i));
+}
+
+template <typename T>
+__device__ void unpack_eight(const uint4& packed, float (&values)[8]) {
+  const uint32_t pairs[4] = {packed.x, packed.y, packed.z, packed.w};
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 pair = unpack_pair<T>(pairs[i]);
+    values[2 * i] = pair.x;
+    values[2 * i + 1] = pair.y;
+  }
+}
+
+template <typename T>
+__device__ uint4 pack_eight(const float (&values)[8]) {
+  return {pack_pair<T>(values[0], values[1]), pack_pair<T>(values[2], values[3]), pack_pair<T>(values[4], values[5]),
+          pack_pair<T>(values[6], values[7])};
+}
+
+// Norms (with a scale) and rotates (with a table) the head in a quad's lanes. All lanes of the warp take part.
+template <typename T, int chunks>
+__device__ void transform_head(uint4 (&head)[chunks], const Arguments<T>& a, const T* scale, const float* turn, int t) {
+  float factor = 1;
+  if (scale) {
+    float squares = 0;
+#pragma unroll
+    for (int c = 0; c < chunks; ++c) {
+      float values[8];
+      unpack_eight<T>(head[c], values);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) squares += values[i] * values[i];
+    }
+    squares += __shfl_xor_sync(~0u, squares, 1);
+    squares += __shfl_xor_sync(~0u, squares, 2);
+    factor = rsqrtf(squares / a.head_dim + a.transform.eps);
+  }
+#pragma unroll
+  for (int c = 0; c < chunks / 2; ++c) {
+    float low[8], high[8];
+    unpack_eight<T>(head[c], low);
+    unpack_eight<T>(head[c + chunks / 2], high);
+    if (scale) {
+      float low_scale[8], high_scale[8];
+      load<T, 8>(scale + 32 * c + 8 * t, low_scale);
+      load<T, 8>(scale + 32 * (c + chunks / 2) + 8 * t, high_scale);
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        low[i] *= factor * low_scale[i];
+        high[i] *= factor * high_scale[i];
+      }
+    }
+    if (a.transform.rope) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) {
+        const float2 by = *reinterpret_cast<const float2*>(turn + 2 * (32 * c + 8 * t + i));
+        const float x = low[i], y = high[i];
+        low[i] = x * by.x - y * by.y;
+        high[i] = y * by.x + x * by.y;
+      }
+    }
+    head[c] = pack_eight<T>(low);
+    head[c + chunks / 2] = pack_eight<T>(high);
+  }
+}
+
+// Whether q and k are transformed, not only k and v written.
+template <int chunks, typename T>
+__device__ bool transforms_heads(const Arguments<T>& a) {
+  return chunks % 2 == 0 && (a.transform.rope || a.transform.q_scale);
+}
+
+// If the newest position is among base..base+15: its key and value from qkv into `tiles`, and for all query heads
+// together once into the cache.
+template <int chunks, typename T>
+__device__ void place_newest(Tiles<chunks>& tiles, const Arguments<T>& a, const Task& task, const float* turn,
+                             int newest, int base, int g, int t) {
+  const int at = newest - base;
+  if (newest >= task.end || at < 0 || at >= step_of_warp) return;
+  const int kv_head = blockIdx.y / a.groups;
+  const bool in_half[2] = {g == at, g + 8 == at};
+  const bool writes = g == at % 8 && blockIdx.y % a.groups == 0;
+  const T* key = a.qkv + static_cast<int64_t>(task.row) * a.qkv_width + (a.heads + kv_head) * a.head_dim;
+  const T* value = key + a.kv_heads * a.head_dim;
+  const int64_t cached = task.cache_start + static_cast<int64_t>(newest) * a.head_dim;
+  const auto place = [&](const uint4(&head)[chunks], uint4(&tile)[2][chunks], T* cache) {
+#pragma unroll
+    for (int c = 0; c < chunks; ++c) {
+      const int dim = c * 32 + 8 * t;
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        if (in_half[i]) tile[i][c] = head[c];
+      if (writes && dim < a.head_dim) *reinterpret_cast<uint4*>(cache + cached + dim) = head[c];
+    }
+  };
+  uint4 head[chunks];
+#pragma unroll
+  for (int c = 0; c < chunks; ++c) head[c] = load_eight(key + c * 32 + 8 * t, c * 32 + 8 * t < a.head_dim);
+  if constexpr (chunks % 2 == 0)
+    if (transforms_heads<chunks>(a)) transform_head(head, a, a.transform.k_scale, turn, t);
+  place(head, tiles.k, a.k);
+#pragma unroll
+  for (int c = 0; c < chunks; ++c) head[c] = load_eight(value + c * 32 + 8 * t, c * 32 + 8 * t < a.head_dim);
+  place(head, tiles.v, a.v);
+}
+
 // On the tensor cores, with lane = 4 g + t. Scores: A holds a query head in each of its rows, B a key in each of its
 // columns; lanes take 8 consecutive dimensions (16 bytes) where the layout has two pairs apart from each other, A and B
 // alike, which leaves the sum the same. Values: D = V^T P^T, so that heads are the 8 columns. P^T comes out of the
@@ -253,7 +379,8 @@ __device__ void prefetch(const Arguments<T>& a, const Task& task, int begin) {
 // All but the newest key and value were there before this pass, and so, in most programs, was the position: a warp
 // fetches its first tiles while the kernels before are still running. If the position turns out to be another, it
 // fetches them again.
-template <typename T, int chunks>  // of 32 dimensions
+// `transforms`: the newest key and value are not in the cache yet, and q and k as their product left them.
+template <typename T, int chunks, bool transforms>  // chunks of 32 dimensions
 __global__ void __launch_bounds__(threads) attention_decode_kernel(const Arguments<T> a) {
   extern __shared__ __align__(16) float shared[];
   let_successor_start();
@@ -264,22 +391,32 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
   Tiles<chunks> tiles{};
   load_tiles(tiles, a, task, task.begin + warp * step_of_warp, 0, g, t);
   prefetch(a, task, task.begin + step_of_block);
+  __shared__ __align__(16) float turn[2 * most_pairs];
+  if (transforms) fetch_turn(turn, a, early_position);
   wait_for_predecessor();
 
   uint4 q[chunks];
 #pragma unroll
   for (int c = 0; c < chunks; ++c)
     q[c] = load_eight(
-        a.q + static_cast<int64_t>(task.row) * a.qkv_width + (task.first_head + g) * a.head_dim + c * 32 + 8 * t,
+        a.qkv + static_cast<int64_t>(task.row) * a.qkv_width + (task.first_head + g) * a.head_dim + c * 32 + 8 * t,
         g < task.heads && c * 32 + 8 * t < a.head_dim);
   // The newest key and value again, which have just been written.
-  load_tiles(tiles, a, task, task.begin + warp * step_of_warp, early_position, g, t);
-  if (const int position = load_position(a, task); position != early_position) {
+  if (!transforms) load_tiles(tiles, a, task, task.begin + warp * step_of_warp, early_position, g, t);
+  const int position = load_position(a, task);
+  if (position != early_position) {
     set_positions(task, a, position);
     tiles = {};
     load_tiles(tiles, a, task, task.begin + warp * step_of_warp, 0, g, t);
+    if (transforms) fetch_turn(turn, a, position);
   }
   if (task.empty()) return;
+  if constexpr (transforms) {
+    __syncthreads();
+    if constexpr (chunks % 2 == 0)
+      if (transforms_heads<chunks>(a)) transform_head(q, a, a.transform.q_scale, turn, t);
+    place_newest(tiles, a, task, turn, position, task.begin + warp * step_of_warp, g, t);
+  }
 
   float maximum = -INFINITY, sum = 0;  // of head g; the sum is this lane's share
   float output[chunks][2][4] = {};     // [..][jj][2 r + e]: matrix 2 jj + r, head 2 t + e
@@ -331,6 +468,7 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
     }
     tiles = {};
     load_tiles(tiles, a, task, base + step_of_block, 0, g, t);
+    if (transforms) place_newest(tiles, a, task, turn, position, base + step_of_block, g, t);
   }
 
   sum += __shfl_xor_sync(~0u, sum, 1);
@@ -366,7 +504,7 @@ __global__ void __launch_bounds__(threads) attention_decode_plain_kernel(const A
   if (task.empty()) return;
 
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const T* head = a.q + static_cast<int64_t>(task.row) * a.qkv_width + task.first_head * a.head_dim;
+  const T* head = a.qkv + static_cast<int64_t>(task.row) * a.qkv_width + task.first_head * a.head_dim;
   float q[dims], output[dims] = {}, maximum = -INFINITY, sum = 0;
 #pragma unroll
   for (int i = 0; i < dims; ++i) q[i] = lane + 32 * i < a.head_dim ? to_float(head[lane + 32 * i]) * a.scale : 0;
@@ -396,15 +534,28 @@ __global__ void __launch_bounds__(threads) attention_decode_plain_kernel(const A
   finish(a, task, softmax, values);
 }
 
+template <typename T, bool transforms>
+auto choose_fast_kernel(int64_t head_dim) {
+  if (head_dim <= 32) return attention_decode_kernel<T, 1, transforms>;
+  if (head_dim <= 64) return attention_decode_kernel<T, 2, transforms>;
+  if (head_dim <= 96) return attention_decode_kernel<T, 3, transforms>;
+  return attention_decode_kernel<T, 4, transforms>;
+}
+
 template <typename T>
-auto choose_kernel(bool fast, int64_t head_dim) {
-  if constexpr (sizeof(T) == 2) {
-    if (fast && head_dim <= 32) return attention_decode_kernel<T, 1>;
-    if (fast && head_dim <= 64) return attention_decode_kernel<T, 2>;
-    if (fast && head_dim <= 96) return attention_decode_kernel<T, 3>;
-    if (fast) return attention_decode_kernel<T, 4>;
-  }
+auto choose_kernel(bool fast, int64_t head_dim, bool transforms) {
+  if constexpr (sizeof(T) == 2)
+    if (fast) return transforms ? choose_fast_kernel<T, true>(head_dim) : choose_fast_kernel<T, false>(head_dim);
   return attention_decode_plain_kernel<T>;
+}
+
+template <typename T>
+HeadTransform<T> make_transform(const QkTransform* transform) {
+  if (!transform) return {};
+  return {.rope = static_cast<const float*>(transform->rope.data),
+          .q_scale = static_cast<const T*>(transform->q_norm.scale.data),
+          .k_scale = static_cast<const T*>(transform->k_norm.scale.data),
+          .eps = transform->q_norm.eps};
 }
 
 }  // namespace
@@ -414,9 +565,17 @@ size_t attention_decode_workspace_bytes(int64_t rows, const Attention& a, int64_
                   make_layout(rows, a, make_plan(rows, a, capacity, false)).bytes);
 }
 
+bool attention_decode_transforms(Dtype dtype, const Attention& attention, const QkTransform& transform) {
+  if (!is_fast(dtype, attention.head_dim)) return false;
+  return (!transform.rope && !transform.q_norm.scale) || attention.head_dim == 64 || attention.head_dim == 128;
+}
+
 void launch_attention_decode(cudaStream_t stream, Dtype dtype, void* y, const void* qkv, const KvCache& cache,
-                             const int32_t* positions, const Attention& attention, void* workspace) {
+                             const int32_t* positions, const Attention& attention, void* workspace,
+                             const QkTransform* transform) {
   if (attention.head_dim > 128) throw internal_error("decode attention", "head_dim over 128");
+  if (transform && !attention_decode_transforms(dtype, attention, *transform))
+    throw internal_error("decode attention", "cannot transform heads of this dimension");
   const int64_t rows = cache.k.shape[0], capacity = cache.capacity();
   const bool fast = is_fast(dtype, attention.head_dim);
   const Plan plan = make_plan(rows, attention, capacity, fast);
@@ -428,10 +587,11 @@ void launch_attention_decode(cudaStream_t stream, Dtype dtype, void* y, const vo
                               sizeof(float);  // at most 65 KiB
   with_type(dtype, [&]<typename T>(T) {
     const Arguments<T> arguments{.y = static_cast<T*>(y),
-                                 .q = static_cast<const T*>(qkv),
-                                 .k = static_cast<const T*>(cache.k.data),
-                                 .v = static_cast<const T*>(cache.v.data),
+                                 .qkv = static_cast<const T*>(qkv),
+                                 .k = static_cast<T*>(cache.k.data),
+                                 .v = static_cast<T*>(cache.v.data),
                                  .positions = positions,
+                                 .transform = make_transform<T>(transform),
                                  .workspace = {.arrived = reinterpret_cast<int32_t*>(bytes),
                                                .softmax = reinterpret_cast<float2*>(bytes + layout.softmax),
                                                .values = reinterpret_cast<float*>(bytes + layout.values)},
@@ -446,7 +606,7 @@ void launch_attention_decode(cudaStream_t stream, Dtype dtype, void* y, const vo
                                  .heads_of_block = plan.heads,
                                  .groups = plan.groups,
                                  .scale = attention.scale * 1.442695041f};
-    const auto kernel = choose_kernel<T>(fast, attention.head_dim);
+    const auto kernel = choose_kernel<T>(fast, attention.head_dim, transform != nullptr);
     COTENANT_CUDA("decode attention", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                                            static_cast<int>(shared_bytes)));
     launch("decode attention", stream, kernel, grid, dim3(threads), shared_bytes, arguments);

@@ -345,13 +345,26 @@ void CudaOps::attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Att
 
 void CudaOps::attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                             const Attention& attention) {
+  decode_attention(y, qkv, cache, positions, attention, nullptr);
+}
+
+void CudaOps::transform_and_attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache,
+                                          const Tensor& positions, const QkTransform& transform,
+                                          const Attention& attention) {
+  const bool in_one = attention_decode_transforms(dtype(), attention, transform);
+  if (!in_one) transform_qkv(qkv, positions, transform, cache, attention);
+  decode_attention(y, qkv, cache, positions, attention, in_one ? &transform : nullptr);
+}
+
+void CudaOps::decode_attention(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                               const Attention& attention, const QkTransform* transform) {
   check_attention(attention);
   const int64_t rows = qkv.shape[0];
   void* space = scratch({rows, cache.capacity(), attention.heads, attention.kv_heads, attention.head_dim},
                         attention_decode_workspace_bytes(rows, attention, cache.capacity()));
   if (launches("attend_cached"))
     launch_attention_decode(stream_.get(), dtype(), y.data, qkv.data, cache,
-                            static_cast<const int32_t*>(positions.data), attention, space);
+                            static_cast<const int32_t*>(positions.data), attention, space, transform);
 }
 
 void CudaOps::last_rows(const Tensor& y, const Tensor& x) {

@@ -49,6 +49,8 @@ class CudaOps : public Ops {
   void attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Attention& attention) override;
   void attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                      const Attention& attention) override;
+  void transform_and_attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                                   const QkTransform& transform, const Attention& attention) override;
   void last_rows(const Tensor& y, const Tensor& x) override;
   void argmax(const Tensor& ids, const Tensor& logits, int64_t vocab) override;
   void set_positions(const Tensor& positions, int32_t value) override;
@@ -83,6 +85,9 @@ class CudaOps : public Ops {
   void* scratch(const ScratchKey& key, size_t bytes);
   void pass_in(Mode mode, const std::function<void()>& pass);
   // Whether an operation is to be launched now. Throws internal_error outside tune and record.
+  // `transform`: that the kernel does as well; or null.
+  void decode_attention(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                        const Attention& attention, const QkTransform* transform);
   bool launches(const char* operation) const;
   void product(const ProductKey& key, const ProductOperands& operands);
   const Plan& plan_for(const ProductKey& key);
