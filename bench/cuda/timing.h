@@ -17,7 +17,7 @@ struct TimingOptions {
 // Calls `iteration` until clocks have settled and then until there are enough samples: what it returns, in ms.
 std::vector<double> measure(const TimingOptions& options, GpuState& state, const std::function<double()>& iteration);
 
-// p50, p99, mean, spread (p99 - p50) / p50, count.
+// p50, p99, mean, count; spread: (p99 - p50) / p50 of the first 1,000.
 nlohmann::json summarise(const std::vector<double>& samples_ms);
 
 // SM clock and what held it down.
