@@ -49,7 +49,7 @@ if [ $engine_only = OFF ]; then
   cmake --build "$build" --parallel --target cotenant test_driver test_telemetry bench_telemetry || exit 1
   if wanted tests; then
     step telemetry "$build/tests/telemetry/test_telemetry" --gtest_brief=1
-    step sharing "$build/tests/driver/test_driver" --gtest_brief=1 --gtest_filter='GpuSharing*:*SamplesTheGpu*'
+    step sharing "$build/test_driver" --gtest_brief=1 --gtest_filter='GpuSharing*:*SamplesTheGpu*'
   fi
   wanted bench && step sharing-bench "$python" bench/compare_sharing.py --build "$build" --out "$out" --python "$python"
   wanted bench && step telemetry-cost sh -c '"$0/bench_telemetry" >"$1/$(date +%F)-telemetry.json"' "$build" "$out"

@@ -264,5 +264,58 @@ TEST_F(GpuSharing, MigThatIsNotThereIsSaid) {
   EXPECT_THAT(finished.err, HasSubstr("MIG"));
 }
 
+// What is read of a device's counters must say what a workload of each kind was made to be bound by.
+class GpuBound : public GpuSharing {
+ protected:
+  // The verdict on one tenant alone, and its reason.
+  std::pair<std::string, std::string> verdict(const std::string& tenant) {
+    write("one.yaml", "experiment_name: one\ndevice: cuda\nmin_duration_s: 3\nwarmup_s: 1\ntenants:\n  - {name: a, " +
+                          tenant + ", num_iters: 5, num_warmup: 1}\n");
+    const Finished finished = run("run one.yaml -q");
+    EXPECT_EQ(finished.status.code, 0) << finished.err << finished.out;
+    const Finished analysis = run("analyze data/one --json --no-plots");
+    EXPECT_EQ(analysis.status.code, 0) << analysis.err;
+    const auto found = nlohmann::json::parse(analysis.out).at("tenants").at(0);
+    const auto text = [&](const char* key) { return found.at(key).is_null() ? "" : found.at(key).get<std::string>(); };
+    std::printf("%s: %s (%s)\n", tenant.c_str(), text("bound").c_str(), text("bound_reason").c_str());
+    return {text("bound"), text("bound_reason")};
+  }
+};
+
+TEST_F(GpuBound, TinyLaunches) {
+  EXPECT_THAT(verdict("engine: stress, stress: {kind: launch, service_ms: 1}").first,
+              testing::AnyOf("latency", "host"));
+  EXPECT_THAT(verdict("model_name: distilgpt2, weights: random, batch_size: 1, seq_len: 8").first,
+              testing::AnyOf("latency", "host"));
+}
+
+TEST_F(GpuBound, ALargeProduct) {
+  EXPECT_EQ(verdict("engine: stress, stress: {kind: compute, service_ms: 2}").first, "compute");
+  EXPECT_EQ(verdict("model_name: roberta-large, weights: random, batch_size: 32, seq_len: 256").first, "compute");
+}
+
+TEST_F(GpuBound, DecodingOfALargeModel) {
+  EXPECT_EQ(verdict("engine: stress, stress: {kind: dram, service_ms: 2}").first, "memory");
+  EXPECT_EQ(
+      verdict("model_name: mistralai/Mistral-7B-v0.1, weights: random, task: generate, batch_size: 1, seq_len: 16, "
+              "max_new_tokens: 64")
+          .first,
+      "memory");
+}
+
+TEST_F(GpuSharing, MoreTenantsThanMpsTakesAreToldWhy) {
+  std::string config = "experiment_name: many\ndevice: cuda\ncorun: fixed\nsharing: {mode: mps}\ntenants:\n";
+  for (int i = 0; i < 64; ++i)
+    config += "  - {model_name: distilgpt2, name: t" + std::to_string(i) +
+              ", weights: random, batch_size: 1, seq_len: 16, num_iters: 5, num_warmup: 1}\n";
+  write("many.yaml", config);
+  const Finished finished = run("run many.yaml");
+  EXPECT_EQ(finished.status.code, 3) << finished.err << finished.out;
+  EXPECT_THAT(finished.out + finished.err, HasSubstr("64 tenants are more than the 48 clients"));
+  EXPECT_THAT(finished.err, HasSubstr("use fewer tenants, a device takes about 48 to 60 clients"));
+  EXPECT_THAT(finished.err, testing::Not(HasSubstr("a fault in one client")));
+  EXPECT_THAT(mps_programs(), testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace cotenant
