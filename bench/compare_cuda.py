@@ -2,6 +2,7 @@
 """Runs the floor, the CUDA engine and its peer one after another, and says which bars are reached.
 
     bench/compare_cuda.py --build build/release [--out bench/results] [--peers eager,static,graph,compile] [--limit-s N]
+                          [--parts forward,generate,start]
 
 Writes <out>/<date>-<GPU>.json and, beside it, a table in Markdown. The peer is bench/peers/hf_torch.py: eager passes,
 and greedy decoding with a static cache and a compiled step. Times are p50 by the host clock after a second of load.
@@ -61,11 +62,13 @@ class Runner:
             print(f"  failed with exit code {process.returncode}", file=sys.stderr)
         return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
-    def floor(self):
-        program = self.build / "bench_cuda_floor"
-        first, *rest = self.lines([program, *FORWARD])
-        rest += self.lines([program, "--load-s", "0.3", "--measure-s", "0.5", *TPOT])[1:]  # bytes, not clocks
-        return first, {line["case"]: line for line in rest}
+    def floor(self, parts):
+        """What the device can do, and the floors of the parts; of decoding briefly: it is bound by bytes, not clocks."""
+        runs = [FORWARD] if "forward" in parts else []
+        if "generate" in parts or not runs:
+            runs.append(["--load-s", "0.3", "--measure-s", "0.5", *TPOT])
+        lines = [self.lines([self.build / "bench_cuda_floor", *cases]) for cases in runs]
+        return lines[0][0], {line["case"]: line for run in lines for line in run[1:]}
 
     def engine(self, cases, ceilings, *options):
         command = [self.build / "bench_cuda_engine", "--tflops", str(ceilings["tflops"]), "--gbs", str(ceilings["copy_gbs"])]
@@ -82,28 +85,31 @@ class Runner:
         return found[0] if found else None
 
 
-def measure(runner, peers, result):
-    """Everything, in the order of what the bars need most."""
-    machine, result["floor"] = runner.floor()
+def measure(runner, parts, peers, result):
+    """In the order of what the bars need most."""
+    machine, result["floor"] = runner.floor(parts)
     result["machine"], result["peer"] = machine, {}
-    result["forward"] = runner.engine(FORWARD, machine, "--least", "1000")
-    result["generate"] = runner.engine([*TPOT, LONG_PROMPT], machine, "--least", "5")
-    # Plans are in the cache by now: this is a second start.
-    result["start"] = runner.engine([START[0]], machine, "--load-s", "0", "--measure-s", "0", "--least", "1")
+    if "forward" in parts:
+        result["forward"] = runner.engine(FORWARD, machine, "--least", "1000")
+    if "generate" in parts:
+        result["generate"] = runner.engine([*TPOT, LONG_PROMPT], machine, "--least", "5")
+    if "start" in parts:
+        for _ in range(2):  # plans are in the cache by the second
+            result["start"] = runner.engine([START[0]], machine, "--load-s", "0", "--measure-s", "0", "--least", "1")
 
-    def ask(kind, case, mode, iterations):
-        if kind in peers:
+    def ask(part, kind, case, mode, iterations):
+        if part in parts and kind in peers:
             result["peer"].setdefault(kind, {})[case] = runner.peer(case, mode, iterations)
             save(result)
 
-    ask("eager", LONG_PROMPT, "generate", 10)
+    ask("generate", "eager", LONG_PROMPT, "generate", 10)
     for case in FORWARD:
-        ask("eager", case, "eager", 100)
+        ask("forward", "eager", case, "eager", 100)
     for case in TPOT:
-        ask("static", case, "generate-static", 3)
+        ask("generate", "static", case, "generate-static", 3)
     for kind in ("graph", "compile"):
         for case in FORWARD:
-            ask(kind, case, kind, 100)
+            ask("forward", kind, case, kind, 100)
     save(result)
 
 
@@ -121,15 +127,16 @@ def judge(result):
     def ratio(value, reference):
         return value / reference if reference else None
 
-    for case, (bar_ms, bar_ratio) in FORWARD.items():
-        line, floor_ms = result["forward"][case], result["floor"][case]["p50_ms"]
+    for case, line in result.get("forward", {}).items():
+        (bar_ms, bar_ratio), floor_ms = FORWARD[case], result["floor"][case]["p50_ms"]
         eager = peer("eager", case, "wall_p50_ms")
         note = f"{line['tflops']:.0f} TFLOP/s, {100 * line['share_of_tflops']:.0f}% of the ceiling, {describe(line)}"
         add(f"{case} forward", line["p50_ms"], "ms", bar_ms, note + (f"; peer eager {eager:.2f} ms" if eager else ""))
         add(f"{case} forward / floor", ratio(line["p50_ms"], floor_ms), "x", bar_ratio, f"floor {floor_ms:.3f} ms")
         add(f"{case} spread", line["spread"], "", SPREAD, "of 1,000 iterations in a row")
-    for case, bar_ms in TPOT.items():
-        line = result["generate"][case]
+    decoded = result.get("generate", {})
+    for case, bar_ms in TPOT.items() if decoded else ():
+        line = decoded[case]
         tpot = line["tpot"]["p50_ms"]
         static = peer("static", case, "tpot_ms")
         add(f"{case} TPOT", tpot, "ms", bar_ms,
@@ -137,14 +144,15 @@ def judge(result):
             f"products alone {result['floor'][case]['p50_ms']:.3f} ms, {describe(line)}")
         add(f"{case} TPOT / peer", ratio(tpot, static), "x", TPOT_RATIO_TO_PEER,
             f"static cache, compiled: {static:.2f} ms" if static else "peer not run")
-    line = result["generate"][LONG_PROMPT]
-    ttft, peer_ttft = line["ttft"]["p50_ms"], peer("eager", LONG_PROMPT, "ttft_ms")
-    add(f"{LONG_PROMPT} TTFT", ttft, "ms", LONG_PROMPT_MS, f"{line['ttft_tflops']:.0f} TFLOP/s, {describe(line)}")
-    add(f"{LONG_PROMPT} TTFT / peer", ratio(ttft, peer_ttft), "x", LONG_PROMPT_RATIO_TO_PEER,
-        f"eager: {peer_ttft:.1f} ms" if peer_ttft else "peer not run")
-    line = result["start"][START[0]]
-    add(f"{START[0]} process start to first iteration, second start", line["process_to_first_iteration_s"], "s", START[1],
-        f"load {line['load_s']:.2f} s, tune {line['tune_s']:.2f} s")
+    if decoded:
+        line = decoded[LONG_PROMPT]
+        ttft, peer_ttft = line["ttft"]["p50_ms"], peer("eager", LONG_PROMPT, "ttft_ms")
+        add(f"{LONG_PROMPT} TTFT", ttft, "ms", LONG_PROMPT_MS, f"{line['ttft_tflops']:.0f} TFLOP/s, {describe(line)}")
+        add(f"{LONG_PROMPT} TTFT / peer", ratio(ttft, peer_ttft), "x", LONG_PROMPT_RATIO_TO_PEER,
+            f"eager: {peer_ttft:.1f} ms" if peer_ttft else "peer not run")
+    if line := result.get("start", {}).get(START[0]):
+        add(f"{START[0]} process start to first iteration, second start", line["process_to_first_iteration_s"], "s", START[1],
+            f"load {line['load_s']:.2f} s, tune {line['tune_s']:.2f} s")
     return rows
 
 
@@ -191,13 +199,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "results")
+    parser.add_argument("--parts", default="forward,generate,start", help="what to measure")
     parser.add_argument("--peers", default="eager,static")
     parser.add_argument("--python", default=sys.executable, help="of the peers")
     parser.add_argument("--limit-s", type=float, help="wait for no peer longer than this after the start")
     parser.add_argument("--commit", help="instead of asking git")
     arguments = parser.parse_args()
     result = {"date": datetime.date.today().isoformat(), "commit": arguments.commit or commit(), "out": str(arguments.out)}
-    measure(Runner(arguments), arguments.peers.split(","), result)
+    measure(Runner(arguments), arguments.parts.split(","), arguments.peers.split(","), result)
     print(table(result, result["bars"]))
     missed = [row["what"] for row in result["bars"] if row["reached"] is False]
     print(f"{len(missed)} bars missed: {', '.join(missed)}" if missed else "every bar that was measured is reached")
