@@ -231,10 +231,6 @@ std::vector<VaryAxis> read_vary(const YamlNode& node) {
   return axes;
 }
 
-std::vector<Variation> vary_grid(const std::vector<std::string>& options) {
-  return grid_of(vary_axes(options));
-}
-
 std::vector<Variation> grid_of(const std::vector<VaryAxis>& axes) {
   std::vector<Variation> grid(1);
   std::set<std::string> paths, labels;

@@ -40,7 +40,4 @@ std::vector<VaryAxis> read_vary(const YamlNode& node);
 // given twice, and for more cells than anybody can want.
 std::vector<Variation> grid_of(const std::vector<VaryAxis>& axes);
 
-// The grid, the last option varying fastest; one empty cell without options. Throws usage_error.
-std::vector<Variation> vary_grid(const std::vector<std::string>& options);
-
 }  // namespace cotenant

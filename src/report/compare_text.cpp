@@ -2,24 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <nlohmann/json.hpp>
-
 #include "base/text.h"
+#include "report/json_value.h"
 #include "report/table.h"
 #include "report/text.h"
 
 namespace cotenant {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 std::string percent(double share) {
   return fmt::format("{:+.2f}%", 100 * share);
-}
-
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json();
 }
 
 }  // namespace

@@ -1,25 +1,11 @@
 #include "report/json_output.h"
 
-#include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
+
+#include "report/json_value.h"
 
 namespace cotenant {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json();
-}
-
-Json number(const std::optional<double>& value) {
-  return value ? number(*value) : Json();
-}
-
-Json text(const std::string& value) {
-  return value.empty() ? Json() : Json(value);
-}
 
 Json interval(const std::optional<Interval>& value) {
   return value ? Json::array({number(value->low), number(value->high)}) : Json();

@@ -4,19 +4,16 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "report/answer.h"
 #include "report/charts.h"
+#include "report/json_value.h"
 #include "report/table.h"
 #include "report/text.h"
 
 namespace cotenant {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr const char* unknown = "-";
 
@@ -135,10 +132,6 @@ std::string pays_text(std::span<const ExperimentAnalysis> runs) {
   if (!worse.empty()) text += fmt::format("less work than one after another: {}\n", fmt::join(worse, ", "));
   if (text.empty()) text = "whether it is better than one after another is unknown: run with --baselines\n";
   return text;
-}
-
-Json number(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json();
 }
 
 }  // namespace

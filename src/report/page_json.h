@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "analysis/analysis.h"
 #include "report/charts.h"
+#include "report/json_value.h"
 
 // Numbers and small structs as the page's JSON: rounded to what a chart can show, null for what is not finite.
 namespace cotenant {
-
-using Json = nlohmann::ordered_json;
 
 inline Json to_page(double value, int digits = 6) {
   if (!std::isfinite(value)) return nullptr;

@@ -4,21 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "report/json_value.h"
 #include "report/table.h"
 
 namespace cotenant {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr size_t kNameWidth = 56;
-
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json();
-}
 
 // "350 ns", "12.5 us", "3.25 ms", "1.5 s"
 std::string time_text(double s) {

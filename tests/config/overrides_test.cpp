@@ -89,6 +89,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadSet{"seq_len=4", "seq_len: expected a known key", "stands in a tenant"},
         BadSet{"seed=]", "expected YAML", ""}, BadSet{"seed=&a 4", "found an anchor", ""}));
 
+std::vector<Variation> vary_grid(const std::vector<std::string>& options) {
+  return grid_of(vary_axes(options));
+}
+
 std::vector<std::string> suffixes(const std::vector<std::string>& options) {
   std::vector<std::string> out;
   for (const Variation& cell : vary_grid(options)) out.push_back(cell.suffix);

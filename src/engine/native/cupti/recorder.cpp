@@ -197,7 +197,9 @@ class Recorder {
         break;
       case CUPTI_ACTIVITY_KIND_RUNTIME: {
         const auto& call = reinterpret_cast<const CUpti_ActivityAPI&>(record);
-        if (host_ns(call.end) >= from_ns_) threads_[call.correlationId] = call.threadId;
+        // Of launches whose kernels are over the limit nobody will ask.
+        if (host_ns(call.end) >= from_ns_ && recording_.activities.size() < options_.most)
+          threads_[call.correlationId] = call.threadId;
         break;
       }
       default:
