@@ -255,9 +255,6 @@ __device__ void prefetch(const Arguments<T>& a, const Task& task, int begin) {
 #endif
 }
 
-// Of a head, each lane of a quad has the dimensions 32 c + 8 t .. + 7 of every chunk c. A pair that is rotated, half a
-// head apart, is in one lane: the functions below want a head of all `chunks`, an even number of them.
-//
 // The row of the rotation table that belongs to a position, to shared memory: cos and sin of each pair.
 template <typename T>
 __device__ void fetch_turn(float (&turn)[2 * most_pairs], const Arguments<T>& a, int position) {
@@ -284,7 +281,10 @@ __device__ uint4 pack_eight(const float (&values)[8]) {
           pack_pair<T>(values[6], values[7])};
 }
 
-// Norms (with a scale) and rotates (with a table) the head in a quad's lanes. All lanes of the warp take part.
+// Norms (with a scale) and rotates (with a table) the head in a quad's lanes, of which each has the dimensions 32 c + 8
+// t
+// .. + 7 of every chunk c. A pair that is rotated, half a head apart, is in one lane: the head must fill all `chunks`,
+// an even number of them. All lanes of the warp take part.
 template <typename T, int chunks>
 __device__ void transform_head(uint4 (&head)[chunks], const Arguments<T>& a, const T* scale, const float* turn, int t) {
   float factor = 1;
