@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/native/cuda/attention_decode.h"
+#include "engine/native/cuda/head_transform.cuh"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/pack.cuh"
 #include "engine/native/cuda/tensor_core.cuh"
@@ -18,7 +19,6 @@ constexpr int warps = threads / 32;
 constexpr int most_heads = 8;     // of a block
 constexpr int step_of_warp = 16;  // positions
 constexpr int plain_head_dims = 128;
-constexpr int most_pairs = 64;  // of a head that is rotated
 constexpr int step_of_block = warps * step_of_warp;
 // Putting parts together takes about 3 us on an H100, more than two steps do.
 constexpr int64_t least_part = 2 * step_of_block;
@@ -68,15 +68,6 @@ struct Workspace {
   int32_t* arrived;  // [rows, KV heads, groups]: parts that are done; 0 between launches
   float2* softmax;   // [rows, heads, parts]: maximum and sum
   float* values;     // [rows, heads, parts, head_dim]: weighted sums
-};
-
-// What happens to q, and to k on its way into the cache: transform_qkv's work.
-template <typename T>
-struct HeadTransform {
-  const float* rope;  // or none
-  const T* q_scale;   // or none
-  const T* k_scale;
-  float eps;
 };
 
 template <typename T>
@@ -255,81 +246,6 @@ __device__ void prefetch(const Arguments<T>& a, const Task& task, int begin) {
 #endif
 }
 
-// The row of the rotation table that belongs to a position, to shared memory: cos and sin of each pair.
-template <typename T>
-__device__ void fetch_turn(float (&turn)[2 * most_pairs], const Arguments<T>& a, int position) {
-  const int i = 4 * threadIdx.x;
-  if (a.transform.rope && i < a.head_dim)
-    *reinterpret_cast<float4*>(turn + i) =
-        __ldg(reinterpret_cast<const float4*>(a.transform.rope + static_cast<int64_t>(position) * a.head_dim + i));
-}
-
-template <typename T>
-__device__ void unpack_eight(const uint4& packed, float (&values)[8]) {
-  const uint32_t pairs[4] = {packed.x, packed.y, packed.z, packed.w};
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const float2 pair = unpack_pair<T>(pairs[i]);
-    values[2 * i] = pair.x;
-    values[2 * i + 1] = pair.y;
-  }
-}
-
-template <typename T>
-__device__ uint4 pack_eight(const float (&values)[8]) {
-  return {pack_pair<T>(values[0], values[1]), pack_pair<T>(values[2], values[3]), pack_pair<T>(values[4], values[5]),
-          pack_pair<T>(values[6], values[7])};
-}
-
-// Norms (with a scale) and rotates (with a table) the head in a quad's lanes, of which each has the dimensions 32 c + 8
-// t
-// .. + 7 of every chunk c. A pair that is rotated, half a head apart, is in one lane: the head must fill all `chunks`,
-// an even number of them. All lanes of the warp take part.
-template <typename T, int chunks>
-__device__ void transform_head(uint4 (&head)[chunks], const Arguments<T>& a, const T* scale, const float* turn, int t) {
-  float factor = 1;
-  if (scale) {
-    float squares = 0;
-#pragma unroll
-    for (int c = 0; c < chunks; ++c) {
-      float values[8];
-      unpack_eight<T>(head[c], values);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) squares += values[i] * values[i];
-    }
-    squares += __shfl_xor_sync(~0u, squares, 1);
-    squares += __shfl_xor_sync(~0u, squares, 2);
-    factor = rsqrtf(squares / a.head_dim + a.transform.eps);
-  }
-#pragma unroll
-  for (int c = 0; c < chunks / 2; ++c) {
-    float low[8], high[8];
-    unpack_eight<T>(head[c], low);
-    unpack_eight<T>(head[c + chunks / 2], high);
-    if (scale) {
-      float low_scale[8], high_scale[8];
-      load<T, 8>(scale + 32 * c + 8 * t, low_scale);
-      load<T, 8>(scale + 32 * (c + chunks / 2) + 8 * t, high_scale);
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        low[i] *= factor * low_scale[i];
-        high[i] *= factor * high_scale[i];
-      }
-    }
-    if (a.transform.rope) {
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        const float2 by = *reinterpret_cast<const float2*>(turn + 2 * (32 * c + 8 * t + i));
-        const float x = low[i], y = high[i];
-        low[i] = x * by.x - y * by.y;
-        high[i] = y * by.x + x * by.y;
-      }
-    }
-    head[c] = pack_eight<T>(low);
-    head[c + chunks / 2] = pack_eight<T>(high);
-  }
-}
-
 // Whether q and k are transformed, not only k and v written.
 template <int chunks, typename T>
 __device__ bool transforms_heads(const Arguments<T>& a) {
@@ -363,7 +279,7 @@ __device__ void place_newest(Tiles<chunks>& tiles, const Arguments<T>& a, const 
 #pragma unroll
   for (int c = 0; c < chunks; ++c) head[c] = load_eight(key + c * 32 + 8 * t, c * 32 + 8 * t < a.head_dim);
   if constexpr (chunks % 2 == 0)
-    if (transforms_heads<chunks>(a)) transform_head(head, a, a.transform.k_scale, turn, t);
+    if (transforms_heads<chunks>(a)) transform_head(head, a.transform, a.head_dim, a.transform.k_scale, turn, t);
   place(head, tiles.k, a.k);
 #pragma unroll
   for (int c = 0; c < chunks; ++c) head[c] = load_eight(value + c * 32 + 8 * t, c * 32 + 8 * t < a.head_dim);
@@ -392,7 +308,7 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
   load_tiles(tiles, a, task, task.begin + warp * step_of_warp, 0, g, t);
   prefetch(a, task, task.begin + step_of_block);
   __shared__ __align__(16) float turn[2 * most_pairs];
-  if (transforms) fetch_turn(turn, a, early_position);
+  if (transforms) fetch_turn(turn, a.transform, a.head_dim, early_position);
   wait_for_predecessor();
 
   uint4 q[chunks];
@@ -408,13 +324,13 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
     set_positions(task, a, position);
     tiles = {};
     load_tiles(tiles, a, task, task.begin + warp * step_of_warp, 0, g, t);
-    if (transforms) fetch_turn(turn, a, position);
+    if (transforms) fetch_turn(turn, a.transform, a.head_dim, position);
   }
   if (task.empty()) return;
   if constexpr (transforms) {
     __syncthreads();
     if constexpr (chunks % 2 == 0)
-      if (transforms_heads<chunks>(a)) transform_head(q, a, a.transform.q_scale, turn, t);
+      if (transforms_heads<chunks>(a)) transform_head(q, a.transform, a.head_dim, a.transform.q_scale, turn, t);
     place_newest(tiles, a, task, turn, position, task.begin + warp * step_of_warp, g, t);
   }
 
