@@ -145,6 +145,16 @@ TEST_F(AttentionPrefillTest, EveryKernel) {
         }
 }
 
+// One a row: the first, the last, or any.
+std::vector<float> random_positions(Random& random, int64_t rows, int64_t capacity) {
+  std::vector<float> positions;
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t edges[] = {0, capacity - 1, random.between(0, capacity - 1)};
+    positions.push_back(static_cast<float>(edges[random.between(0, 2)]));
+  }
+  return positions;
+}
+
 void check_decode(Random& random, Dtype dtype, int64_t rows, int64_t capacity, const Attention& a) {
   SCOPED_TRACE(text(dtype, rows, capacity, a));
   const std::vector<float> qkv = random.normal(dtype, static_cast<size_t>(rows * a.qkv_width()), 1.5f);
@@ -161,11 +171,7 @@ void check_decode(Random& random, Dtype dtype, int64_t rows, int64_t capacity, c
 
   // More than once: a launch must leave the workspace ready for the next, whatever the positions are.
   for (int launch = 0; launch < 3; ++launch) {
-    std::vector<float> positions;
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t edges[] = {0, capacity - 1, random.between(0, capacity - 1)};
-      positions.push_back(static_cast<float>(edges[random.between(0, 2)]));
-    }
+    const std::vector<float> positions = random_positions(random, rows, capacity);
     device_positions.write(positions);
     // What lies behind a row's position was never written.
     std::vector<float> k_written = k, v_written = v;
@@ -258,12 +264,7 @@ void check_transforming(Random& random, Dtype dtype, int64_t rows, int64_t capac
   DeviceArray workspace(Dtype::f32, (attention_decode_workspace_bytes(rows, a, capacity) + 3) / 4);
   workspace.clear();
   for (int launch = 0; launch < 3; ++launch) {
-    std::vector<float> values;
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t edges[] = {0, capacity - 1, random.between(0, capacity - 1)};
-      values.push_back(static_cast<float>(edges[random.between(0, 2)]));
-    }
-    positions.write(values);
+    positions.write(random_positions(random, rows, capacity));
     std::vector<float> found[2][3];  // y, k, v; of one kernel and of two
     for (const bool in_one : {true, false}) {
       DeviceArray y(dtype, static_cast<size_t>(rows * a.width()));
