@@ -55,7 +55,7 @@ if [ $engine_only = OFF ]; then
   wanted bench && step telemetry-cost sh -c '"$0/bench_telemetry" >"$1/$(date +%F)-telemetry.json"' "$build" "$out"
 fi
 if wanted sanitize && command -v compute-sanitizer >/dev/null; then
-  # Every kernel of ours, and passes that put them together; the library's kernels are not ours to check. racecheck is
+  # Operations, attention, products of few rows, and passes that put them together; the library's kernels are not ours to check. racecheck is
   # some hundred times slower: passes of small models, in which every kernel has its part.
   filter='OpsTest.*:Attention*:Gemv*:*CudaDecoder.GreedyTokensAreTransformers/*'
   step memcheck compute-sanitizer --tool memcheck --error-exitcode 9 "$build/test_cuda" --gtest_brief=1 --gtest_filter="$filter"
