@@ -38,7 +38,7 @@ std::vector<double> reference(const ProductKey& key, const std::vector<float>& x
   return result;
 }
 
-void check_every_way(Random& random, const ProductKey& key) {
+void check_every_way(Random& random, const ProductKey& key, int sms = 132) {
   const auto size = [](int64_t a, int64_t b) { return static_cast<size_t>(a * b); };
   const auto x = random.normal(key.dtype, size(key.rows, key.in));
   const auto w = random.normal(key.dtype, size(key.columns, key.in), 1 / std::sqrt(static_cast<float>(key.in)));
@@ -48,7 +48,7 @@ void check_every_way(Random& random, const ProductKey& key) {
   const DeviceArray d_x(key.dtype, x), d_w(key.dtype, w), d_bias(key.dtype, bias);
   const DeviceArray wide(key.dtype, size(key.rows, key.columns));
   const DeviceMemory workspace = allocate_device(workspace_bytes);
-  const Products products(nullptr, workspace.get(), workspace_bytes, 132);
+  const Products products(nullptr, workspace.get(), workspace_bytes, sms);
   for (const Plan& plan : products.candidates(key)) {
     SCOPED_TRACE(
         fmt::format("{} by {} {}, seed {}", to_string(key), to_string(plan.method), plan.variant, random.seed()));
@@ -107,6 +107,17 @@ TEST_F(ProductTest, EveryWayGates) {
                                  .activation = Activation::silu,
                                  .bias = bias && rows > 16,
                                  .gated = true});
+}
+
+// As in a small share of the device, where each block has many of the product's tiles.
+TEST_F(ProductTest, EveryWayGatesOnFewMultiprocessors) {
+  Random random;
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16})
+    for (const auto& [rows, in, columns] : {std::array<int64_t, 3>{600, 520, 1040}, {257, 64, 2048}, {129, 1024, 784}})
+      for (const Activation activation : {Activation::silu, Activation::gelu_tanh})
+        check_every_way(
+            random,
+            {.dtype = dtype, .rows = rows, .in = in, .columns = columns, .activation = activation, .gated = true}, 5);
 }
 
 // Two wrong results that a check of speed alone would let pass.

@@ -53,9 +53,10 @@ __device__ inline float activate(Activation activation, float x) {
   return x;
 }
 
-// Calls f.template operator()<activation>().
+// Calls f.template operator()<activation>(), on the host or on the device as f is made for.
+#pragma nv_exec_check_disable
 template <typename F>
-void with_activation(Activation activation, F&& f) {
+__host__ __device__ void with_activation(Activation activation, F&& f) {
   switch (activation) {
     case Activation::none:
       return f.template operator()<Activation::none>();

@@ -41,14 +41,16 @@ __global__ void norm_kernel(T* y, const T* x, const T* scale, const T* shift, in
       return warp_sum(value);
   };
 
-  float scales[packs_per_thread][n], shifts[packs_per_thread][n], values[packs_per_thread][n];
+  // Weights: not written by any kernel before this one. As they are, since to convert them would be to wait for them.
+  Pack<T, n> scales[packs_per_thread], shifts[packs_per_thread];
 #pragma unroll
-  for (int p = 0; p < packs_per_thread; ++p) {  // weights: not written by any kernel before this one
+  for (int p = 0; p < packs_per_thread; ++p) {
     const int column = (p * threads + thread) * n;
     if (column >= width) continue;
-    load<T, n>(scale + column, scales[p]);
-    if (shift) load<T, n>(shift + column, shifts[p]);
+    scales[p] = *reinterpret_cast<const Pack<T, n>*>(scale + column);
+    if (shift) shifts[p] = *reinterpret_cast<const Pack<T, n>*>(shift + column);
   }
+  float values[packs_per_thread][n];
   wait_for_predecessor();
   let_successor_start();
   if (row >= rows) return;
@@ -77,7 +79,8 @@ __global__ void norm_kernel(T* y, const T* x, const T* scale, const T* shift, in
     if (column >= width) continue;
 #pragma unroll
     for (int i = 0; i < n; ++i)
-      values[p][i] = (values[p][i] - mean) * factor * scales[p][i] + (shift ? shifts[p][i] : 0.0f);
+      values[p][i] = (values[p][i] - mean) * factor * to_float(scales[p].values[i]) +
+                     (shift ? to_float(shifts[p].values[i]) : 0.0f);
     store<T, n>(y + row * width + column, values[p]);
   }
 }

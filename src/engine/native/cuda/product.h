@@ -25,7 +25,7 @@ struct ProductKey {
   bool bias = false;
   bool accumulate = false;
   bool normed = false;  // of norm(x) instead of x; only for few rows
-  bool gated = false;   // y = activation(gate) * up [rows, columns / 2]; only for few rows
+  bool gated = false;   // y = activation(gate) * up [rows, columns / 2]
 
   auto operator<=>(const ProductKey&) const = default;
   size_t weight_bytes() const { return static_cast<size_t>(columns * in) * size_of(dtype); }

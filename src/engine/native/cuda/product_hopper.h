@@ -8,9 +8,8 @@
 #include "base/dtype.h"
 #include "model/spec.h"
 
-// Products of many rows on Hopper's tensor cores, for what the library cannot do: an exact GELU in the epilogue, and
-// fetching weights while the kernel before is still finishing. With one wave of blocks, as in small models, that is
-// worth more than the library's better use of a long queue of blocks; a tuner has to choose.
+// Products of many rows on Hopper's tensor cores, for what the library cannot do: an exact GELU or a gate in the
+// epilogue, and fetching weights while the kernel before is still finishing. A tuner has to choose.
 namespace cotenant {
 
 // y = activation(x W^T + bias). `gated`: the rows of W are gates, then ups, and y = activation(gate) * up.
@@ -22,7 +21,8 @@ struct HopperProduct {
   const void* x = nullptr;     // [rows, in]
   int64_t rows = 0, in = 0, columns = 0;
   Activation activation = Activation::none;
-  bool gated = false;
+  bool gated = false;  // then without a bias
+  int sms = 0;         // multiprocessors to use
 };
 
 // f16 and bf16; `in` and the columns of y multiples of 8; compute capability 9.x.
@@ -31,10 +31,9 @@ bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t col
 // How a product is cut.
 struct HopperPlan {
   int tile_columns = 0;  // of a block; its rows are 128
-  int cluster = 0;       // blocks, one above the other, that share what they fetch of W
 };
 
-std::span<const HopperPlan> hopper_plans();
+std::span<const HopperPlan> hopper_plans(bool gated);
 
 void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan);
 

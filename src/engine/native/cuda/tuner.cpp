@@ -30,11 +30,11 @@ bool is_library(const Plan& plan) {
   return plan.method == Plan::Method::library || plan.method == Plan::Method::library_epilogue;
 }
 
-std::string describe(const Plan& plan) {
+std::string describe(const ProductKey& key, const Plan& plan) {
   switch (plan.method) {
     case Plan::Method::hopper: {
-      const HopperPlan& cut = hopper_plans()[static_cast<size_t>(plan.variant)];
-      return fmt::format("{}, {} columns, clusters of {}", to_string(plan.method), cut.tile_columns, cut.cluster);
+      const HopperPlan& cut = hopper_plans(key.gated)[static_cast<size_t>(plan.variant)];
+      return fmt::format("{}, {} columns", to_string(plan.method), cut.tile_columns);
     }
     case Plan::Method::gemv:
     case Plan::Method::gemv_after_norm: {
@@ -109,7 +109,7 @@ Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* s
     try {
       candidates.push_back({plan, time(key, plan, operands)});
     } catch (const Error& e) {  // the library thinks better of it when it comes to launching
-      spdlog::debug("tune {}: {} cannot be used ({})", to_string(key), describe(plan), e.message());
+      spdlog::debug("tune {}: {} cannot be used ({})", to_string(key), describe(key, plan), e.message());
     }
   }
   for (Candidate& candidate : candidates) {
@@ -126,7 +126,7 @@ Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* s
     return candidate.plan.time_us + (among_gemvs && is_library(candidate.plan) ? lost_overlap_us : 0);
   });
   for (const Candidate& candidate : candidates)
-    spdlog::debug("tune {}: {:.2f} us by {}", to_string(key), candidate.plan.time_us, describe(candidate.plan));
+    spdlog::debug("tune {}: {:.2f} us by {}", to_string(key), candidate.plan.time_us, describe(key, candidate.plan));
   for (const Candidate& candidate : candidates)
     if (right(key, candidate.plan, operands, scratch)) return candidate.plan;
   throw internal_error("tune", fmt::format("none of {} ways computes {} right", candidates.size(), to_string(key)));
