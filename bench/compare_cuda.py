@@ -63,12 +63,10 @@ class Runner:
         return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
     def floor(self, parts):
-        """What the device can do, and the floors of the parts; of decoding briefly: it is bound by bytes, not clocks."""
-        runs = [FORWARD] if "forward" in parts else []
-        if "generate" in parts or not runs:
-            runs.append(["--load-s", "0.3", "--measure-s", "0.5", *TPOT])
-        lines = [self.lines([self.build / "bench_cuda_floor", *cases]) for cases in runs]
-        return lines[0][0], {line["case"]: line for run in lines for line in run[1:]}
+        """What the device can do, and the floors of decoding; those briefly: they are bound by bytes, not clocks."""
+        cases = ["--load-s", "0.3", "--measure-s", "0.5", *TPOT] if "generate" in parts else []
+        machine, *lines = self.lines([self.build / "bench_cuda_floor", *cases])
+        return machine, {line["case"]: line for line in lines}
 
     def engine(self, cases, ceilings, *options):
         command = [self.build / "bench_cuda_engine", "--tflops", str(ceilings["tflops"]), "--gbs", str(ceilings["copy_gbs"])]
@@ -90,7 +88,7 @@ def measure(runner, parts, peers, result):
     machine, result["floor"] = runner.floor(parts)
     result["machine"], result["peer"] = machine, {}
     if "forward" in parts:
-        result["forward"] = runner.engine(FORWARD, machine, "--least", "1000")
+        result["forward"] = runner.engine(FORWARD, machine, "--floor", "--least", "1000")
     if "generate" in parts:
         result["generate"] = runner.engine([*TPOT, LONG_PROMPT], machine, "--least", "5")
     if "start" in parts:
@@ -128,11 +126,12 @@ def judge(result):
         return value / reference if reference else None
 
     for case, line in result.get("forward", {}).items():
-        (bar_ms, bar_ratio), floor_ms = FORWARD[case], result["floor"][case]["p50_ms"]
+        (bar_ms, bar_ratio), floor = FORWARD[case], line["floor"]
         eager = peer("eager", case, "wall_p50_ms")
         note = f"{line['tflops']:.0f} TFLOP/s, {100 * line['share_of_tflops']:.0f}% of the ceiling, {describe(line)}"
         add(f"{case} forward", line["p50_ms"], "ms", bar_ms, note + (f"; peer eager {eager:.2f} ms" if eager else ""))
-        add(f"{case} forward / floor", ratio(line["p50_ms"], floor_ms), "x", bar_ratio, f"floor {floor_ms:.3f} ms")
+        add(f"{case} forward / floor", ratio(line["p50_ms"], floor["p50_ms"]), "x", bar_ratio,
+            f"floor {floor['before_ms']:.3f} ms before, {floor['after_ms']:.3f} ms after")
         add(f"{case} spread", line["spread"], "", SPREAD, "of 1,000 iterations in a row")
     decoded = result.get("generate", {})
     for case, bar_ms in TPOT.items() if decoded else ():

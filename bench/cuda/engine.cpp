@@ -3,8 +3,10 @@
 // to do.
 //
 //   bench_cuda_engine [options] model:rows:seq_len[:max_new_tokens]...
-//     --dtype float16|bfloat16|float32   --weights random|auto   --load-s 1 --measure-s 2 --least 20   --tflops N --gbs
-//     N  measured ceilings
+//     --dtype float16|bfloat16|float32   --weights random|auto   --load-s 1 --measure-s 2 --least 20
+//     --tflops N --gbs N    measured ceilings
+//     --floor               also the floor of forward passes, just before and just after: what a chip can do under its
+//                           power limit changes as it gets warm
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -17,7 +19,9 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "case.h"
+#include "engine/native/cuda/device.h"
 #include "engine/native/native_engine.h"
+#include "products_floor.h"
 #include "stats/describe.h"
 #include "timing.h"
 
@@ -29,6 +33,7 @@ struct BenchOptions {
   Dtype dtype = Dtype::f16;
   std::string device = "cuda:0", weights = "random";
   Ceilings ceilings;
+  bool floor = false;
 };
 
 // Seconds since this process was started.
@@ -90,6 +95,21 @@ nlohmann::json bench_forward(const BenchOptions& options, const BenchCase& bench
   return line;
 }
 
+// The same between two measurements of the floor.
+nlohmann::json bench_forward_and_floor(const BenchOptions& options, const BenchCase& bench, const ModelSpec& spec,
+                                       Engine& engine, const Request& request, GpuState& state) {
+  ProductsFloor floor(open_device(options.device), spec, bench.rows * bench.seq_len);
+  GpuState state_of_floor(0);
+  TimingOptions timing = options.timing;
+  timing.least = TimingOptions{}.least;  // its spread is of no interest
+  const auto floor_ms = [&] { return median(measure(timing, state_of_floor, [&] { return floor.run_ms(); })); };
+  const double before_ms = floor_ms();
+  nlohmann::json line = bench_forward(options, bench, spec, engine, request, state);
+  const double after_ms = floor_ms();
+  line["floor"] = {{"before_ms", before_ms}, {"after_ms", after_ms}, {"p50_ms", (before_ms + after_ms) / 2}};
+  return line;
+}
+
 nlohmann::json bench_generate(const BenchOptions& options, const BenchCase& bench, const ModelSpec& spec,
                               size_t weights_bytes, Engine& engine, const Request& request, GpuState& state) {
   std::vector<double> ttft_ms;
@@ -139,9 +159,10 @@ void run_case(const BenchOptions& options, const std::string& text) {
 
   GpuState state(0);
   nlohmann::json line =
-      bench.max_new_tokens == 0
-          ? bench_forward(options, bench, model->spec, engine, request, state)
-          : bench_generate(options, bench, model->spec, engine.memory_needed().weights_bytes, engine, request, state);
+      bench.max_new_tokens > 0
+          ? bench_generate(options, bench, model->spec, engine.memory_needed().weights_bytes, engine, request, state)
+      : options.floor ? bench_forward_and_floor(options, bench, model->spec, engine, request, state)
+                      : bench_forward(options, bench, model->spec, engine, request, state);
   line["case"] = text;
   line["commit"] = git_commit();
   line["dtype"] = to_string(options.dtype);
@@ -169,6 +190,7 @@ int run(int argc, char** argv) {
   app.add_option("--least", options.timing.least);
   app.add_option("--tflops", options.ceilings.tflops);
   app.add_option("--gbs", options.ceilings.copy_gbs);
+  app.add_flag("--floor", options.floor);
   app.add_flag("--debug", debug);
   CLI11_PARSE(app, argc, argv);
   if (debug) spdlog::set_level(spdlog::level::debug);
