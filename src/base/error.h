@@ -17,7 +17,8 @@ enum class ExitCode : int {
   terminated = 143,   // SIGTERM
 };
 
-// The one exception of cotenant. Only cli/ catches it (and a worker's main, which sends it to the driver).
+// The one exception of cotenant. cli/ tells it to the user, and a worker's main sends it to the driver; in between it
+// is caught only where the work goes on without what failed.
 //   where  file:line:column, a key path, a tensor's name, a path; may be empty
 //   what   what is wrong: expectation and finding
 //   remedy what to do about it; may be empty

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -7,11 +8,11 @@
 
 #include "analysis/sensitivity.h"
 #include "base/error.h"
+#include "base/find_program.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/metric_option.h"
 #include "report/files.h"
-#include "report/gnuplot.h"
 #include "report/json_output.h"
 #include "report/sensitivity_text.h"
 #include "report/text.h"
@@ -52,7 +53,7 @@ bool wants_files(const Options& options) {
 }
 
 void write_files(const std::vector<ExperimentAnalysis>& experiments, const Options& options) {
-  const auto gnuplot = find_gnuplot();
+  const std::filesystem::path gnuplot = find_program("gnuplot").value_or("");
   const auto out = options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
   const ReportFiles files = write_report_files(experiments, out, gnuplot);
   fmt::print(stderr, "report: {}\n", files.pages.back().string());

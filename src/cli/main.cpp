@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 #include <exception>
@@ -6,6 +7,23 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "cli/commands.h"
+
+namespace cotenant {
+namespace {
+
+// CLI11 would only say that one is required.
+void check_subcommand(const CLI::App& app, const std::string& name) {
+  if (name.empty() || name.starts_with('-')) return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    if (command->check_name(name)) return;
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  throw usage_error(name, "there is no such subcommand", fmt::format("There are {}.", fmt::join(names, ", ")));
+}
+
+}  // namespace
+}  // namespace cotenant
 
 int main(int argc, char** argv) {
   using namespace cotenant;
@@ -25,6 +43,7 @@ int main(int argc, char** argv) {
   add_doctor(app, exit_code);
   add_hidden(app, exit_code);
   try {
+    check_subcommand(app, argc > 1 ? argv[1] : "");
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e);

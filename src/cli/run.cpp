@@ -53,7 +53,7 @@ void add_key_flags(CLI::App& command, RunFlags& flags) {
     flags.values[key.path];
     command.add_option(flag_of(key.path), flags.values[key.path], key.description)
         ->group("Without a configuration file")
-        ->type_name(key.default_text.empty() ? "" : "[" + key.default_text + "]");
+        ->type_name(flag_default(key).empty() ? "" : "[" + flag_default(key) + "]");
   };
   for (const Key& key : tenant_keys()) add(key);
   for (const Key& key : experiment_keys()) add(key);
@@ -213,9 +213,8 @@ class Printer {
     if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", printable_lines(outcome.error));
     for (const std::string& reason : outcome.reasons)
       if (!is_in_table(outcome, reason)) fmt::print(stderr, "cotenant: {}\n", printable(reason));
-    if (!flags_.quiet)
-      for (const WarningRecord& warning : outcome.warnings)
-        fmt::print(stderr, "warning: {}: {}\n", printable(warning.what), printable(warning.remedy));
+    for (const WarningRecord& warning : outcome.warnings)
+      fmt::print(stderr, "warning: {}: {}\n", printable(warning.what), printable(warning.remedy));
     if (outcome.directory.empty()) return;
     try {
       AnalysisRequest request;
@@ -297,7 +296,7 @@ void add_run(CLI::App& app, int& exit_code) {
                    "give up a tenant that spends more seconds than this in one phase (load, prepare, warm up, stop)")
       ->check(CLI::Range(0.01, 86400.0));
   command->add_flag("--json", flags->json, "the analysis as JSON instead of tables");
-  command->add_flag("--quiet,-q", flags->quiet, "no progress");
+  command->add_flag("--quiet,-q", flags->quiet, "no progress; warnings and results only");
   command->add_flag("--verbose,-v", flags->verbose, "what workers print, and details behind the table");
   command
       ->add_option("--model", flags->models, "a model to run, without a configuration file; repeated: one tenant each")

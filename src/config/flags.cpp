@@ -12,6 +12,8 @@ namespace cotenant {
 namespace {
 
 // A value from the command line as one YAML scalar or list, so that nothing in it can become a key.
+constexpr const char *kBatchSize = "1", *kSeqLen = "128";
+
 std::string yaml_value(const Key& key, const std::string& value) {
   const bool is_text = key.type == ValueType::text || key.type == ValueType::name;
   const bool is_harmless = !value.empty() && value.find_first_not_of(
@@ -22,8 +24,14 @@ std::string yaml_value(const Key& key, const std::string& value) {
 
 }  // namespace
 
+std::string flag_default(const Key& key) {
+  if (key.path == "batch_size") return kBatchSize;
+  if (key.path == "seq_len") return kSeqLen;
+  return key.default_text;
+}
+
 std::string config_text(const std::vector<std::string>& models, const std::vector<KeyValue>& values) {
-  std::string name, top, tenant, batch_size = "1", seq_len = "128";
+  std::string name, top, tenant, batch_size = kBatchSize, seq_len = kSeqLen;
   for (const auto& [path, value] : values) {
     const Key* key = find_key(experiment_keys(), path);
     const bool of_tenant = key == nullptr;

@@ -172,7 +172,7 @@ std::vector<ExperimentKey> make_experiment_keys() {
       field(positive(number("max_duration_s", 0, 7 * kDay_s, "600",
                             "The measurement is stopped after this many s, whatever is still missing.", 600)),
             &E::max_duration_s),
-      field(integer("seed", 0, kLargestExactInteger, "0", "Seed of random weights, inputs and arrivals.", 0), &E::seed),
+      field(integer("seed", 0, kLargestExactInteger, "0", "Seed of random weights and inputs.", 0), &E::seed),
       bind_choice<ExperimentKey>(
           plain("wait", ValueType::choice, "auto",
                 "How a tenant waits for a device: spin is quickest, block frees the core; auto spins when there is a "

@@ -135,7 +135,9 @@ std::string read_file(const std::string& path) {
   if (std::filesystem::is_directory(path, ignored)) throw usage_error(path, "expected a YAML file, found a directory");
   std::ifstream in(path, std::ios::binary);
   if (!in) {
-    const std::string reason = std::strerror(errno);
+    const int error = errno;
+    const std::string reason = std::strerror(error);
+    if (error != ENOENT) throw usage_error(path, "expected a YAML file: " + reason);
     std::vector<std::string> files;
     const auto parent = std::filesystem::path(path).parent_path();
     for (const auto& entry : std::filesystem::directory_iterator(parent.empty() ? "." : parent, ignored))

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/experiment.h"
+#include "config/keys.h"
 
 namespace cotenant {
 
@@ -30,6 +31,9 @@ struct KeyValue {
   std::string key, value;
 };
 std::string config_text(const std::vector<std::string>& models, const std::vector<KeyValue>& values);
+
+// What config_text takes for a key that has no value, for people: "1", "the name", "none"; empty: not said.
+std::string flag_default(const Key& key);
 
 // The experiment with every default filled in, under the keys of a configuration file: written as YAML or JSON it loads
 // as the same experiment again.

@@ -141,6 +141,9 @@ void check_tenant(const TenantDraft& tenant, SharingMode mode) {
     refuse(tenant.given.at("priority"), tenant.path + ".priority",
            fmt::format("expected sharing.mode mps, streams or green, found {}", to_string(mode)),
            fmt::format("{} knows no priorities.", to_string(mode)));
+  if (!tenant.config.mig_instance.empty() && mode != SharingMode::mig)
+    refuse(tenant.given.at("mig_instance"), tenant.path + ".mig_instance",
+           fmt::format("expected sharing.mode mig, found {}", to_string(mode)));
 }
 
 // Names beside which a tenant's directory would stand.

@@ -52,10 +52,6 @@ std::pair<std::string, std::string> split_lines(const std::string& text) {
   return {text.substr(0, end), rest == std::string::npos ? "" : text.substr(rest)};
 }
 
-std::string cuda_version(int version) {
-  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 // What NVML tells of the devices; one finding where it cannot be used.
 Findings nvml_findings(const CudaStatus& cuda) {
   if (cuda.devices.empty()) return {};

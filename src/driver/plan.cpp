@@ -168,6 +168,9 @@ void check_stress(const TenantConfig& tenant, const std::string& device) {
 // Opens the model and sizes the engine, neither of which loads anything.
 void examine_engine(const TenantConfig& config, TenantPlan& plan) {
   check_stress(config, plan.order.device);
+  if (config.memory_limit_bytes && plan.order.device == "cpu")
+    throw usage_error(place(config, "memory_limit"), "expected none on device: cpu; it limits the memory of a GPU",
+                      "Remove memory_limit, or use device: cuda.");
   const auto model = open_model_of(plan.order);
   if (model) {
     check_length(config, plan.order, model->spec);

@@ -46,9 +46,11 @@ class Series {
       if (experiment.error) throw *experiment.error;
       const ExperimentPlan& plan = *experiment.plan;
       const fs::path directory = temporary ? temporary->path() / "run" : fs::path(plan.out_dir);
-      if (options_.skip_existing && holds_complete_run(directory)) {
+      const std::optional<bool> existing = options_.skip_existing ? validity_of_complete_run(directory) : std::nullopt;
+      if (existing) {
         outcome.directory = directory;
         outcome.skipped = true;
+        outcome.code = *existing ? ExitCode::valid : ExitCode::invalid;
       } else {
         run_plan(plan, directory, outcome);
       }

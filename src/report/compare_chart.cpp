@@ -22,11 +22,6 @@ std::optional<double> mean_median_ms(const ExperimentAnalysis& experiment) {
   return medians.empty() ? std::nullopt : std::optional(mean(medians));
 }
 
-std::optional<double> jain_of(const ExperimentAnalysis& experiment) {
-  if (experiment.progress_fairness) return experiment.progress_fairness->spread.jain;
-  return experiment.fairness ? std::optional(experiment.fairness->spread.jain) : std::nullopt;
-}
-
 // The work that all tenants do; empty when they differ.
 std::string common_work(const ExperimentAnalysis& experiment) {
   std::string common;
@@ -39,6 +34,11 @@ std::string common_work(const ExperimentAnalysis& experiment) {
 }
 
 }  // namespace
+
+std::optional<double> jain_of(const ExperimentAnalysis& experiment) {
+  if (experiment.progress_fairness) return experiment.progress_fairness->spread.jain;
+  return experiment.fairness ? std::optional(experiment.fairness->spread.jain) : std::nullopt;
+}
 
 std::vector<ExperimentFigures> figures_of(std::span<const ExperimentAnalysis> experiments) {
   std::vector<ExperimentFigures> all;

@@ -24,6 +24,9 @@ struct ExperimentFigures {
 };
 std::vector<ExperimentFigures> figures_of(std::span<const ExperimentAnalysis> experiments);
 
+// Jain's index of progress, else of what `fairness` is about.
+std::optional<double> jain_of(const ExperimentAnalysis& experiment);
+
 // Experiments of one model whose number of tenants grows, one line per kind of sharing.
 struct ScalingLine {
   std::string name;                             // "distilgpt2 · 8 × 128, mps"

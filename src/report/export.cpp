@@ -101,12 +101,12 @@ std::vector<std::string> runs_of(const fs::path& directory, bool everything) {
 void export_iterations(const ExportRequest& request, const std::function<void(std::string_view)>& write) {
   const bool json = request.format == ExportFormat::json;
   const std::vector<std::string> runs = runs_of(request.directory, request.everything);
-  write(json ? "[" : csv_titles);
-  bool first = true;
+  bool titled = false, first = true;
   fmt::memory_buffer line;
   for (const std::string& run : runs) {
     const fs::path directory = run.empty() ? request.directory : request.directory / run;
     const LoadedExperiment experiment = open_experiment(directory);
+    if (!std::exchange(titled, true)) write(json ? "[" : csv_titles);  // nothing is written of what cannot be opened
     const std::optional<WindowRecord> window = counting_window(experiment);
     for (const LoadedTenant& tenant : experiment.tenants) {
       read_events(directory / tenant.directory / "events.jsonl", [&](const Iteration& iteration) {

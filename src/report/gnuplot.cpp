@@ -237,18 +237,6 @@ void PictureWriter::plot(const std::vector<std::string>& parts) {
   add(parts.empty() ? "unset logscale\nset xrange [0:1]\nset yrange [0:1]\nplot -1 notitle" : command);
 }
 
-std::filesystem::path find_gnuplot() {
-  const char* path = std::getenv("PATH");
-  std::string_view rest = path ? path : "";
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find(':'), rest.size());
-    const std::filesystem::path candidate = std::filesystem::path(rest.substr(0, end)) / "gnuplot";
-    if (access(candidate.c_str(), X_OK) == 0) return candidate;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
-  return {};
-}
-
 std::vector<std::filesystem::path> draw(std::span<const Picture> pictures, const std::filesystem::path& gnuplot,
                                         const std::filesystem::path& directory) {
   std::error_code failed;

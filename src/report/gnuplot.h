@@ -49,9 +49,6 @@ class PictureWriter {
   int blocks_ = 0;
 };
 
-// Where gnuplot is, on PATH; empty when it is not there.
-std::filesystem::path find_gnuplot();
-
 // Draws every picture as SVG and as PNG into the directory, which is made; one gnuplot for each format, side by side.
 // Returns the files. Throws usage_error when the directory cannot be written or is full, internal_error with gnuplot's
 // own words when it refuses a script.

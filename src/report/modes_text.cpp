@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "report/answer.h"
 #include "report/charts.h"
+#include "report/compare_chart.h"
 #include "report/json_value.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -19,11 +20,6 @@ constexpr const char* unknown = "-";
 
 std::string times(const std::optional<double>& ratio) {
   return ratio ? fmt::format("{:.2f}x", *ratio) : unknown;
-}
-
-std::optional<double> jain_of(const ExperimentAnalysis& run) {
-  const std::optional<Fairness>& fairness = run.progress_fairness ? run.progress_fairness : run.fairness;
-  return fairness ? std::optional(fairness->spread.jain) : std::nullopt;
 }
 
 std::optional<double> against(const ExperimentAnalysis& run, const ExperimentAnalysis& first) {

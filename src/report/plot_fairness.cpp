@@ -127,7 +127,7 @@ std::vector<std::pair<std::string, std::string>> fairness_lines(const Fairness& 
   return lines;
 }
 
-std::string p_text(double p) {
+std::string p_label(double p) {
   if (!std::isfinite(p)) return "not defined";
   return p < 1e-4 ? "p < 0.0001" : fmt::format("p = {:.4f}", p);
 }
@@ -140,8 +140,8 @@ void test_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
     large += std::abs(pair.rank_biserial) >= 0.5;
   }
   text_panel(picture, "Tests (assume independent samples)",
-             {{"Levene: equal variances?", p_text(tests.levene.p)},
-              {tests.equal_variances ? "ANOVA: equal means?" : "Kruskal-Wallis: alike?", p_text(tests.omnibus.p)},
+             {{"Levene: equal variances?", p_label(tests.levene.p)},
+              {tests.equal_variances ? "ANOVA: equal means?" : "Kruskal-Wallis: alike?", p_label(tests.omnibus.p)},
               {"pairs with p < 0.05", fmt::format("{} of {}", different, tests.pairs.size())},
               {"pairs with |rank-biserial| >= 0.5", fmt::format("{} of {}", large, tests.pairs.size())}});
 }

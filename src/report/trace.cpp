@@ -54,7 +54,6 @@ struct Counter {
 // One counter per unit, so that the viewer draws what may be compared on one scale.
 constexpr Counter counters[] = {
     {"SM clock (MHz)", "MHz", &TelemetrySample::sm_clock_mhz},
-    {"CPU clock (MHz)", "MHz", &TelemetrySample::cpu_clock_mhz},
     {"power (W)", "W", &TelemetrySample::power_w},
     {"temperature (C)", "C", &TelemetrySample::temperature_c},
     {"device memory (bytes)", "bytes", &TelemetrySample::memory_used_bytes},

@@ -9,12 +9,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
 #include "base/error.h"
-#include "results/record.h"
+#include "results/reader.h"
 
 namespace cotenant {
 namespace {
@@ -25,11 +23,6 @@ constexpr const char* kChoose = "Choose another place with --out.";
 
 fs::path beside(const fs::path& path, const char* suffix) {
   return path.parent_path() / (path.filename().string() + suffix);
-}
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void remove_tree(const fs::path& path) {
@@ -46,11 +39,14 @@ void rename_path(const fs::path& from, const fs::path& to) {
   }
 }
 
-// An experiment's directory has one of these; anything else in our way is somebody's data.
-bool is_experiment(const fs::path& path) {
-  if (fs::is_empty(path) || fs::exists(path / "experiment.json") || fs::exists(path / "config.yaml")) return true;
-  for (const auto& entry : fs::directory_iterator(path))
-    if (fs::exists(entry.path() / "events.jsonl")) return true;
+// An empty directory or an experiment's, which has one of these; anything else in our way is somebody's data.
+bool may_be_replaced(const fs::path& path) {
+  std::error_code error;
+  const bool is_empty = fs::is_empty(path, error);
+  if (error) throw usage_error(path.string(), "cannot be read: " + error.message(), kChoose);
+  if (is_empty || fs::exists(path / "experiment.json", error) || fs::exists(path / "config.yaml", error)) return true;
+  for (const auto& entry : fs::directory_iterator(path, error))
+    if (fs::exists(entry.path() / "events.jsonl", error)) return true;
   return false;
 }
 
@@ -76,7 +72,7 @@ ExperimentDirectory::ExperimentDirectory(const fs::path& path)
       incomplete_(beside(path_, ".incomplete")),
       lock_path_(beside(path_, ".lock")) {
   std::error_code error;
-  if (fs::exists(path_, error) && (!fs::is_directory(path_, error) || !is_experiment(path_)))
+  if (fs::exists(path_, error) && (!fs::is_directory(path_, error) || !may_be_replaced(path_)))
     throw usage_error(path_.string(), "exists and holds no experiment; it is never replaced", kChoose);
   fs::create_directories(path_.parent_path(), error);
   if (error) throw usage_error(path_.parent_path().string(), "cannot be created: " + error.message(), kChoose);
@@ -144,13 +140,12 @@ fs::path ExperimentDirectory::abandon() {
   return incomplete_;
 }
 
-bool holds_complete_run(const fs::path& path) {
-  const fs::path file = path / "experiment.json";
-  if (!fs::exists(file)) return false;
+std::optional<bool> validity_of_complete_run(const fs::path& path) {
   try {
-    return record_from_json(read_text(file), file.string()).validity.complete;
+    const std::optional<ExperimentRecord> record = read_record(path);
+    return record && record->validity.complete ? std::optional(record->validity.valid) : std::nullopt;
   } catch (const Error&) {
-    return false;  // unreadable: run again
+    return std::nullopt;  // unreadable: run again
   }
 }
 

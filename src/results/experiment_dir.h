@@ -42,7 +42,7 @@ class ExperimentDirectory {
   bool open_ = true;
 };
 
-// True when `path` holds a complete run (for --skip-existing).
-bool holds_complete_run(const std::filesystem::path& path);
+// Whether the complete run that `path` holds is valid; nothing when it holds none (for --skip-existing).
+std::optional<bool> validity_of_complete_run(const std::filesystem::path& path);
 
 }  // namespace cotenant

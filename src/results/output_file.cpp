@@ -14,17 +14,20 @@ namespace {
 constexpr size_t kBufferBytes = 1 << 16;
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& call) {
+  const std::string what = call + ": " + std::strerror(errno);
   switch (errno) {
     case ENOSPC:
     case EDQUOT:
-      throw usage_error(path.string(), call + ": " + std::strerror(errno),
-                        "Free some space, or choose another place with --out.");
+      throw usage_error(path.string(), what, "Free some space, or choose another place.");
     case EFBIG:
-      throw usage_error(path.string(), call + ": " + std::strerror(errno), "Raise the limit (ulimit -f).");
+      throw usage_error(path.string(), what, "Raise the limit (ulimit -f).");
     case EACCES:
     case EROFS:
     case EPERM:
-      throw usage_error(path.string(), call + ": " + std::strerror(errno), "Choose another place with --out.");
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+      throw usage_error(path.string(), what, "Choose another place.");
     default:
       throw system_error(path.string(), call);
   }

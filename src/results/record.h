@@ -21,7 +21,7 @@ struct SettingsRecord {
   std::string corun;                   // "overlap", "fixed"
   std::string wait;                    // "auto", "spin", "block"
   double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
-  uint64_t seed = 0;              // of weights, inputs and arrivals
+  uint64_t seed = 0;              // of weights and inputs
   int telemetry_interval_ms = 0;  // 0: no telemetry
   bool single = false;
   bool profiled = false;  // kernels were recorded: latencies are inflated

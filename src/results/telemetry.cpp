@@ -37,7 +37,6 @@ void fields(Visitor& visit, TelemetrySample& s) {
   visit("pcie_rx_mib_per_s", s.pcie_rx_mib_per_s);
   visit("pcie_tx_mib_per_s", s.pcie_tx_mib_per_s);
   visit("busy_cores", s.busy_cores);
-  visit("cpu_clock_mhz", s.cpu_clock_mhz);
   visit("host_memory_used_bytes", s.host_memory_used_bytes);
   visit("cpu_percent", s.cpu_percent);
   visit("cpu_stall_percent", s.cpu_stall_percent);

@@ -11,8 +11,7 @@
 // left out of the line. Everything about the device is of the whole device, never of one tenant.
 namespace cotenant {
 
-// What one tenant's process used since the first sample; not in every sample;
-// resident_bytes is a level.
+// What one tenant's process used since the sample before; not in every sample; resident_bytes is a level.
 struct TenantTelemetry {
   std::string name;
   std::optional<double> busy_cores;  // cpu_s over the time that passed
@@ -27,7 +26,7 @@ struct TelemetrySample {
   // NVML
   std::optional<double> sm_clock_mhz, memory_clock_mhz, power_w, temperature_c, memory_used_bytes;
   std::optional<double> gpu_percent;            // of the time in which any kernel ran
-  std::optional<double> energy_j;               // used since the sample before
+  std::optional<double> energy_j;               // used since the first sample
   std::optional<std::string> throttle_reasons;  // "power cap, hardware thermal"; absent: not throttled, or not known
   // GPM counters, Hopper and later: means since the sample before
   std::optional<double> graphics_percent;  // of the time in which a compute or graphics program was active
@@ -36,7 +35,7 @@ struct TelemetrySample {
 
   // /proc: what happened since the sample before
   std::optional<double> busy_cores;  // of the whole machine
-  std::optional<double> cpu_clock_mhz, host_memory_used_bytes;
+  std::optional<double> host_memory_used_bytes;
   std::vector<double> cpu_percent;  // busy, of each CPU in order of its number
   // Of the time in which some task waited for a CPU, for memory, for a disk: /proc/pressure, "some".
   std::optional<double> cpu_stall_percent, memory_stall_percent, io_stall_percent;

@@ -12,11 +12,6 @@
 namespace cotenant {
 namespace {
 
-// "13.0" of 13000.
-std::string cuda_version(int version) {
-  return version == 0 ? "" : fmt::format("{}.{}", version / 1000, version % 1000 / 10);
-}
-
 // Why a mode cannot divide this GPU here, and what to do; empty: it can.
 std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::string& device) {
   switch (mode) {

@@ -148,5 +148,15 @@ TEST_F(AnalyzeCommand, ExportsEveryIteration) {
   EXPECT_GT(std::filesystem::file_size(root_ / "x.csv"), 50'000u);
 }
 
+TEST_F(AnalyzeCommand, ExportsNothingOfWhatIsNoExperimentAndNothingToAPlaceThatIsNone) {
+  std::filesystem::create_directory(root_ / "empty");
+  const Outcome empty = run_cotenant("export " + path("empty"));
+  EXPECT_EQ(empty.exit_code, 2);
+  EXPECT_EQ(empty.out, "");
+  const Outcome nowhere = run_cotenant("export " + path("solo") + " -o " + path("no/such/place.csv"));
+  EXPECT_EQ(nowhere.exit_code, 2);
+  EXPECT_THAT(nowhere.err, HasSubstr("Choose another place."));
+}
+
 }  // namespace
 }  // namespace cotenant

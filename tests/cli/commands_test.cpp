@@ -31,6 +31,13 @@ TEST(Program, MistakesOnTheCommandLineExitWith2) {
   }
 }
 
+TEST(Program, NamesAnUnknownSubcommandAndThoseThereAre) {
+  const Outcome outcome = run_cotenant("no-such-command");
+  EXPECT_THAT(outcome.err, HasSubstr("no-such-command: there is no such subcommand"));
+  EXPECT_THAT(outcome.err, HasSubstr("run, infer, analyze"));
+  EXPECT_THAT(outcome.err, testing::Not(HasSubstr("keeper")));
+}
+
 TEST(Schema, IsJsonOnStandardOutput) {
   const Outcome outcome = run_cotenant("schema");
   EXPECT_EQ(outcome.exit_code, 0);

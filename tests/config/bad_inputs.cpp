@@ -192,6 +192,8 @@ std::vector<BadInput> contradictions() {
       {"PriorityWithoutMode", tenant_with("priority: 1"), "6:15",
        "tenants.0.priority: expected sharing.mode mps, streams or green, found timeslice", "",
        BadInput::only_by_reader},
+      {"MigInstanceWithoutMode", tenant_with("mig_instance: '0'"), "6:19",
+       "tenants.0.mig_instance: expected sharing.mode mig, found timeslice", "", BadInput::only_by_reader},
       {"StressKeysWithoutStress", tenant_with("stress: {kind: spin}"), "6:13",
        "tenants.0.stress: expected engine: stress beside it", ""},
       {"GeneratingStress", tenant_with("engine: stress\n    task: generate"), "7:11",

@@ -141,6 +141,16 @@ TEST_F(DriverTest, WarnsWithARemedyWhenSamplesAreFew) {
   EXPECT_EQ(strict.status.code, 4);
   EXPECT_FALSE(record("data/pair").validity.valid);
   EXPECT_TRUE(record("data/pair").validity.complete);
+  EXPECT_EQ(run("run pair.yaml --skip-existing").status.code, 4);  // it is still not valid
+  const Finished quiet = run("run pair.yaml --quiet --set max_duration_s=0.2 --set min_duration_s=0.1");
+  EXPECT_THAT(quiet.err, HasSubstr("too few samples for p99 of org/slow: needs 368"));
+}
+
+TEST_F(DriverTest, RefusesALimitOfGpuMemoryOnTheCpu) {
+  write("pair.yaml", kPair);
+  const Finished finished = run("run pair.yaml --set tenants.0.memory_limit=1GiB");
+  EXPECT_EQ(finished.status.code, 2);
+  EXPECT_THAT(finished.err, HasSubstr("memory_limit: expected none on device: cpu"));
 }
 
 TEST_F(DriverTest, MeasuresEachDistinctTenantAlone) {

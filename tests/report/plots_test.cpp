@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/find_program.h"
 #include "scratch.h"
 #include "synthetic.h"
 
@@ -18,7 +19,7 @@ using testing::Not;
 class Plots : public testing::Test {
  protected:
   void SetUp() override {
-    gnuplot_ = find_gnuplot();
+    gnuplot_ = find_program("gnuplot").value_or("");
     if (gnuplot_.empty()) GTEST_SKIP() << "gnuplot is not installed";
   }
   std::filesystem::path gnuplot_;
@@ -106,7 +107,7 @@ TEST_F(Plots, AFullDiskIsNoticed) {
 TEST(PlotsWithoutGnuplot, IsFoundMissing) {
   const std::string path = std::getenv("PATH");
   setenv("PATH", "/nowhere", 1);
-  EXPECT_TRUE(find_gnuplot().empty());
+  EXPECT_EQ(find_program("gnuplot"), std::nullopt);
   setenv("PATH", path.c_str(), 1);
 }
 

@@ -149,17 +149,20 @@ TEST_F(ExperimentDirectoryTest, RefusesAPlaceThatCannotBeWritten) {
   EXPECT_THAT(error_of("/"), HasSubstr("no name of a directory"));
 }
 
-TEST_F(ExperimentDirectoryTest, KnowsACompleteRun) {
-  EXPECT_FALSE(holds_complete_run(path_));
+TEST_F(ExperimentDirectoryTest, KnowsACompleteRunAndWhetherItIsValid) {
+  EXPECT_EQ(validity_of_complete_run(path_), std::nullopt);
   fs::create_directories(path_);
   ExperimentRecord record;
   write_file(path_ / "experiment.json", to_json(record));
-  EXPECT_FALSE(holds_complete_run(path_));
+  EXPECT_EQ(validity_of_complete_run(path_), std::nullopt);
   record.validity.complete = true;
   write_file(path_ / "experiment.json", to_json(record));
-  EXPECT_TRUE(holds_complete_run(path_));
+  EXPECT_EQ(validity_of_complete_run(path_), false);
+  record.validity.valid = true;
+  write_file(path_ / "experiment.json", to_json(record));
+  EXPECT_EQ(validity_of_complete_run(path_), true);
   write_file(path_ / "experiment.json", "{");
-  EXPECT_FALSE(holds_complete_run(path_));
+  EXPECT_EQ(validity_of_complete_run(path_), std::nullopt);
 }
 
 // The kernel's own full disk.
@@ -172,7 +175,7 @@ TEST(OutputFile, ReportsAFullDiskAsTheUsersBusiness) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
     EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
-    EXPECT_THAT(error.what(), HasSubstr("--out"));
+    EXPECT_THAT(error.what(), HasSubstr("another place"));
   }
   OutputFile other("/dev/full");
   other.write("text");

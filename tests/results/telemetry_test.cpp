@@ -22,26 +22,14 @@ TelemetrySample full_sample() {
   TelemetrySample s;
   s.t_s = -0.25;
   double value = 1;
-  for (auto field : {&TelemetrySample::sm_clock_mhz,
-                     &TelemetrySample::memory_clock_mhz,
-                     &TelemetrySample::power_w,
-                     &TelemetrySample::temperature_c,
-                     &TelemetrySample::memory_used_bytes,
-                     &TelemetrySample::gpu_percent,
-                     &TelemetrySample::energy_j,
-                     &TelemetrySample::graphics_percent,
-                     &TelemetrySample::sm_percent,
-                     &TelemetrySample::occupancy_percent,
-                     &TelemetrySample::tensor_percent,
-                     &TelemetrySample::dram_percent,
-                     &TelemetrySample::pcie_rx_mib_per_s,
-                     &TelemetrySample::pcie_tx_mib_per_s,
-                     &TelemetrySample::busy_cores,
-                     &TelemetrySample::cpu_clock_mhz,
-                     &TelemetrySample::host_memory_used_bytes,
-                     &TelemetrySample::cpu_stall_percent,
-                     &TelemetrySample::memory_stall_percent,
-                     &TelemetrySample::io_stall_percent})
+  for (auto field :
+       {&TelemetrySample::sm_clock_mhz, &TelemetrySample::memory_clock_mhz, &TelemetrySample::power_w,
+        &TelemetrySample::temperature_c, &TelemetrySample::memory_used_bytes, &TelemetrySample::gpu_percent,
+        &TelemetrySample::energy_j, &TelemetrySample::graphics_percent, &TelemetrySample::sm_percent,
+        &TelemetrySample::occupancy_percent, &TelemetrySample::tensor_percent, &TelemetrySample::dram_percent,
+        &TelemetrySample::pcie_rx_mib_per_s, &TelemetrySample::pcie_tx_mib_per_s, &TelemetrySample::busy_cores,
+        &TelemetrySample::host_memory_used_bytes, &TelemetrySample::cpu_stall_percent,
+        &TelemetrySample::memory_stall_percent, &TelemetrySample::io_stall_percent})
     s.*field = value++ + 0.5;
   s.throttle_reasons = "power cap, hardware thermal";
   s.cpu_percent = {0, 12.5, 100};
@@ -68,7 +56,7 @@ TEST(Telemetry, ReadsBackWhatItWrote) {
   EXPECT_EQ(samples[0].energy_j, 7.5);
   EXPECT_EQ(samples[0].pcie_rx_mib_per_s, 13.5);
   EXPECT_EQ(samples[0].pcie_tx_mib_per_s, 14.5);
-  EXPECT_EQ(samples[0].io_stall_percent, 20.5);
+  EXPECT_EQ(samples[0].io_stall_percent, 19.5);
   EXPECT_EQ(samples[0].throttle_reasons, "power cap, hardware thermal");
   EXPECT_THAT(samples[0].cpu_percent, testing::ElementsAre(0, 12.5, 100));
   ASSERT_EQ(samples[0].tenants.size(), 2u);

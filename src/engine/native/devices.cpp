@@ -104,4 +104,8 @@ CudaStatus cuda_status() {
   }
 }
 
+std::string cuda_version(int version) {
+  return version == 0 ? "" : fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
 }  // namespace cotenant

@@ -32,4 +32,7 @@ bool cpu_engine_has(Dtype dtype);
 // What of CUDA can be used here. Never throws: a missing module is a `problem`, too.
 CudaStatus cuda_status();
 
+// A version as CUDA counts it, for people: "13.0" of 13000; empty of 0.
+std::string cuda_version(int version);
+
 }  // namespace cotenant

@@ -9,10 +9,11 @@
 #include "model/spec.h"
 
 // Products of many rows on Hopper's tensor cores, for what the library cannot do: an exact GELU or a gate in the
-// epilogue, and fetching weights while the kernel before is still finishing. A tuner has to choose.
+// epilogue, and fetching weights as soon as the kernel before leaves a multiprocessor. A tuner has to choose.
 namespace cotenant {
 
-// y = activation(x W^T + bias). `gated`: the rows of W are gates, then ups, and y = activation(gate) * up.
+// y = activation(x W^T + bias). `gated`: the rows of W are gates, then ups, and y = activation(gate) * up. Without a
+// gate the activation's argument is rounded to 16 bits first, as it is between two kernels of the library.
 struct HopperProduct {
   Dtype dtype = Dtype::f16;
   void* y = nullptr;           // [rows, columns]; gated: [rows, columns / 2]

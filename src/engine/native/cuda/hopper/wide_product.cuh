@@ -20,30 +20,6 @@ namespace cotenant {
 #define COTENANT_INOUT_96(d) COTENANT_INOUT_64(d), COTENANT_INOUT_32(d, 64)
 #define COTENANT_INOUT_128(d) COTENANT_INOUT_96(d), COTENANT_INOUT_32(d, 96)
 
-#define COTENANT_ALL_64                                                                                  \
-  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
-  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
-  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
-  "%62, %63"
-#define COTENANT_PRODUCT(type)                                                          \
-  asm volatile(                                                                         \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                      \
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" COTENANT_ALL_64 \
-      "}, %64, %65, p, 1, 1, 0, 0;\n}"                                                  \
-      : COTENANT_INOUT_64(d)                                                            \
-      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
-
-template <typename T>
-__device__ inline void multiply_tile(float (&d)[64], uint64_t a, uint64_t b, bool accumulate) {
-  if constexpr (std::is_same_v<T, __half>) {
-    COTENANT_PRODUCT("f16");
-  } else {
-    COTENANT_PRODUCT("bf16");
-  }
-}
-#undef COTENANT_PRODUCT
-#undef COTENANT_ALL_64
-
 #define COTENANT_ALL_96                                                                                  \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
   "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
@@ -116,8 +92,7 @@ __device__ inline void meet_cluster() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
 }
 
-// Arrives at a barrier of the cluster's block `rank`, given by its address in this block. Not with .release.cluster:
-// that would wait for every store of the device, a microsecond at each step.
+// Arrives at a barrier of the cluster's block `rank`, given by its address in this block.
 __device__ inline void arrive_at(uint32_t barrier, uint32_t rank) {
   asm volatile(
       "{\n.reg .b32 there;\n"
