@@ -52,7 +52,7 @@ std::vector<fs::path> experiment_directories(const std::string& path, bool& of_s
   std::vector<fs::path> found;
   std::vector<std::string> missing;
   for (const Variation& cell : grid_of(axes)) {
-    const fs::path directory = load_config(path, {.set = cell.set, .suffix = cell.suffix}).out_dir;
+    const fs::path directory = load_config(path, {.vary = cell.set, .suffix = cell.suffix}).out_dir;
     if (fs::is_directory(directory, error))
       found.push_back(directory);
     else

@@ -61,7 +61,7 @@ std::string output_directory(const Options& options, const ExperimentConfig& con
     throw usage_error(
         "--nsys", "there is no nsys on PATH",
         "Install Nsight Systems: developer.nvidia.com/nsight-systems, or NVIDIA's package nsight-systems.");
-  const ExperimentConfig config = load_config(options.config, {.set = options.set, .suffix = ""});
+  const ExperimentConfig config = load_config(options.config, {.set = options.set});
   const std::string out = output_directory(options, config, "_nsys");
   std::error_code error;
   fs::create_directories(out, error);
@@ -87,7 +87,7 @@ std::string output_directory(const Options& options, const ExperimentConfig& con
 }
 
 PlannedExperiment plan_profile(const Options& options) {
-  const ExperimentConfig measured = load_config(options.config, {.set = options.set, .suffix = ""});
+  const ExperimentConfig measured = load_config(options.config, {.set = options.set});
   if (!measured.vary.empty())
     throw usage_error(options.config, "has the key vary, and a profile is of one experiment",
                       "Remove the key, and choose the values by --set.");
@@ -96,7 +96,7 @@ PlannedExperiment plan_profile(const Options& options) {
     throw usage_error("profile", fmt::format("kernels can be recorded on CUDA devices only; the device is {}", device),
                       "On a CPU, cotenant run and cotenant trace show when requests ran.");
   cupti_module();  // throws where it is missing, before anything is started
-  ConfigChanges changes{.set = shortened(options, measured), .suffix = ""};
+  ConfigChanges changes{.set = shortened(options, measured)};
   changes.set.push_back(text_override("out_dir", output_directory(options, measured, "_profile")));
   const ExperimentConfig config = load_config(options.config, changes);
   if (const auto measured_there = read_record(config.out_dir); measured_there && !measured_there->settings.profiled)

@@ -95,7 +95,7 @@ struct Source {
 // Of the file's key vary. A file that cannot be read has none: it is refused when it is planned.
 std::vector<VaryAxis> axes_of(const Source& source, const RunFlags& flags) {
   try {
-    return source.load({.set = flags.set, .suffix = ""}).vary;
+    return source.load({.set = flags.set}).vary;
   } catch (const Error&) {
     if (!flags.series.keep_going) throw;
     return {};
@@ -119,13 +119,12 @@ std::vector<Source> sources_of(const RunFlags& flags) {
 
 // --out is the experiment's directory, or holds one directory for each of several.
 ConfigChanges changes_of(const RunFlags& flags, const Source& source, bool several) {
-  ConfigChanges changes{.set = flags.set, .suffix = source.cell.suffix};
+  ConfigChanges changes{.set = flags.set, .vary = source.cell.set, .suffix = source.cell.suffix};
   if (!flags.out.empty()) {
     std::string out = flags.out;
-    if (several) out += "/" + directory_name(source.load({.set = flags.set, .suffix = ""}).experiment_name);
+    if (several) out += "/" + directory_name(source.load({.set = flags.set}).experiment_name);
     changes.set.push_back(text_override("out_dir", out));
   }
-  changes.set.insert(changes.set.end(), source.cell.set.begin(), source.cell.set.end());
   return changes;
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -165,12 +166,14 @@ ExperimentConfig parse_config(std::string text, const std::string& file, const C
   YamlNode root = parse_yaml(text, file.empty() ? "command line" : file, !file.empty());
   if (root.where.empty()) root.where = file.empty() ? "command line" : file;
   if (root.kind == YamlNode::Kind::map)
-    for (const std::string& override : changes.set) apply_override(root, override);
+    for (const auto& [option, overrides] : {std::pair("--set", &changes.set), std::pair("--vary", &changes.vary)})
+      for (const std::string& override : *overrides) apply_override(root, override, option);
   ExperimentDraft draft;
   read_map(draft, root, experiment_keys(), "", "");
   draft.config.file = file;
   draft.config.text = std::move(text);
   draft.config.overrides = changes.set;
+  draft.config.overrides.insert(draft.config.overrides.end(), changes.vary.begin(), changes.vary.end());
   draft.config.single = is_single(root);
   draft.config.vary = check_vary(root, draft.config.single);
   return resolve(std::move(draft), read_tenants(root, draft.config.single), changes.suffix);

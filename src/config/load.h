@@ -12,8 +12,9 @@ namespace cotenant {
 
 // Changes to a configuration before it is checked.
 struct ConfigChanges {
-  std::vector<std::string> set;  // "tenants.0.batch_size=4" (config/overrides.h), in order
-  std::string suffix;            // appended to experiment_name and to every out_dir that is given: one cell of a grid
+  std::vector<std::string> set{};   // "tenants.0.batch_size=4" (config/overrides.h), in order
+  std::vector<std::string> vary{};  // the same of one cell of a grid, after those
+  std::string suffix{};  // appended to experiment_name and to every out_dir that is given: one cell of a grid
 };
 
 // Reads and checks an experiment. Throws usage_error for everything a user can get wrong, with file:line:column, the

@@ -61,7 +61,7 @@ class Override {
     set_where(value_, where_);
   }
 
-  explicit Override(const std::string& text) : where_("--set " + text) {
+  Override(const std::string& option, const std::string& text) : where_(option + " " + text) {
     Assignment assignment = split_assignment(text, where_, "--set tenants.0.batch_size=4");
     path_ = std::move(assignment.path);
     value_ = parse_yaml(assignment.value, where_, false);
@@ -185,8 +185,8 @@ constexpr size_t kLargestGrid = 10'000;
 
 }  // namespace
 
-void apply_override(YamlNode& root, const std::string& override) {
-  Override(override).apply(root);
+void apply_override(YamlNode& root, const std::string& override, const std::string& option) {
+  Override(option, override).apply(root);
 }
 
 std::string text_override(const std::string& key, std::string_view text) {

@@ -13,8 +13,8 @@ namespace cotenant {
 // Applies "path=value" to a tree that is not yet checked. The value is read as YAML. A tenant is named by its index,
 // its name, or * for all: "tenants.0.batch_size=4", "tenants.*.seq_len=64", "tenants.llama.dtype=bfloat16",
 // "sharing.mode=mps". A key need not be in the tree, but a tenant must.
-// Throws usage_error.
-void apply_override(YamlNode& root, const std::string& override);
+// `option` gave it, "--set" or "--vary". Throws usage_error.
+void apply_override(YamlNode& root, const std::string& override, const std::string& option = "--set");
 
 // The same for a value that is already read. `where` names the place that wants it.
 void apply_override(YamlNode& root, const std::string& path, const YamlNode& value, const std::string& where);

@@ -19,7 +19,7 @@ tenants:
 )";
 
 ExperimentConfig with(std::vector<std::string> set, std::string suffix = "") {
-  return parse_config(kPair, "pair.yaml", {std::move(set), std::move(suffix)});
+  return parse_config(kPair, "pair.yaml", {.set = std::move(set), .suffix = std::move(suffix)});
 }
 
 TEST(Set, ByIndexNameAndStar) {
@@ -164,15 +164,24 @@ TEST(VaryKey, SpansTheGridOfItsValues) {
   const auto cells = grid_of(base.vary);
   ASSERT_EQ(cells.size(), 8u);
   EXPECT_EQ(cells.back().suffix, "_kind_dram_intensity_1_tag_x_y");
-  const ExperimentConfig last = parse_config(kSweep, "sweep.yaml", {.set = cells.back().set, .suffix = "_last"});
+  const ExperimentConfig last = parse_config(kSweep, "sweep.yaml", {.vary = cells.back().set, .suffix = "_last"});
   EXPECT_EQ(last.experiment_name, "sweep_last");
   EXPECT_EQ(last.tenants[1].stress_kind, StressKind::dram);
   EXPECT_EQ(last.tenants[1].stress_intensity, 1);
   EXPECT_EQ(last.tenants[0].tag, "x, y");
-  const ExperimentConfig first = parse_config(kSweep, "sweep.yaml", {.set = cells.front().set, .suffix = ""});
+  const ExperimentConfig first = parse_config(kSweep, "sweep.yaml", {.vary = cells.front().set});
   EXPECT_EQ(first.tenants[1].stress_kind, StressKind::compute);
   EXPECT_EQ(first.tenants[1].stress_intensity, 0.25);
   EXPECT_EQ(first.tenants[0].tag, "8");  // the quotes are kept: text, not a number
+}
+
+TEST(Vary, AMistakeIsToldOfTheOption) {
+  try {
+    parse_config(kSweep, "sweep.yaml", {.vary = {"tenants.*.batchsize=1"}});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.where(), "--vary tenants.*.batchsize=1");
+  }
 }
 
 TEST(VaryKey, IsMultipliedByTheOption) {

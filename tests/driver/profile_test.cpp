@@ -24,7 +24,7 @@ class ProfiledRun : public DriverTest {
           "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
           "  - {name: b, engine: stress, stress: {kind: sleep, service_ms: 2}, num_iters: 20}\n");
     const ExperimentConfig config =
-        load_config(at("pair.yaml").string(), {.set = {text_override("out_dir", at("out").string())}, .suffix = ""});
+        load_config(at("pair.yaml").string(), {.set = {text_override("out_dir", at("out").string())}});
     PlannedExperiment planned{.name = "pair", .plan = make_plan(config, read_machine()), .error = {}};
     planned.plan->run.settings.profiled = true;
     planned.plan->run.one_worker = one_worker;
