@@ -60,9 +60,12 @@ TEST_F(DriverTest, AnOverlappingRunCoversItsWindow) {
   EXPECT_TRUE(fs::exists(at("data/pair/org_slow/org_slow_sleep_b1_L1_summary.txt")));
   const auto telemetry = read_telemetry(at("data/pair/telemetry.jsonl"));
   EXPECT_GE(telemetry.size(), 2u);
-  EXPECT_EQ(telemetry.back().tenants.size(), 2u);
-  EXPECT_FALSE(telemetry.back().cpu_percent.empty());
-  EXPECT_TRUE(telemetry.back().tenants[0].cpu_s);
+  // Not in every sample: what is asked is rationed by its cost.
+  EXPECT_TRUE(
+      std::ranges::any_of(telemetry, [](const TelemetrySample& sample) { return !sample.cpu_percent.empty(); }));
+  EXPECT_TRUE(std::ranges::any_of(telemetry, [](const TelemetrySample& sample) {
+    return sample.tenants.size() == 2 && sample.tenants[0].cpu_s && sample.tenants[1].cpu_s;
+  }));
   EXPECT_EQ(record.telemetry.samples, static_cast<int64_t>(telemetry.size()));
   ASSERT_TRUE(record.telemetry.sampler_cpu_percent);
   EXPECT_GE(*record.telemetry.sampler_cpu_percent, 0);
