@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,15 +50,19 @@ class StandInDaemon : public testing::Test {
     ::setenv("PATH", (bin_.path().string() + ":" + path_).c_str(), 1);
   }
 
-  // Those that were started with this test's PATH: other tests run at the same time.
+  // Whether it was started with this test's PATH: other tests run at the same time.
+  bool is_ours(pid_t pid) const {
+    const std::string process = "/proc/" + std::to_string(pid);
+    return text_of(process + "/comm").starts_with("nvidia-cuda-mps") &&
+           text_of(process + "/environ").find(bin_.path().string()) != std::string::npos;  // a zombie has none
+  }
+
+  // A child of the script is such a program too until it has become `sleep`: only what stays counts.
   std::vector<pid_t> mps_programs() const {
-    std::vector<pid_t> pids;
-    for (const pid_t pid : all_processes()) {
-      const std::string process = "/proc/" + std::to_string(pid);
-      if (text_of(process + "/comm").starts_with("nvidia-cuda-mps") &&
-          text_of(process + "/environ").find(bin_.path().string()) != std::string::npos)
-        pids.push_back(pid);  // a zombie has no environment
-    }
+    std::vector<pid_t> pids = all_processes();
+    std::erase_if(pids, [this](pid_t pid) { return !is_ours(pid); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::erase_if(pids, [this](pid_t pid) { return !is_ours(pid); });
     return pids;
   }
 
