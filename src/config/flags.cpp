@@ -11,9 +11,9 @@
 namespace cotenant {
 namespace {
 
-// A value from the command line as one YAML scalar or list, so that nothing in it can become a key.
 constexpr const char *kBatchSize = "1", *kSeqLen = "128";
 
+// A value from the command line as one YAML scalar or list, so that nothing in it can become a key.
 std::string yaml_value(const Key& key, const std::string& value) {
   const bool is_text = key.type == ValueType::text || key.type == ValueType::name;
   const bool is_harmless = !value.empty() && value.find_first_not_of(
