@@ -22,15 +22,29 @@ __device__ inline float activate(float x) {
   }
 }
 
-// The same for results that are rounded to 16 bits, where it is worth the trouble to be faster. erf-GELU is
-// x / (1 + exp(-q(x))) with an odd polynomial q fitted to the logit of the normal distribution: off by at most 3.2e-6.
+// 1 / (1 + 2^-t), without what the compiler adds for denormal numbers.
+__device__ inline float sigmoid_of_log2(float t) {
+  float power, inverse;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(-t));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(1.0f + power));
+  return inverse;
+}
+
+// The same for results that are rounded to 16 bits, where it is worth the trouble to be faster: each is x / (1 +
+// exp(-z)). For erf-GELU z is an odd polynomial fitted to the logit of the normal distribution: off by at most 3.2e-6.
 template <Activation activation>
 __device__ inline float activate_for_16_bits(float x) {
+  constexpr float log2_of_e = 1.4426950408889634f;
+  const float u = x * x;
   if constexpr (activation == Activation::gelu_erf) {
-    const float u = x * x;
-    const float q =
-        1.59565818f + u * (7.29315673e-2f + u * (-2.45835921e-4f + u * (-6.18765636e-5f + u * 2.27459526e-6f)));
-    return __fdividef(x, 1.0f + __expf(-x * q));
+    constexpr float c0 = 1.59565818f * log2_of_e, c1 = 7.29315673e-2f * log2_of_e, c2 = -2.45835921e-4f * log2_of_e,
+                    c3 = -6.18765636e-5f * log2_of_e, c4 = 2.27459526e-6f * log2_of_e;
+    return x * sigmoid_of_log2(x * (c0 + u * (c1 + u * (c2 + u * (c3 + u * c4)))));
+  } else if constexpr (activation == Activation::gelu_tanh) {
+    constexpr float c0 = 1.5957691216057308f * log2_of_e, c1 = c0 * 0.044715f;  // as activate()
+    return x * sigmoid_of_log2(x * (c0 + u * c1));
+  } else if constexpr (activation == Activation::silu) {
+    return x * sigmoid_of_log2(x * log2_of_e);
   } else {
     return activate<activation>(x);
   }

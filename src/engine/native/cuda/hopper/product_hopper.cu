@@ -30,26 +30,28 @@ constexpr int group_threads = 128;  // of a warpgroup
 constexpr int consumers = 2;
 constexpr int threads = (1 + consumers) * group_threads;
 constexpr int cluster = 2;
-constexpr int consumer_barrier = 1;  // 0 is __syncthreads
+constexpr int group_barrier = 1;  // of the first warpgroup; 0 is __syncthreads
 
-// Where results are put together before they are written: beside the stages where blocks stay, else in their place.
-template <int bytes>
-struct Staging {
-  alignas(1024) unsigned char rows[bytes];
+// Beside the stages: where blocks stay, the place where results are put together before they are written, which else is
+// that of the stages; where they do not, biases, once a warpgroup.
+template <int tile, bool gated>
+struct Beside {
+  alignas(1024) unsigned char rows[block_rows * tile];
 };
-template <>
-struct Staging<0> {};
+template <int tile>
+struct Beside<tile, false> {
+  float bias[consumers][tile];
+};
 
 template <int tile, bool gated>
-struct Shared : Staging<gated ? block_rows * tile : 0> {
+struct Shared : Beside<tile, gated> {
   static constexpr int x_bytes = block_rows * row_bytes;
   static constexpr int w_bytes = tile * row_bytes;
-  static constexpr int stages = ((gated ? 224 : 200) * 1024 - (gated ? block_rows * tile : 0)) / (x_bytes + w_bytes);
-  static_assert(stages * x_bytes >= block_rows * tile * 2, "the result is put together where x was");
+  static constexpr int stages = (224 * 1024 - static_cast<int>(sizeof(Beside<tile, gated>))) / (x_bytes + w_bytes);
+  static_assert(gated || (stages >= 4 && 16 * tile * 2 <= 64 * row_bytes), "a warp's result is put where x was");
   alignas(1024) unsigned char x[stages][x_bytes];
   alignas(1024) unsigned char w[stages][w_bytes];
   uint64_t full[stages], empty[stages];
-  float bias[tile];
 };
 
 struct Arguments {
@@ -81,6 +83,12 @@ __device__ inline int clusters() {
   return static_cast<int>(gridDim.x) / cluster;
 }
 
+// A block without a gate has one tile.
+template <bool gated>
+__device__ int next_tile(const Arguments& a, int i) {
+  return gated ? i + clusters() : a.tiles;
+}
+
 // The row of W at row `i` of a tile's part of it.
 template <int tile, bool gated>
 __device__ int weight_row(const Arguments& a, int column, int i) {
@@ -102,7 +110,7 @@ struct Producer {
     const int row = static_cast<int>(rank_in_cluster()) * (tile / cluster);
     arrive_expecting(shared_address(&s.full[stage]), s.x_bytes + s.w_bytes);
     copy_box_to_cluster(shared_address(s.w[stage]) + row * row_bytes, w_map, i * step,
-                        weight_row<tile, gated>(a, at.column, row), shared_address(&s.full[stage]), 3);
+                        weight_row<tile, gated>(a, at.column, row), shared_address(&s.full[stage]), (1 << cluster) - 1);
   }
 
   __device__ void run() const {
@@ -112,7 +120,7 @@ struct Producer {
     for (int i = 0; i < ahead; ++i) fetch_w(i, at, i);  // weights: no kernel of a pass writes them
     wait_for_predecessor();
     int n = 0;  // steps so far, of all tiles
-    for (int t = first_tile(); t < a.tiles; t += clusters()) {
+    for (int t = first_tile(); t < a.tiles; t = next_tile<gated>(a, t)) {
       at = find_tile<tile, gated>(a, t);
       for (int i = 0; i < a.steps; ++i, ++n) {
         if (n >= stages) wait_barrier(shared_address(&s.empty[n % stages]), (n / stages - 1) % 2);
@@ -120,6 +128,8 @@ struct Producer {
         fetch_x(n % stages, at, i);
       }
     }
+    // The other block's last arrivals come before this one ends.
+    for (int i = max(0, n - stages); i < n; ++i) wait_barrier(shared_address(&s.empty[i % stages]), i / stages % 2);
   }
 };
 
@@ -177,6 +187,7 @@ __device__ void finish_rows(const unsigned char* staging, const Arguments& a, in
     for (float& value : values) value = activate_for_16_bits<activation>(value);
     store<T, 8>(static_cast<T*>(a.y) + static_cast<int64_t>(first_row + row) * a.columns + column, values);
   }
+  __syncwarp();
 }
 
 template <int width>
@@ -192,10 +203,11 @@ __device__ void add_bias(float (&sums)[width / 2], const float* bias) {
 // What is left of a tile when a warp has its sums.
 template <typename T, int tile>
 __device__ void finish_tile(Shared<tile, false>& s, const Arguments& a, float (&sums)[tile / 2], int row, Tile at) {
-  // The stages are no longer needed once both warpgroups are through: their place holds the result.
-  asm volatile("bar.sync %0, %1;" ::"n"(consumer_barrier), "n"(consumers * group_threads) : "memory");
-  unsigned char* const staging = s.x[0] + row * tile * 2;
-  add_bias<tile>(sums, s.bias);
+  // Its warpgroup alone has read these rows of the stages: their place holds the result once all of its warps are here.
+  const int group = row / 64, warp = row / 16 % 4;
+  asm volatile("bar.sync %0, %1;" ::"r"(group_barrier + group), "n"(group_threads) : "memory");
+  unsigned char* const staging = s.x[warp] + group * 64 * row_bytes;
+  add_bias<tile>(sums, s.bias[group]);
   stage_rows<T, tile>(staging, sums);
   with_activation(a.activation, [&]<Activation activation>() {
     finish_rows<T, tile, activation>(staging, a, at.row + row, at.column);
@@ -210,16 +222,23 @@ __device__ void finish_tile(Shared<tile, true>& s, const Arguments& a, float (&s
     for (int i = 0; i < tile / 4; ++i) values[i] = activate_for_16_bits<activation>(sums[i]) * sums[tile / 4 + i];
   });
   unsigned char* const staging = s.rows + row * tile;
-  __syncwarp();  // the tile before has been written
   stage_rows<T, tile / 2>(staging, values);
   finish_rows<T, tile / 2, Activation::none>(staging, a, at.row + row, at.column);
+}
+
+// The biases of a block's tile, for one warpgroup.
+template <typename T, int tile>
+__device__ void load_bias(float (&bias)[tile], const Arguments& a, int column) {
+  for (int i = threadIdx.x % group_threads; i < tile; i += group_threads)
+    bias[i] = a.bias && column + i < a.columns ? to_float(static_cast<const T*>(a.bias)[column + i]) : 0.0f;
 }
 
 template <typename T, int tile, bool gated>
 __device__ void consume(Shared<tile, gated>& s, const Arguments& a) {
   const int group = threadIdx.x / group_threads - 1, warp = threadIdx.x / 32 % 4;
+  if constexpr (!gated) load_bias<T, tile>(s.bias[group], a, find_tile<tile, gated>(a, first_tile()).column);
   int n = 0;
-  for (int t = first_tile(); t < a.tiles; t += clusters(), n += a.steps) {
+  for (int t = first_tile(); t < a.tiles; t = next_tile<gated>(a, t), n += a.steps) {
     float sums[tile / 2];
     multiply<T, tile, gated>(s, sums, a.steps, n, group);
     wait_for_predecessor();  // long past; y may be what an earlier kernel read
@@ -241,11 +260,6 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
     }
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   }
-  if constexpr (!gated) {
-    const Tile at = find_tile<tile, gated>(a, first_tile());
-    for (int i = threadIdx.x; i < tile; i += threads)
-      s.bias[i] = a.bias && at.column + i < a.columns ? to_float(static_cast<const T*>(a.bias)[at.column + i]) : 0.0f;
-  }
   __syncthreads();
   meet_cluster();
   if (threadIdx.x < group_threads) {
@@ -256,7 +270,6 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
     consume<T, tile, gated>(s, a);
   }
-  meet_cluster();  // other blocks may still arrive at barriers here
 }
 
 template <typename T, int tile, bool gated>
