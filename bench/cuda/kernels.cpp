@@ -1,23 +1,32 @@
-// Times the CUDA kernels for attention and for products of few rows at the shapes of the models that matter, and says
-// how near they come to what the device can do. Each measurement is one graph of launches, as in a decode step, on
-// weights that rotate through more memory than L2 holds.
+// Times the CUDA kernels for attention and products at the shapes of the models that matter, and says how near they
+// come to what the device can do. Each measurement is one graph of launches, as in a decode step, on weights that
+// rotate through more memory than L2 holds.
 //
-//   bench_cuda_kernels [gemv|plans|prefill|decode]...    default: all but plans, which times every way to cut a product
+//   bench_cuda_kernels [gemv|plans|products|prefill|decode]...
+//
+// default: all but plans, which times every way to cut a product of few rows
 #include <cuda_runtime.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <map>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "engine/native/cuda/attention_decode.h"
 #include "engine/native/cuda/attention_prefill.h"
 #include "engine/native/cuda/attention_prefill_paths.h"
 #include "engine/native/cuda/check.h"
 #include "engine/native/cuda/gemv.h"
+#include "engine/native/cuda/product.h"
+#include "engine/native/cuda/product_hopper.h"
+#include "engine/native/cuda/stream.h"
+#include "engine/native/cuda/tuner.h"
 
 namespace cotenant {
 namespace {
@@ -84,6 +93,13 @@ double time_us(int launches, const std::function<void(cudaStream_t)>& work) {
   COTENANT_CUDA("bench", cudaStreamDestroy(stream));
   std::nth_element(times.begin(), times.begin() + static_cast<ptrdiff_t>(times.size() / 2), times.end());
   return times[times.size() / 2] * 1000.0 / launches;
+}
+
+int multiprocessors() {
+  int device = 0, count = 0;
+  COTENANT_CUDA("bench", cudaGetDevice(&device));
+  COTENANT_CUDA("bench", cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
+  return count;
 }
 
 struct ProductShape {
@@ -167,6 +183,64 @@ void bench_plans(Pool& pool) {
       for (const auto& [us, name] : results) fmt::print("  {} {:.2f}", name, us);
       fmt::print("\n");
     }
+}
+
+// Products of 1024 rows by the library's fastest algorithm, with kernels of their own for what it cannot do, and by
+// each of our own ways.
+void bench_products(Pool& pool) {
+  struct Case {
+    const char* name;
+    int64_t in, out;
+    Activation activation;
+    bool bias, gated;
+  };
+  constexpr Case cases[] = {{"distilbert qkv", 768, 2304, Activation::none, true, false},
+                            {"distilbert ffn_in", 768, 3072, Activation::gelu_erf, true, false},
+                            {"distilgpt2 ffn_in", 768, 3072, Activation::gelu_tanh, true, false},
+                            {"roberta-large qkv", 1024, 3072, Activation::none, true, false},
+                            {"roberta-large ffn_in", 1024, 4096, Activation::gelu_erf, true, false},
+                            {"Llama-3.2-3B qkv", 3072, 5120, Activation::none, false, false},
+                            {"Llama-3.2-3B gate, up", 3072, 16384, Activation::silu, false, true},
+                            {"Mistral-7B gate, up", 4096, 28672, Activation::silu, false, true}};
+  constexpr size_t workspace_bytes = size_t{32} << 20;
+  const DeviceMemory workspace = allocate_device(workspace_bytes);
+  const Stream stream = make_stream();
+  const Products products(stream.get(), workspace.get(), workspace_bytes, multiprocessors());
+  for (const Case& c : cases) {
+    const ProductKey key{.dtype = Dtype::f16,
+                         .rows = 1024,
+                         .in = c.in,
+                         .columns = c.out,
+                         .activation = c.activation,
+                         .bias = c.bias,
+                         .gated = c.gated};
+    std::map<std::string, double> best;
+    for (const Plan& plan : products.candidates(key)) {
+      const std::string way =
+          plan.method == Plan::Method::hopper
+              ? fmt::format("{} columns", hopper_plans(key.gated)[static_cast<size_t>(plan.variant)].tile_columns)
+              : "cuBLASLt";
+      double us = std::numeric_limits<double>::infinity();
+      try {
+        TimedGraph graph(stream.get(), 20, [&](int) {
+          products.run(key, plan,
+                       {.y = pool.hot(0),
+                        .w = pool.next(key.weight_bytes()),
+                        .bias = pool.hot(hot_bytes / 4),
+                        .x = pool.hot(hot_bytes / 2),
+                        .out = c.out,
+                        .wide = pool.hot(hot_bytes / 2 + hot_bytes / 4)});
+        });
+        for (int i = 0; i < 6; ++i) us = std::min(us, graph.run_us());
+      } catch (const Error&) {  // the library names algorithms that it then refuses
+        continue;
+      }
+      best[way] = best.contains(way) ? std::min(best[way], us) : us;
+    }
+    fmt::print("{:<24}", c.name);
+    for (const auto& [way, us] : best) fmt::print("  {} {:.2f} us", way, us);
+    fmt::print("\n");
+  }
 }
 
 struct AttentionShape {
@@ -253,11 +327,12 @@ void bench_decode(Pool& pool) {
 
 int main(int argc, char** argv) {
   std::set<std::string> wanted(argv + 1, argv + argc);
-  if (wanted.empty()) wanted = {"gemv", "prefill", "decode"};
+  if (wanted.empty()) wanted = {"gemv", "products", "prefill", "decode"};
   try {
     cotenant::Pool pool;
     if (wanted.contains("gemv")) cotenant::bench_gemv(pool);
     if (wanted.contains("plans")) cotenant::bench_plans(pool);
+    if (wanted.contains("products")) cotenant::bench_products(pool);
     if (wanted.contains("prefill")) cotenant::bench_prefill(pool);
     if (wanted.contains("decode")) cotenant::bench_decode(pool);
   } catch (const std::exception& error) {
