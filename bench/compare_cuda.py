@@ -125,7 +125,12 @@ def judge(result):
     def ratio(value, reference):
         return value / reference if reference else None
 
-    for case, line in result.get("forward", {}).items():
+    forward, decoded = result.get("forward", {}), result.get("generate", {})
+    for case in (*(FORWARD if forward else ()), *((*TPOT, LONG_PROMPT) if decoded else ())):
+        if case not in forward and case not in decoded:
+            add(case, None, "", 0, "failed: see the messages of bench_cuda_engine")
+
+    for case, line in forward.items():
         (bar_ms, bar_ratio), floor = FORWARD[case], line["floor"]
         eager = peer("eager", case, "wall_p50_ms")
         note = f"{line['tflops']:.0f} TFLOP/s, {100 * line['share_of_tflops']:.0f}% of the ceiling, {describe(line)}"
@@ -133,18 +138,18 @@ def judge(result):
         add(f"{case} forward / floor", ratio(line["p50_ms"], floor["p50_ms"]), "x", bar_ratio,
             f"floor {floor['before_ms']:.3f} ms before, {floor['after_ms']:.3f} ms after")
         add(f"{case} spread", line["spread"], "", SPREAD, "of 1,000 iterations in a row")
-    decoded = result.get("generate", {})
-    for case, bar_ms in TPOT.items() if decoded else ():
+    for case, bar_ms in TPOT.items():
+        if case not in decoded:
+            continue
         line = decoded[case]
         tpot = line["tpot"]["p50_ms"]
         static = peer("static", case, "tpot_ms")
         add(f"{case} TPOT", tpot, "ms", bar_ms,
             f"{line['tpot_gbs']:.0f} GB/s of weights, {100 * line['share_of_gbs']:.0f}% of the ceiling, "
-            f"products alone {result['floor'][case]['p50_ms']:.3f} ms, {describe(line)}")
+            f"products alone {result['floor'].get(case, {}).get('p50_ms', float('nan')):.3f} ms, {describe(line)}")
         add(f"{case} TPOT / peer", ratio(tpot, static), "x", TPOT_RATIO_TO_PEER,
             f"static cache, compiled: {static:.2f} ms" if static else "peer not run")
-    if decoded:
-        line = decoded[LONG_PROMPT]
+    if line := decoded.get(LONG_PROMPT):
         ttft, peer_ttft = line["ttft"]["p50_ms"], peer("eager", LONG_PROMPT, "ttft_ms")
         add(f"{LONG_PROMPT} TTFT", ttft, "ms", LONG_PROMPT_MS, f"{line['ttft_tflops']:.0f} TFLOP/s, {describe(line)}")
         add(f"{LONG_PROMPT} TTFT / peer", ratio(ttft, peer_ttft), "x", LONG_PROMPT_RATIO_TO_PEER,

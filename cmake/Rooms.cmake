@@ -18,9 +18,11 @@ function(cotenant_room name)
   target_link_libraries(cotenant_${name} PUBLIC ${room_DEPS} PRIVATE cotenant_options PUBLIC ${room_SYSTEM})
 endfunction()
 
-# tests/<room>/*_test.cpp become one executable, test_<room>; each case is a CTest of its own.
+# tests/<room>/*_test.cpp become one executable, test_<room>; each case is a CTest of its own. ON_GPU: GoogleTest's
+# patterns of cases that use a GPU. Their label is gpu instead of the room, and they run one at a time, since a run counts
+# a second program on its GPU as a disturbance.
 function(cotenant_tests name)
-  cmake_parse_arguments(test "" "TIMEOUT" "DEPS;SYSTEM;LABELS" ${ARGN})
+  cmake_parse_arguments(test "" "TIMEOUT" "DEPS;SYSTEM;ON_GPU" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
   add_executable(test_${name} ${sources})
   list(TRANSFORM test_DEPS PREPEND cotenant_)
@@ -33,6 +35,14 @@ function(cotenant_tests name)
     set(test_TIMEOUT 120)
   endif()
   # Passive: tests run side by side, and OpenMP threads that spin at a barrier then wait for each other's time slices.
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${test_TIMEOUT}
-    LABELS "${name};${test_LABELS}" ENVIRONMENT OMP_WAIT_POLICY=passive)
+  set(properties TIMEOUT ${test_TIMEOUT} ENVIRONMENT OMP_WAIT_POLICY=passive)
+  list(JOIN test_ON_GPU ":" on_gpu)
+  if(NOT on_gpu STREQUAL "*")
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "-${on_gpu}" TEST_LIST ${name}_tests
+      PROPERTIES ${properties} LABELS ${name})
+  endif()
+  if(on_gpu)
+    gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "${on_gpu}" TEST_LIST ${name}_gpu_tests
+      PROPERTIES ${properties} LABELS gpu RESOURCE_LOCK gpu)
+  endif()
 endfunction()

@@ -12,8 +12,8 @@
 #include "cli/commands.h"
 #include "cli/npy.h"
 #include "engine/infer.h"
-#include "engine/native/devices.h"
 #include "model/open.h"
+#include "sharing/device.h"
 
 namespace cotenant {
 namespace {
@@ -59,7 +59,7 @@ Dtype parse_dtype(const std::string& name, bool cuda) {
 
 EngineOptions engine_options(const InferFlags& flags) {
   EngineOptions options;
-  options.device = flags.device != "auto" ? flags.device : cuda_status().problem.empty() ? "cuda" : "cpu";
+  options.device = resolve_device(flags.device);
   options.dtype = parse_dtype(flags.dtype, options.device.starts_with("cuda"));
   options.threads = flags.threads > 0 ? flags.threads : static_cast<int>(std::thread::hardware_concurrency());
   auto model = std::make_shared<const Model>(open_model(flags.model, flags.weights, flags.seed));

@@ -109,7 +109,12 @@ Findings device_findings(const Machine& machine, const CudaStatus& cuda) {
   }
   for (size_t i = 0; i < cuda.devices.size(); ++i) {
     const CudaDevice& device = cuda.devices[i];
-    out.push_back({"devices", fmt::format("cuda:{}", i), cuda.problem.empty() ? State::good : State::limited,
+    const std::string name = fmt::format("cuda:{}", i);
+    if (!device.problem.empty()) {
+      out.push_back({"devices", name, State::missing, device.problem, device.remedy});
+      continue;
+    }
+    out.push_back({"devices", name, cuda.problem.empty() ? State::good : State::limited,
                    fmt::format("{}, compute capability {}.{}, {} SMs, {}, driver for CUDA {}", device.name,
                                device.compute_major, device.compute_minor, device.sms, format_bytes(device.total_bytes),
                                cuda_version(cuda.driver_version)),

@@ -127,8 +127,14 @@ void check_shares(ExperimentRecord& record) {
 }
 
 // What ends a client of MPS and no other: no memory, no room for one more client.
-constexpr std::array kHarmless{"cudaErrorMemoryAllocation", "cudaErrorMpsMaxClientsReached",
-                               "cudaErrorMpsMaxConnectionsReached", "cudaErrorDevicesUnavailable"};
+constexpr std::array kHarmless{"cudaErrorMemoryAllocation",
+                               "cudaErrorMpsMaxClientsReached",
+                               "cudaErrorMpsMaxConnectionsReached",
+                               "cudaErrorDevicesUnavailable",
+                               "CUDA_ERROR_OUT_OF_MEMORY",
+                               "CUDA_ERROR_MPS_MAX_CLIENTS_REACHED",
+                               "CUDA_ERROR_MPS_MAX_CONNECTIONS_REACHED",
+                               "CUDA_ERROR_DEVICE_UNAVAILABLE"};
 
 // Under MPS clients share one context of the server: a fault of one is a fault of all.
 void check_faults(ExperimentRecord& record) {
@@ -136,9 +142,8 @@ void check_faults(ExperimentRecord& record) {
   if (!record.daemon.death.empty())
     record.validity.reasons.push_back("the MPS daemon ended before its time: " + record.daemon.death);
   const bool fault = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) {
-    return tenant.exit.died && tenant.exit.last_error.find("cudaError") != std::string::npos &&
-           std::ranges::none_of(
-               kHarmless, [&](const char* error) { return tenant.exit.last_error.find(error) != std::string::npos; });
+    const auto names = [&](const char* error) { return tenant.exit.last_error.find(error) != std::string::npos; };
+    return tenant.exit.died && (names("cudaError") || names("CUDA_ERROR_")) && std::ranges::none_of(kHarmless, names);
   });
   if (fault)
     record.validity.reasons.push_back(

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "base/error.h"
@@ -51,7 +52,10 @@ size_t device_ordinal(const std::string& device) {
 std::string resolve_device(const std::string& device) {
   if (device == "cpu") return device;
   const CudaStatus status = cuda_status();
-  if (device == "auto") return status.devices.empty() ? "cpu" : "cuda:0";
+  if (device == "auto") {
+    const auto usable = std::ranges::find_if(status.devices, [](const CudaDevice& d) { return d.problem.empty(); });
+    return usable == status.devices.end() ? "cpu" : fmt::format("cuda:{}", usable - status.devices.begin());
+  }
   if (status.devices.empty())
     throw usage_error("device", fmt::format("{} is not to be had: {}", device, status.problem),
                       "Use device: cpu, or see `cotenant doctor`.");
@@ -59,6 +63,8 @@ std::string resolve_device(const std::string& device) {
   if (index >= status.devices.size())
     throw usage_error("device",
                       fmt::format("expected a CUDA device from 0 to {}, found {}", status.devices.size() - 1, device));
+  if (const CudaDevice& found = status.devices[index]; !found.problem.empty())
+    throw usage_error("device", found.problem, found.remedy);
   return fmt::format("cuda:{}", index);
 }
 

@@ -57,6 +57,13 @@ TEST_P(CudaDecoder, GreedyTokensAreTransformers) {
   expect_greedy_tokens(GetParam(), float32);
 }
 
+TEST_P(CudaDecoder, ForcedDecodingIsTransformers) {
+  const Expected expected = read_expected(GetParam());
+  expect_forced_decoding(GetParam(), float32, 1e-4);
+  expect_forced_decoding(GetParam(), float16, allowed * expected.error_float16);
+  expect_forced_decoding(GetParam(), bfloat16, allowed * expected.error_bfloat16);
+}
+
 TEST_P(CudaDecoder, DecodingAgreesWithForward) {
   expect_decode_agrees_with_forward(GetParam(), float32, 1e-4);
   const Expected expected = read_expected(GetParam());
@@ -118,6 +125,7 @@ TEST_F(FreshModels, DecodeAndChooseLikeTransformers) {
     for (const auto& [setting, error, wrong] : {std::tuple{float16, expected.error_float16, "wrong_float16"},
                                                 {bfloat16, expected.error_bfloat16, "wrong_bfloat16"}}) {
       expect_decode_agrees_with_forward(model, setting, apart * error);
+      expect_forced_decoding(model, setting, allowed * error);
       const auto engine = engine_for(model, setting, expected.rows, expected.length);
       const std::vector<float> logits = forward(*engine, expected.input_ids, expected.rows);
       // A count of few has a spread of its own: two standard deviations of a Poisson count.

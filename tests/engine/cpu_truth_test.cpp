@@ -45,6 +45,15 @@ TEST_P(Decoder, DecodingAgreesWithForward) {
   expect_decode_agrees_with_forward(GetParam(), {}, 1e-5);
 }
 
+TEST_P(Decoder, ForcedDecodingIsTransformers) {
+  expect_forced_decoding(GetParam(), {}, 1e-5);
+}
+
+TEST_P(Decoder, ForcedDecodingInBFloat16LosesNoMoreThanTransformersDoes) {
+  if (!cpu_engine_has(Dtype::bf16)) GTEST_SKIP() << "this CPU has no bfloat16";
+  expect_forced_decoding(GetParam(), {.dtype = Dtype::bf16}, 1.5 * read_expected(GetParam()).error_bfloat16);
+}
+
 TEST_P(Decoder, DecodingAgreesWithForwardInBFloat16) {
   if (!cpu_engine_has(Dtype::bf16)) GTEST_SKIP() << "this CPU has no bfloat16";
   expect_decode_agrees_with_forward(GetParam(), {.dtype = Dtype::bf16}, 1.5 * read_expected(GetParam()).error_bfloat16);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "engine/native/devices.h"
 #include "engine/native/native_engine.h"
+#include "engine/native/transformer.h"
 #include "fixtures/expected.h"
 #include "model/model.h"
 #include "model/open.h"
@@ -162,6 +163,52 @@ inline void expect_decode_agrees_with_forward(const std::string& name, const Set
           expected.new_tokens[static_cast<size_t>(row * expected.new_length + step - 1)])
         return;
   }
+}
+
+// Decoding the fixture's own tokens, whatever the model would have chosen: of each row a prompt, then its other tokens
+// one by one, as if each had been the choice. All logits on the way are the truth's at those places.
+inline void expect_forced_decoding(const std::string& name, const Setting& setting, double bound) {
+  const Expected expected = read_expected(name);
+  const int64_t rows = expected.rows, prompt = expected.length / 2, steps = expected.length - prompt;
+  const auto column = [&](int64_t at) {
+    std::vector<int32_t> tokens;
+    for (int64_t row = 0; row < rows; ++row)
+      tokens.push_back(expected.input_ids[static_cast<size_t>(row * expected.length + at)]);
+    return tokens;
+  };
+  OpsOptions options;
+  options.device = setting.device;
+  options.dtype = setting.dtype;
+  options.threads = setting.threads;
+  const auto ops = make_ops(options);
+  const Model model = open_model(fixture_directory(name).string(), "auto", 0);
+  Transformer transformer(*ops, model, {.rows = rows, .seq_len = prompt, .max_new_tokens = steps});
+  ops->tune([&] { transformer.prefill(); });
+  ops->tune([&] { transformer.decode(); });
+  const auto prefill = ops->record([&] { transformer.prefill(); }, "prefill");
+  const auto decode = ops->record([&] { transformer.decode(); }, "decode");
+  ops->poison();
+  std::vector<int32_t> prompts;
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto begin = expected.input_ids.begin() + row * expected.length;
+    prompts.insert(prompts.end(), begin, begin + prompt);
+  }
+  ops->write(transformer.input(), prompts);
+  std::vector<float> found, wanted;
+  for (int64_t at = prompt - 1; at < expected.length; ++at) {
+    Program& program = at == prompt - 1 ? *prefill : *decode;
+    if (at >= prompt) ops->write(transformer.last_tokens(), column(at));
+    program.launch();
+    program.wait();
+    const std::vector<float> logits = ops->read(transformer.logits());
+    const auto padded = static_cast<int64_t>(logits.size()) / rows;
+    for (int64_t row = 0; row < rows; ++row) {
+      found.insert(found.end(), logits.begin() + row * padded, logits.begin() + row * padded + expected.width);
+      const auto truth = expected.output.begin() + (row * expected.length + at) * expected.width;
+      wanted.insert(wanted.end(), truth, truth + expected.width);
+    }
+  }
+  EXPECT_LE(relative_error(found, wanted), bound);
 }
 
 // A row says the same alone as in its batch.

@@ -19,6 +19,7 @@ struct CudaDevice {
   int sms = 0;        // as this process sees them: an MPS share lowers it
   int sm_groups = 0;  // into which green contexts can divide them; 0: the driver or the chip has no green contexts
   size_t total_bytes = 0;
+  std::string problem, remedy;  // why it cannot be used, and what to do; empty: it can
 };
 
 // What the machine has. Never throws: what is wrong is told in `problem`.

@@ -29,6 +29,8 @@ class Transformer {
 
   const Tensor& input() const { return input_; }   // i32 [rows * seq_len]
   const TokenRing& ring() const { return ring_; }  // slots >= max_new_tokens
+  // i32 [rows]: what decode() goes on from, and then its choices. Generating only.
+  const Tensor& last_tokens() const { return last_tokens_; }
   // forward: [rows * seq_len, padded vocab], or [rows * seq_len, hidden] of an encoder; generating: the last pass's
   // [rows, padded vocab].
   const Tensor& logits() const { return logits_; }

@@ -1,12 +1,17 @@
 #include "engine/native/cuda/arena.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cotenant {
 
 void Arena::reserve(size_t bytes) {
   if (dry_run_ || bytes == 0) return;
-  blocks_.push_back({.memory = allocate_device(bytes), .bytes = bytes, .used = 0});
+  add(allocate_device(bytes), bytes);
+}
+
+void Arena::add(DeviceMemory memory, size_t bytes) {
+  blocks_.push_back({.memory = std::move(memory), .bytes = bytes, .used = 0});
 }
 
 void* Arena::take(size_t bytes) {

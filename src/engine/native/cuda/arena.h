@@ -17,6 +17,7 @@ class Arena {
 
   // Throws what cudaMalloc says.
   void reserve(size_t bytes);
+  void add(DeviceMemory memory, size_t bytes);  // to hand out before anything else is asked for
   // nullptr in a dry run.
   void* take(size_t bytes);
   size_t taken_bytes() const { return taken_bytes_; }

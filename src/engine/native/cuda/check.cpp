@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "engine/native/cuda/driver_function.h"
 #include "engine/native/cuda/launch.h"
 
 namespace cotenant {
@@ -34,9 +35,13 @@ void throw_cuda_error(cudaError_t error, const char* operation, const char* call
               fmt::format("{}: {} ({})", call, cudaGetErrorName(error), cudaGetErrorString(error)), remedy(error));
 }
 
-// The driver's own texts would need its library at link time; the number's name is in cuda.h.
 void throw_driver_error(CUresult error, const char* operation, const char* call) {
-  throw Error(ExitCode::internal, operation, fmt::format("{}: driver error {}", call, static_cast<int>(error)),
+  const char *name = nullptr, *text = nullptr;
+  if (const auto name_of = COTENANT_DRIVER_FUNCTION(cuGetErrorName)) name_of(error, &name);
+  if (const auto text_of = COTENANT_DRIVER_FUNCTION(cuGetErrorString)) text_of(error, &text);
+  throw Error(ExitCode::internal, operation,
+              fmt::format("{}: {} ({})", call, name ? name : fmt::format("driver error {}", static_cast<int>(error)),
+                          text ? text : "the driver names it not"),
               error == CUDA_ERROR_OUT_OF_MEMORY ? less_memory : "");
 }
 

@@ -54,10 +54,26 @@ float float_at(const std::byte* data, Dtype dtype, size_t i) {
   return 0;
 }
 
+// What a model has that no kernel is for is said before its weights are loaded: the operations of a dry run check it.
+
 void check_attention(const Attention& attention) {
   if (attention.head_dim > attention_max_head_dim || attention.head_dim % 2 != 0)
     throw usage_error("attention", fmt::format("the CUDA engine supports even head_dim up to {}, found {}",
                                                attention_max_head_dim, attention.head_dim));
+}
+
+void check_transform(Dtype dtype, const Attention& attention) {
+  check_attention(attention);
+  if (!qkv_transform_supported(dtype, attention.head_dim))
+    throw usage_error("attention", fmt::format("the CUDA engine rotates heads of a head_dim that is a multiple of 4 "
+                                               "where it is over 64, found {}",
+                                               attention.head_dim));
+}
+
+void check_norm(Dtype dtype, int64_t width) {
+  if (const int64_t widest = widest_norm(dtype, width); width > widest)
+    throw usage_error("norm",
+                      fmt::format("rows of {} values are too wide; the CUDA engine supports {}", width, widest));
 }
 
 }  // namespace
@@ -69,8 +85,8 @@ CudaOps::CudaOps(const OpsOptions& options)
       cache_(device_) {
   if (!dry()) {
     stream_ = make_stream_on(options_.share.get(), options_.priority);
-    require_free_memory(options_.device, options_.reserve.total(), options_.memory_limit_bytes);
-    arena_.reserve(options_.reserve.total());
+    if (const size_t bytes = options_.reserve.total(); bytes > 0)
+      arena_.add(take_memory(options_.device, bytes, options_.memory_limit_bytes), bytes);
   }
   workspace_ = take_activations(workspace_bytes);
   if (dry()) return;
@@ -294,6 +310,7 @@ void CudaOps::linear(const Tensor& y, const Weight& weight, const Tensor& x, Act
 }
 
 void CudaOps::norm_linear(const Tensor& y, const Weight& weight, const Tensor& x, const NormLinear& how) {
+  check_norm(dtype(), x.shape[1]);
   const auto* packed = static_cast<const Packed*>(weight.pack);
   ProductKey key{.dtype = dtype(),
                  .rows = x.shape[0],
@@ -324,6 +341,7 @@ void CudaOps::embed(const Tensor& y, const Embedding& table, const Tensor& ids, 
 }
 
 void CudaOps::norm(const Tensor& y, const Tensor& x, const Norm& norm) {
+  check_norm(dtype(), x.shape[1]);
   if (launches("norm")) launch_norm(stream_.get(), y, x, norm);
 }
 
@@ -333,7 +351,7 @@ void CudaOps::gate(const Tensor& y, const Tensor& x, Activation activation) {
 
 void CudaOps::transform_qkv(const Tensor& qkv, const Tensor& positions, const QkTransform& transform,
                             const KvCache& cache, const Attention& attention) {
-  check_attention(attention);
+  check_transform(dtype(), attention);
   if (launches("transform_qkv")) launch_transform_qkv(stream_.get(), qkv, positions, transform, cache, attention);
 }
 

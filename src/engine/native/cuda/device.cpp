@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <ranges>
+#include <tuple>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/native/cuda/check.h"
-#include "engine/native/cuda/elementwise.h"
 #include "engine/native/cuda/green_share.h"
 
 namespace cotenant {
@@ -29,6 +31,19 @@ std::string driver_problem(int driver, cudaError_t count_error) {
   if (count_error != cudaSuccess)
     return fmt::format("the driver answers {} ({})", cudaGetErrorName(count_error), cudaGetErrorString(count_error));
   return "";
+}
+
+// What keeps this build from running on a device, and what to do; empty: nothing.
+std::pair<std::string, std::string> capability_problem(const std::string& name, int major, int minor) {
+  constexpr int least_major = 8;
+  if (major < least_major)
+    return {fmt::format("{} has compute capability {}.{}, the CUDA engine needs {}.0 or newer", name, major, minor,
+                        least_major),
+            "Use device: cpu, or a newer GPU."};
+  if (architectures_cover(COTENANT_CUDA_ARCHITECTURES, major, minor)) return {};
+  return {fmt::format("{} has compute capability {}.{}, this build has code for {}", name, major, minor,
+                      COTENANT_CUDA_ARCHITECTURES),
+          fmt::format("Build with -DCMAKE_CUDA_ARCHITECTURES={}{}.", major, minor)};
 }
 
 int parse_ordinal(const std::string& device) {
@@ -72,12 +87,22 @@ DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
   facts.sms = share ? share->sms() : attribute(cudaDevAttrMultiProcessorCount, ordinal);
   facts.l2_bytes = static_cast<size_t>(attribute(cudaDevAttrL2CacheSize, ordinal));
   facts.shared_bytes_per_block = static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
-  if (!kernels_run_here())
-    throw usage_error(device,
-                      fmt::format("{} has compute capability {}.{}, this build has code for {}", facts.name,
-                                  facts.major, facts.minor, COTENANT_CUDA_ARCHITECTURES),
-                      fmt::format("Build with -DCMAKE_CUDA_ARCHITECTURES={}{}.", facts.major, facts.minor));
+  if (const auto [problem, remedy] = capability_problem(facts.name, facts.major, facts.minor); !problem.empty())
+    throw usage_error(device, problem, remedy);
   return facts;
+}
+
+bool architectures_cover(std::string_view architectures, int major, int minor) {
+  for (const auto& word : std::views::split(architectures, std::string_view(" "))) {
+    const std::string_view architecture(word.begin(), word.end());
+    int number = 0;
+    const auto [rest, error] = std::from_chars(architecture.begin(), architecture.end(), number);
+    if (error != std::errc()) return true;
+    const bool binary = !architecture.ends_with("-virtual"), ptx = !architecture.ends_with("-real");
+    if (binary && number / 10 == major && number % 10 <= minor) return true;
+    if (ptx && number <= 10 * major + minor) return true;
+  }
+  return false;
 }
 
 // Asks for properties only: a context in the driver's process would take memory from the tenants and be listed among
@@ -103,21 +128,29 @@ CudaStatus query_status() {
     for (int byte = 0; byte < 16; ++byte)
       device.uuid += fmt::format("{}{:02x}", byte == 4 || byte == 6 || byte == 8 || byte == 10 ? "-" : "", id[byte]);
     device.sm_groups = count_sm_groups(i);
+    std::tie(device.problem, device.remedy) =
+        capability_problem(device.name, device.compute_major, device.compute_minor);
     status.devices.push_back(device);
   }
   return status;
 }
 
-void require_free_memory(const std::string& device, size_t bytes, size_t limit_bytes) {
+DeviceMemory take_memory(const std::string& device, size_t bytes, size_t limit_bytes) {
   if (limit_bytes != 0 && bytes > limit_bytes)
     throw usage_error(device,
                       fmt::format("needs {}, its memory_limit is {}", format_bytes(bytes), format_bytes(limit_bytes)),
                       "Raise memory_limit, lower the batch size or the length, or use a smaller dtype.");
-  size_t free_bytes = 0, total_bytes = 0;
-  COTENANT_CUDA("ask for free memory", cudaMemGetInfo(&free_bytes, &total_bytes));
-  if (bytes > free_bytes)
+  void* data = nullptr;
+  const cudaError_t error = cudaMalloc(&data, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();  // not a later call's
+    size_t free_bytes = 0, total_bytes = 0;
+    COTENANT_CUDA("ask for free memory", cudaMemGetInfo(&free_bytes, &total_bytes));
     throw usage_error(device, fmt::format("needs {}, {} free", format_bytes(bytes), format_bytes(free_bytes)),
                       "Lower the batch size, the length or the number of tenants, or use a smaller dtype.");
+  }
+  COTENANT_CUDA("allocate device memory", error);
+  return DeviceMemory(data);
 }
 
 }  // namespace cotenant

@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
+#include "engine/native/cuda/handles.h"
 #include "engine/native/cuda_module.h"
 
 namespace cotenant {
@@ -24,7 +26,12 @@ DeviceFacts open_device(const std::string& device, const DeviceShare* share = nu
 
 CudaStatus query_status();
 
-// Throws usage_error "needs 15.2 GiB, 9.8 GiB free" when the current device has less, or the limit (0: none) is less.
-void require_free_memory(const std::string& device, size_t bytes, size_t limit_bytes);
+// Whether code for these architectures ("80-real 86-real 90", as CMake names them) runs on a device of a compute
+// capability: a binary within its major version, PTX on all newer ones. True where CMake was left to choose ("native").
+bool architectures_cover(std::string_view architectures, int major, int minor);
+
+// Memory of the current device. Throws usage_error "needs 15.2 GiB, 9.8 GiB free" when it has less, or when the limit
+// (0: none) is less. Nobody asks first what is free: another tenant might take it before this one does.
+DeviceMemory take_memory(const std::string& device, size_t bytes, size_t limit_bytes);
 
 }  // namespace cotenant

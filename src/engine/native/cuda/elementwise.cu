@@ -138,13 +138,4 @@ void launch_last_rows(cudaStream_t stream, const Tensor& y, const Tensor& x) {
   });
 }
 
-bool kernels_run_here() {
-  cudaFuncAttributes attributes{};
-  const cudaError_t error = cudaFuncGetAttributes(&attributes, last_rows_kernel<float, 1>);
-  if (error == cudaSuccess) return true;
-  cudaGetLastError();  // clear it
-  if (error == cudaErrorNoKernelImageForDevice || error == cudaErrorInvalidDeviceFunction) return false;
-  throw_cuda_error(error, "open the device", "cudaFuncGetAttributes");
-}
-
 }  // namespace cotenant

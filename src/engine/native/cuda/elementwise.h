@@ -20,7 +20,4 @@ void launch_gate(cudaStream_t stream, const Tensor& y, const Tensor& x, Activati
 
 void launch_last_rows(cudaStream_t stream, const Tensor& y, const Tensor& x);
 
-// Whether this build has code for the current device.
-bool kernels_run_here();
-
 }  // namespace cotenant

@@ -1,5 +1,3 @@
-#include <string>
-
 #include "base/error.h"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/norm.h"
@@ -125,12 +123,15 @@ void launch_norm_in_packs(const NormCall& call) {
   if (packs <= most_threads) return launch_norm_as<T, n, 1, true>(call, threads_for(1));
   if (packs <= 2 * most_threads) return launch_norm_as<T, n, 2, true>(call, threads_for(2));
   if (packs <= 4 * most_threads) return launch_norm_as<T, n, 4, true>(call, threads_for(4));
-  throw usage_error("norm", "rows of " + std::to_string(call.x.shape[1]) +
-                                " values are too wide; the CUDA engine supports " +
-                                std::to_string(4 * most_threads * n));
+  throw internal_error("norm", "a row wider than widest_norm");
 }
 
 }  // namespace
+
+int64_t widest_norm(Dtype dtype, int64_t width) {
+  const auto pack = static_cast<int64_t>(16 / size_of(dtype));
+  return 4 * most_threads * (width % pack == 0 ? pack : 1);
+}
 
 void launch_norm(cudaStream_t stream, const Tensor& y, const Tensor& x, const Norm& norm) {
   const NormCall call{stream, y, x, norm};

@@ -109,14 +109,26 @@ void launch_with_packs(cudaStream_t stream, const Tensor& qkv, const Tensor& pos
          static_cast<const float*>(transform.rope.data), norms, range, items);
 }
 
+// Values of either half of a head that a thread takes: as many as 16 bytes hold, where that divides the half.
+int values_per_lane(Dtype dtype, int64_t half) {
+  int n = 16 / static_cast<int>(size_of(dtype));
+  while (half % n != 0) n /= 2;
+  return n;
+}
+
 // Threads of one head when each takes n values of either half.
-int lanes_for(int half, int n) {
+int lanes_for(int64_t half, int n) {
   int lanes = 1;
-  while (lanes * n < half) lanes *= 2;
+  while (int64_t{lanes} * n < half) lanes *= 2;
   return lanes;
 }
 
 }  // namespace
+
+bool qkv_transform_supported(Dtype dtype, int64_t head_dim) {
+  const int64_t half = head_dim / 2;
+  return head_dim % 2 == 0 && half > 0 && lanes_for(half, values_per_lane(dtype, half)) <= 32;
+}
 
 void launch_transform_qkv(cudaStream_t stream, const Tensor& qkv, const Tensor& positions, const QkTransform& transform,
                           const KvCache& cache, const Attention& attention) {
@@ -130,23 +142,15 @@ void launch_transform_qkv(cudaStream_t stream, const Tensor& qkv, const Tensor& 
   range.tokens_per_row = cache ? static_cast<int>(qkv.shape[0] / cache.k.shape[0]) : 1;
   range.qkv_width = attention.qkv_width();
   range.capacity = cache ? cache.capacity() : 0;
+  const int values = values_per_lane(qkv.dtype, range.half);
+  range.lanes = lanes_for(range.half, values);
   with_type(qkv.dtype, [&]<typename T>(T) {
-    auto go = [&](auto n) {
-      range.lanes = lanes_for(range.half, n);
-      if (range.lanes > 32)
-        throw usage_error("attention",
-                          "head_dim " + std::to_string(attention.head_dim) + " is not supported by the CUDA engine");
-      launch_with_packs<T, n>(stream, qkv, positions, transform, cache, range);
-    };
-    constexpr int most = pack_size<T>;
-    if (range.half % most == 0)
-      go(std::integral_constant<int, most>{});
-    else if (range.half % 4 == 0)
-      go(std::integral_constant<int, 4>{});
-    else if (range.half % 2 == 0)
-      go(std::integral_constant<int, 2>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    const auto go = [&](auto n) { launch_with_packs<T, n>(stream, qkv, positions, transform, cache, range); };
+    if constexpr (pack_size<T> == 8)
+      if (values == 8) return go(std::integral_constant<int, 8>{});
+    if (values == 4) return go(std::integral_constant<int, 4>{});
+    if (values == 2) return go(std::integral_constant<int, 2>{});
+    go(std::integral_constant<int, 1>{});
   });
 }
 

@@ -8,6 +8,10 @@
 // rotated, and k and v written into the cache. Shapes are those of Ops::transform_qkv.
 namespace cotenant {
 
+// Whether a head is for a warp: even head dimensions up to 64, multiples of 4 up to 128, of 8 up to 256 and so on.
+bool qkv_transform_supported(Dtype dtype, int64_t head_dim);
+
+// Throws nothing of its own; what is not supported must not be asked for.
 void launch_transform_qkv(cudaStream_t stream, const Tensor& qkv, const Tensor& positions, const QkTransform& transform,
                           const KvCache& cache, const Attention& attention);
 

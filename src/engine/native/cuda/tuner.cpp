@@ -80,7 +80,7 @@ TimedGraph Tuner::time(const ProductKey& key, const Plan& plan, const ProductOpe
   const size_t bytes = key.weight_bytes();
   const size_t stride = (bytes + Arena::alignment_bytes - 1) / Arena::alignment_bytes * Arena::alignment_bytes;
   const size_t places = std::max<size_t>(1, weights_.bytes / stride);
-  const auto calls = static_cast<int>(std::clamp<size_t>(2 * l2_bytes_ / bytes, 8, 64));
+  const auto calls = static_cast<int>(std::clamp<size_t>(2 * l2_bytes_ / bytes, 8, 256));
   return {stream_, calls, [&](int i) {
             ProductOperands at = operands;
             if (weights_.bytes >= stride) at.w = weights_.begin + static_cast<size_t>(i) % places * stride;

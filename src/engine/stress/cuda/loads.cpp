@@ -26,12 +26,11 @@ class CudaLoad : public StressLoad {
   int footprint_sms() const override { return sms_; }
 
   void allocate() override {
-    require_free_memory(options_.device, bytes(), options_.memory_limit_bytes);
     stream_ = make_stream_on(options_.share.get(), options_.priority);
     const unsigned flags = options_.spin ? cudaEventDefault : cudaEventBlockingSync;
     begin_ = make_event(flags);
     end_ = make_event(flags);
-    buffer_ = allocate_device(bytes());
+    buffer_ = take_memory(options_.device, bytes(), options_.memory_limit_bytes);
     COTENANT_CUDA("stress", cudaMemsetAsync(buffer_.get(), 0x5a, bytes(), stream_.get()));
     COTENANT_CUDA("stress", cudaStreamSynchronize(stream_.get()));
     make_ready();
