@@ -117,7 +117,6 @@ std::optional<StressUse> stress_use(const TenantRecord& record) {
 void copy_record(TenantAnalysis& tenant, const TenantRecord& record) {
   tenant.engine = record.engine;
   tenant.dtype = record.dtype;
-  tenant.sm_percent = record.sm_percent;
   tenant.stress = stress_use(record);
   tenant.weights_bytes = record.weights_bytes;
   tenant.activation_bytes = record.activation_bytes;
@@ -299,7 +298,6 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
   if (experiment.record) copy_record(analysis, *experiment.record);
   analysis.config = if_there(request.directory / "config.yaml");
   analysis.telemetry = if_there(request.directory / "telemetry.jsonl");
-  if (const auto file = if_there(request.directory / "experiment.json")) analysis.experiment_json = read_text(*file);
   for (const LoadedTenant& tenant : experiment.tenants)
     analysis.tenants.push_back(analyze_tenant(tenant, experiment, request.metric));
   require_metric(analysis);

@@ -81,7 +81,6 @@ struct TenantAnalysis {
   std::string engine, dtype;                 // empty if unknown
   int batch_size = 0, seq_len = 0;
   Clock clock = Clock::host;
-  std::optional<double> sm_percent;
   std::optional<StressUse> stress;  // of a stress engine
   std::optional<std::string> died;  // how, when it did
   // What weights and activations need, computed before loading; 0 if unknown. What the worker held once warm.
@@ -209,7 +208,6 @@ struct ExperimentAnalysis {
   std::vector<std::string> warnings;               // each a sentence that ends in what to do
   std::optional<std::filesystem::path> telemetry;  // telemetry.jsonl
   std::optional<std::filesystem::path> config;     // config.yaml
-  std::string experiment_json;                     // its text; empty in the study's form
 };
 
 struct AnalysisRequest {

@@ -20,6 +20,7 @@
 #include "engine/native/recorder.h"
 #include "process/signals.h"
 #include "report/profile_text.h"
+#include "report/table.h"
 #include "report/trace.h"
 #include "results/output_file.h"
 #include "results/reader.h"
@@ -141,9 +142,9 @@ int profile(const Options& options) {
   const ExperimentOutcome outcome = run_series(planned, signals, series, events).front();
   view.clear();
   for (const WarningRecord& warning : outcome.warnings)
-    if (!options.quiet) fmt::print(stderr, "warning: {}: {}\n", warning.what, warning.remedy);
-  if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", outcome.error);
-  for (const std::string& reason : outcome.reasons) fmt::print(stderr, "cotenant: {}\n", reason);
+    fmt::print(stderr, "warning: {}: {}\n", printable(warning.what), printable(warning.remedy));
+  if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", printable_lines(outcome.error));
+  for (const std::string& reason : outcome.reasons) fmt::print(stderr, "cotenant: {}\n", printable(reason));
   if (outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid) return static_cast<int>(outcome.code);
   report(outcome.directory, options);
   return static_cast<int>(outcome.code);

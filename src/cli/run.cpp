@@ -234,13 +234,6 @@ class Printer {
     return outcome.code == ExitCode::invalid && reason.starts_with(outcome.name + ": ");
   }
 
-  // An error's remedy stands on a line of its own.
-  static std::string printable_lines(const std::string& text) {
-    const size_t end = text.find('\n');
-    if (end == std::string::npos) return printable(text);
-    return printable(text.substr(0, end)) + "\n" + printable_lines(text.substr(end + 1));
-  }
-
   void print(const ExperimentAnalysis& analysis) {
     if (any_printed_) fmt::print("\n");
     any_printed_ = true;

@@ -49,7 +49,6 @@ std::vector<ExperimentFigures> figures_of(std::span<const ExperimentAnalysis> ex
     figures.tenants = experiment.tenants.size();
     figures.valid = experiment.valid;
     figures.stp = experiment.stp;
-    figures.antt = experiment.antt;
     if (const auto worst = worst_slowdown(experiment)) {
       figures.worst_slowdown = worst->slowdown;
       figures.worst_clock_ratio = experiment.tenants[worst->tenant].clock_ratio;

@@ -14,7 +14,7 @@ struct ExperimentFigures {
   std::string name, sharing;
   size_t tenants = 0;
   std::optional<bool> valid;
-  std::optional<double> stp, antt, worst_slowdown;  // slowdown of the median
+  std::optional<double> stp, worst_slowdown;  // slowdown of the median
   std::optional<double> tokens_per_s, tokens_per_s_in_turn;
   std::optional<double> worst_clock_ratio;  // of that tenant: mean SM clock shared / alone
   std::optional<double> joules_per_token, memory_gib, sm_clock_mhz;

@@ -101,4 +101,10 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string printable_lines(std::string_view text) {
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos) return printable(text);
+  return printable(text.substr(0, end)) + "\n" + printable_lines(text.substr(end + 1));
+}
+
 }  // namespace cotenant

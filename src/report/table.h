@@ -25,7 +25,7 @@ class Table {
   void add_row(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
 
-  // Two spaces between columns; a line under the titles. `bold` is for terminals.
+  // Two spaces between columns. Bold titles are for terminals.
   std::string text(bool bold_titles, std::string_view indent = "") const;
   std::string markdown() const;
   std::string csv() const;  // RFC 4180, with a line of titles
@@ -40,5 +40,7 @@ std::string csv_field(std::string_view text);
 
 // Without control characters, which could move the cursor or recolour what follows: each becomes '?'.
 std::string printable(std::string_view text);
+// The same, but for the ends of lines: an error's remedy stands on a line of its own.
+std::string printable_lines(std::string_view text);
 
 }  // namespace cotenant

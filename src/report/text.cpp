@@ -344,6 +344,21 @@ Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
   return table;
 }
 
+// What stands behind the tables.
+std::vector<std::string> detail_lines(const ExperimentAnalysis& experiment) {
+  std::vector<std::string> all;
+  for (const auto& lines :
+       {fairness_lines(experiment), rate_lines(experiment), test_lines(experiment), bound_lines(experiment),
+        baseline_lines(experiment), memory_lines(experiment), stress_lines(experiment)})
+    all.insert(all.end(), lines.begin(), lines.end());
+  if (!experiment.repeats.empty())
+    all.push_back(fmt::format(
+        "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the first "
+        "run's",
+        experiment.repeats.size()));
+  return all;
+}
+
 }  // namespace
 
 std::string format_ms(double ms) {
@@ -367,14 +382,7 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
 std::string experiment_details(const ExperimentAnalysis& experiment, bool colour) {
   const Table samples = sample_table(experiment);
   std::string out = samples.empty() ? "" : samples.text(colour, "  ") + "\n";
-  out += joined(fairness_lines(experiment)) + joined(rate_lines(experiment)) + joined(test_lines(experiment)) +
-         joined(bound_lines(experiment)) + joined(baseline_lines(experiment)) + joined(memory_lines(experiment)) +
-         joined(stress_lines(experiment));
-  if (!experiment.repeats.empty())
-    out += fmt::format(
-        "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the "
-        "first run's\n",
-        experiment.repeats.size());
+  out += joined(detail_lines(experiment));
   for (const std::string& warning : experiment.warnings)
     out += painted("warning:", yellow, colour) + " " + printable(warning) + "\n";
   return out;
@@ -393,9 +401,7 @@ std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
   for (const ExperimentAnalysis& e : experiments) {
     out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n" +
            sample_table(e).markdown() + "\n";
-    for (const auto& lines :
-         {std::vector<std::string>{device_line(e)}, validity_lines(e), fairness_lines(e), rate_lines(e), test_lines(e),
-          bound_lines(e), baseline_lines(e), memory_lines(e), e.warnings})
+    for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), detail_lines(e), e.warnings})
       for (const std::string& line : lines) out += "- " + printable(line) + "\n";
     out += "\n";
   }

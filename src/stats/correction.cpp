@@ -16,13 +16,6 @@ std::vector<size_t> defined(std::span<const double> p) {
 
 }  // namespace
 
-std::vector<double> bonferroni(std::span<const double> p) {
-  std::vector<double> corrected(p.size(), std::numeric_limits<double>::quiet_NaN());
-  const std::vector<size_t> tests = defined(p);
-  for (const size_t i : tests) corrected[i] = std::min(1.0, p[i] * static_cast<double>(tests.size()));
-  return corrected;
-}
-
 std::vector<double> holm(std::span<const double> p) {
   std::vector<double> corrected(p.size(), std::numeric_limits<double>::quiet_NaN());
   std::vector<size_t> order = defined(p);

@@ -7,8 +7,6 @@
 // count as a test.
 namespace cotenant {
 
-std::vector<double> bonferroni(std::span<const double> p);
-
 // Holm's step-down method (Scandinavian Journal of Statistics 6, 1979): as safe as Bonferroni's and never weaker.
 std::vector<double> holm(std::span<const double> p);
 

@@ -150,16 +150,6 @@ std::string chosen(const std::string& line) {
   return open == std::string::npos || close == std::string::npos ? "" : line.substr(open + 1, close - open - 1);
 }
 
-int count_numa_nodes(const std::string& root) {
-  int nodes = 0;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(root + "/sys/devices/system/node", ignored)) {
-    const std::string name = entry.path().filename().string();
-    nodes += name.starts_with("node") && name.size() > 4 && name[4] >= '0' && name[4] <= '9';
-  }
-  return nodes;
-}
-
 }  // namespace
 
 bool Machine::has_feature(const std::string& name) const {
@@ -182,7 +172,6 @@ Machine read_machine(const std::string& root) {
   machine.logical_cpus = told ? CPU_COUNT(&affinity) : machine.online_cpus;
   read_meminfo(machine, root);
   read_cgroup(machine, root);
-  machine.numa_nodes = count_numa_nodes(root);
   machine.governor = read_first_line(root + "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   machine.transparent_hugepages = chosen(read_first_line(root + "/sys/kernel/mm/transparent_hugepage/enabled"));
   machine.load1 = read_number(root + "/proc/loadavg");

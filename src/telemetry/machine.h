@@ -18,7 +18,6 @@ struct Machine {
   int logical_cpus = 0;                   // usable by this process (its affinity mask)
   int physical_cores = 0;                 // of the whole machine; fewer than its CPUs where cores have several threads
   int online_cpus = 0;                    // of the whole machine
-  int numa_nodes = 0;                     // 0: not told
   bool is_virtual = false;                // a hypervisor is below: clocks and neighbours are out of sight
   std::optional<double> cpu_limit;        // cores that the cgroup's quota allows; none: no quota
   std::vector<std::string> cpu_features;  // of those that matter for products: "avx2", "avx512f", "avx512_bf16", ...

@@ -63,11 +63,8 @@ TEST(PairTests, RefuseSamplesThatAreTooSmall) {
 TEST(Correction, AgreesWithItsDefinition) {
   for (const auto& c : fixture("correction")) {
     const std::vector<double> p = numbers(c["p"]);
-    const std::vector<double> by_holm = holm(p), by_bonferroni = bonferroni(p);
-    for (size_t i = 0; i < p.size(); ++i) {
-      expect_close(by_holm[i], number(c["holm"][i]), "holm");
-      expect_close(by_bonferroni[i], number(c["bonferroni"][i]), "bonferroni");
-    }
+    const std::vector<double> corrected = holm(p);
+    for (size_t i = 0; i < p.size(); ++i) expect_close(corrected[i], number(c["holm"][i]), "holm");
   }
 }
 

@@ -55,15 +55,11 @@ TEST_F(OtherMachine, SettingsThatBearOnMeasurements) {
   file("/etc/os-release", "NAME=\"Ubuntu\"\nPRETTY_NAME=\"Ubuntu 24.04.1 LTS\"\n");
   file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "schedutil\n");
   file("/sys/kernel/mm/transparent_hugepage/enabled", "always [madvise] never\n");
-  file("/sys/devices/system/node/node0/x", "");
-  file("/sys/devices/system/node/node1/x", "");
-  file("/sys/devices/system/node/possible", "0-1");
   file("/proc/loadavg", "1.25 0.5 0.1 1/200 4711\n");
   const Machine machine = read_machine(root_);
   EXPECT_EQ(machine.os, "Ubuntu 24.04.1 LTS");
   EXPECT_EQ(machine.governor, "schedutil");
   EXPECT_EQ(machine.transparent_hugepages, "madvise");
-  EXPECT_EQ(machine.numa_nodes, 2);
   EXPECT_EQ(machine.load1, 1.25);
 }
 

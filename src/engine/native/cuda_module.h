@@ -24,8 +24,7 @@ struct CudaDevice {
 
 // What the machine has. Never throws: what is wrong is told in `problem`.
 struct CudaStatus {
-  int driver_version = 0;   // as cudaDriverGetVersion: 13000 is 13.0; 0: no driver
-  int runtime_version = 0;  // that the module was built with
+  int driver_version = 0;  // as cudaDriverGetVersion: 13000 is 13.0; 0: no driver
   std::vector<CudaDevice> devices;
   std::string problem;  // one line and what to do about it; empty when devices can be used
 };

@@ -10,9 +10,12 @@
 #include "engine/native/cuda/check.h"
 
 // A program on the GPU that is nobody's tenant, for tests of what other programs do and see:
-//   gpu_client census        prints the multiprocessors that it is told of, those that its blocks ran on, a product's
-//   rate gpu_client hold SECONDS  keeps a context and does nothing gpu_client fault         writes to an illegal
-//   address
+//
+// gpu_client census: prints the multiprocessors that it is told of, those that its blocks ran on, and a product's rate
+//
+// gpu_client hold SECONDS: keeps a context and does nothing
+//
+// gpu_client fault: writes to an illegal address
 int main(int argc, char** argv) {
   using namespace cotenant;
   const auto is = [&](const char* word) { return argc > 1 && std::strcmp(argv[1], word) == 0; };

@@ -109,7 +109,6 @@ bool architectures_cover(std::string_view architectures, int major, int minor) {
 // the programs that use the device.
 CudaStatus query_status() {
   CudaStatus status;
-  status.runtime_version = CUDART_VERSION;
   if (cudaDriverGetVersion(&status.driver_version) != cudaSuccess) status.driver_version = 0;
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
