@@ -13,12 +13,12 @@ namespace cotenant {
 
 struct SpawnRequest {
   std::string executable = "/proc/self/exe";
-  std::vector<std::string> arguments;                            // behind argv[0]
-  std::vector<std::pair<std::string, std::string>> environment;  // added to ours, or replacing
-  std::vector<int> inherited;  // descriptors that the child has as 3, 4, ...; all others close
-  int input = -1;              // the child's standard input; -1: /dev/null
-  int output = -1;             // the child's standard output and error; -1: our standard error
-  bool own_session = false;    // else the child leads a process group of its own
+  std::vector<std::string> arguments = {};                            // behind argv[0]
+  std::vector<std::pair<std::string, std::string>> environment = {};  // added to ours, or replacing
+  std::vector<int> inherited = {};  // descriptors that the child has as 3, 4, ...; all others close
+  int input = -1;                   // the child's standard input; -1: /dev/null
+  int output = -1;                  // the child's standard output and error; -1: our standard error
+  bool own_session = false;         // else the child leads a process group of its own
 };
 
 struct ExitStatus {

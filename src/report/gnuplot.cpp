@@ -1,10 +1,7 @@
 #include "report/gnuplot.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,12 +9,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "process/child.h"
 #include "report/colours.h"
-
-extern char** environ;
 
 namespace cotenant {
 namespace {
@@ -88,68 +85,28 @@ std::string contents(const Fd& fd) {
   return text;
 }
 
-class SpawnActions {
- public:
-  SpawnActions() { check(posix_spawn_file_actions_init(&actions_)); }
-  SpawnActions(const SpawnActions&) = delete;
-  ~SpawnActions() { posix_spawn_file_actions_destroy(&actions_); }
-
-  void redirect(int from, int to) { check(posix_spawn_file_actions_adddup2(&actions_, from, to)); }
-  const posix_spawn_file_actions_t* get() const { return &actions_; }
-
- private:
-  static void check(int code) {
-    if (code == 0) return;
-    errno = code;
-    throw system_error("gnuplot", "posix_spawn_file_actions");
-  }
-
-  posix_spawn_file_actions_t actions_{};
-};
-
-// A gnuplot that reads its script from a file; waits for it when it goes out of scope.
+// A gnuplot that reads its script from a file. Killed when it goes out of scope before its end.
 class Run {
  public:
   Run(const std::filesystem::path& gnuplot, const std::string& script)
-      : script_(scratch_file(script)), messages_(scratch_file("")) {
-    SpawnActions actions;
-    actions.redirect(script_.get(), STDIN_FILENO);
-    actions.redirect(messages_.get(), STDOUT_FILENO);
-    actions.redirect(messages_.get(), STDERR_FILENO);
-    std::string name = gnuplot.string();
-    std::string no_settings = "-d";  // ~/.gnuplot and the system's could change everything
-    char* arguments[] = {name.data(), no_settings.data(), nullptr};
-    const int code = posix_spawn(&pid_, name.c_str(), actions.get(), nullptr, arguments, environ);
-    if (code != 0) {
-      errno = code;
-      throw system_error(name, "posix_spawn");
-    }
-  }
-  Run(const Run&) = delete;
-  ~Run() {
-    if (pid_ > 0) wait();
-  }
+      : script_(scratch_file(script)),
+        messages_(scratch_file("")),
+        child_({.executable = gnuplot.string(),
+                .arguments = {"-d"},  // ~/.gnuplot and the system's could change everything
+                .input = script_.get(),
+                .output = messages_.get()}) {}
 
   // Throws internal_error with what gnuplot said unless it did everything.
   void finish() {
-    const int status = wait();
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-    throw internal_error("gnuplot", fmt::format("ended with status {}: {}", status, contents(messages_)));
+    const ExitStatus ended = *child_.wait_until(std::numeric_limits<int64_t>::max());
+    if (!ended.clean())
+      throw internal_error("gnuplot", fmt::format("ended with {}: {}", ended.text(), contents(messages_)));
   }
   std::string messages() const { return contents(messages_); }
 
  private:
-  int wait() {
-    int status = 0;
-    while (waitpid(pid_, &status, 0) < 0) {
-      if (errno != EINTR) break;
-    }
-    pid_ = -1;
-    return status;
-  }
-
   Fd script_, messages_;
-  pid_t pid_ = -1;
+  Child child_;
 };
 
 // gnuplot says nothing when the disk is full: a file that lacks its end is taken for that.

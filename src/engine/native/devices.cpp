@@ -1,15 +1,9 @@
 #include "engine/native/devices.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <string_view>
-#include <system_error>
-
 #include "base/error.h"
-#include "base/version.h"
+#include "engine/native/module.h"
 #ifdef COTENANT_HAVE_ONEDNN
 #include "engine/native/cpu/cpu_ops.h"
 #endif
@@ -17,38 +11,14 @@
 namespace cotenant {
 namespace {
 
-namespace fs = std::filesystem;
-
-// The path of the module, or an empty one.
-fs::path find_cuda_module() {
-  if (const char* named = std::getenv("COTENANT_CUDA_MODULE")) return named;
-  std::error_code failed;
-  const fs::path directory = fs::read_symlink("/proc/self/exe", failed).parent_path();
-  for (const char* relative : {"cotenant_cuda.so", "../lib/cotenant/cotenant_cuda.so"})
-    if (const fs::path path = directory / relative; fs::exists(path, failed)) return path;
-  return {};
-}
-
-// Stays open until the process ends: programs and memory of the module live as long as their engines.
-const CudaModule& open_cuda_module() {
-  const fs::path path = find_cuda_module();
-  if (path.empty())
-    throw usage_error("device cuda", "this build has no CUDA engine",
-                      "Build on a machine with a CUDA toolkit (12.4 or later; nvcc on PATH), or use device: cpu.");
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!handle) throw usage_error(path.string(), fmt::format("the CUDA engine cannot be loaded: {}", dlerror()));
-  const auto function = reinterpret_cast<CudaModuleFunction>(dlsym(handle, cuda_module_symbol));
-  if (!function) throw usage_error(path.string(), "is not a CUDA engine of cotenant");
-  const CudaModule* module = function();
-  if (std::string_view(module->version) != version())
-    throw usage_error(path.string(),
-                      fmt::format("belongs to cotenant {}, this program is {}", module->version, version()),
-                      "Build or install both together.");
-  return *module;
-}
-
 const CudaModule& cuda_module() {
-  static const CudaModule& module = open_cuda_module();
+  static const CudaModule& module = open_module<CudaModuleFunction>(
+      {.name = "cotenant_cuda.so",
+       .variable = "COTENANT_CUDA_MODULE",
+       .symbol = cuda_module_symbol,
+       .what = "the CUDA engine",
+       .missing = "this build has no CUDA engine",
+       .remedy = "Build on a machine with a CUDA toolkit (12.4 or later; nvcc on PATH), or use device: cpu."});
   return module;
 }
 

@@ -46,8 +46,8 @@ __device__ uint4 pack_eight(const float (&values)[8]) {
 }
 
 // Norms (with a scale) and rotates (with a table) the head in a quad's lanes, of which lane t has the dimensions
-// 32 c + 8 t .. 32 c + 8 t + 7 of every chunk c. A pair that is rotated, half a head apart, is in one lane: the head must fill all `chunks`,
-// an even number of them. All lanes of the warp take part.
+// 32 c + 8 t .. 32 c + 8 t + 7 of every chunk c. A pair that is rotated, half a head apart, is in one lane: the head
+// must fill all `chunks`, an even number of them. All lanes of the warp take part.
 template <typename T, int chunks>
 __device__ void transform_head(uint4 (&head)[chunks], const HeadTransform<T>& a, int head_dim, const T* scale,
                                const float* turn, int t) {
