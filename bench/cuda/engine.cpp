@@ -99,7 +99,7 @@ nlohmann::json bench_forward(const BenchOptions& options, const BenchCase& bench
 nlohmann::json bench_forward_and_floor(const BenchOptions& options, const BenchCase& bench, const ModelSpec& spec,
                                        Engine& engine, const Request& request, GpuState& state) {
   ProductsFloor floor(open_device(options.device), spec, bench.rows * bench.seq_len);
-  GpuState state_of_floor(0);
+  GpuState state_of_floor(open_device(options.device).ordinal);
   TimingOptions timing = options.timing;
   timing.least = TimingOptions{}.least;  // its spread is of no interest
   const auto floor_ms = [&] { return median(measure(timing, state_of_floor, [&] { return floor.run_ms(); })); };
@@ -157,7 +157,7 @@ void run_case(const BenchOptions& options, const std::string& text) {
   run_request(engine, request);
   const double ready_s = age_s();
 
-  GpuState state(0);
+  GpuState state(open_device(options.device).ordinal);
   nlohmann::json line =
       bench.max_new_tokens > 0
           ? bench_generate(options, bench, model->spec, engine.memory_needed().weights_bytes, engine, request, state)

@@ -1,5 +1,6 @@
 #include "gpu_state.h"
 
+#include <cuda_runtime.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -18,8 +19,10 @@ Function symbol(void* library, const char* name) {
 
 GpuState::GpuState(int device) : library_(dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL)) {
   const auto init = symbol<int (*)()>(library_, "nvmlInit_v2");
-  const auto handle = symbol<int (*)(unsigned, void**)>(library_, "nvmlDeviceGetHandleByIndex_v2");
-  if (!init || !handle || init() != 0 || handle(static_cast<unsigned>(device), &device_) != 0) return;
+  const auto handle = symbol<int (*)(const char*, void**)>(library_, "nvmlDeviceGetHandleByPciBusId_v2");
+  std::array<char, 32> bus{};  // NVML counts devices otherwise than CUDA
+  if (cudaDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), device) != cudaSuccess) return;
+  if (!init || !handle || init() != 0 || handle(bus.data(), &device_) != 0) return;
   clock_ = symbol<decltype(clock_)>(library_, "nvmlDeviceGetClockInfo");
   reasons_of_ = symbol<decltype(reasons_of_)>(library_, "nvmlDeviceGetCurrentClocksEventReasons");
   if (!reasons_of_)  // its name before driver 535

@@ -10,7 +10,7 @@ namespace cotenant {
 
 class GpuState {
  public:
-  explicit GpuState(int device);
+  explicit GpuState(int device);  // as CUDA counts them
   ~GpuState();
   GpuState(const GpuState&) = delete;
 

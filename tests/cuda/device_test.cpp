@@ -34,6 +34,26 @@ TEST_F(OnGpu, TooLittleMemoryIsSaidWithBothNumbers) {
   }
 }
 
+TEST_F(OnGpu, ADeviceThatIsNotThereIsSaidWithThoseThatAre) {
+  for (const char* device : {"cuda:99", "cuda:x", "cuda:-1", "gpu"}) {
+    try {
+      open_device(device);
+      FAIL() << device;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage) << device;
+      EXPECT_THAT(error.what(), testing::HasSubstr("cuda")) << device;
+    }
+  }
+  EXPECT_EQ(open_device("cuda").ordinal, open_device("cuda:0").ordinal);
+}
+
+TEST_F(OnGpu, CanBeUsedByThisBuild) {
+  const CudaStatus status = query_status();
+  ASSERT_FALSE(status.devices.empty());
+  EXPECT_EQ(status.problem, "");
+  EXPECT_EQ(status.devices.front().problem, "");
+}
+
 TEST(Architectures, CoverWhatTheirCodeRunsOn) {
   EXPECT_TRUE(architectures_cover("80-real 86-real 89-real 90", 9, 0));
   EXPECT_TRUE(architectures_cover("80-real 86-real 89-real 90", 8, 7));   // a binary within the major version
