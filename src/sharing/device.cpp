@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 
 #include "base/error.h"
 #include "engine/native/devices.h"
@@ -44,9 +45,15 @@ std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::s
 }  // namespace
 
 size_t device_ordinal(const std::string& device) {
+  if (device == "cuda") return 0;
+  constexpr std::string_view prefix = "cuda:";
   size_t index = 0;
-  if (device.size() > 5) std::from_chars(device.data() + 5, device.data() + device.size(), index);
-  return index;
+  if (device.starts_with(prefix)) {
+    const char *begin = device.data() + prefix.size(), *end = device.data() + device.size();
+    if (const auto [rest, error] = std::from_chars(begin, end, index); error == std::errc() && rest == end)
+      return index;
+  }
+  throw usage_error("device", fmt::format("expected cpu, cuda, cuda:N or auto, found '{}'", device));
 }
 
 std::string resolve_device(const std::string& device) {
@@ -56,10 +63,10 @@ std::string resolve_device(const std::string& device) {
     const auto usable = std::ranges::find_if(status.devices, [](const CudaDevice& d) { return d.problem.empty(); });
     return usable == status.devices.end() ? "cpu" : fmt::format("cuda:{}", usable - status.devices.begin());
   }
+  const size_t index = device_ordinal(device);
   if (status.devices.empty())
     throw usage_error("device", fmt::format("{} is not to be had: {}", device, status.problem),
                       "Use device: cpu, or see `cotenant doctor`.");
-  const size_t index = device_ordinal(device);
   if (index >= status.devices.size())
     throw usage_error("device",
                       fmt::format("expected a CUDA device from 0 to {}, found {}", status.devices.size() - 1, device));

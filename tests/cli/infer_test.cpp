@@ -103,6 +103,8 @@ struct Mistake {
 
 TEST_F(Infer, MistakesExitWith2AndSayWhatIsWrong) {
   const std::string gpt2 = model("gpt2") + " ";
+  const std::string on =
+      "infer --input-ids 1 --max-new-tokens 1 --model " + fixture_directory("gpt2").string() + " --device ";
   const std::vector<Mistake> mistakes{
       {gpt2 + "--max-new-tokens 1 --input-ids 3,131", "131 is outside the vocabulary, 0 to 130"},
       {gpt2 + "--max-new-tokens 1 --input-ids=-1", "-1 is outside the vocabulary"},
@@ -117,6 +119,9 @@ TEST_F(Infer, MistakesExitWith2AndSayWhatIsWrong) {
       {gpt2 + "--input-ids 1 --max-new-tokens 1 --dtype float16", "float16"},
       {gpt2 + "--input-ids 1 --max-new-tokens 1 --dtype int4", "int4"},
       {model("bert") + " --input-ids 1 --max-new-tokens 2", "encoder"},
+      {on + "gpu", "expected cpu, cuda, cuda:N or auto, found 'gpu'"},
+      {on + "cuda:x", "cuda:N or auto, found 'cuda:x'"},
+      {on + "cuda:1x", "cuda:N or auto, found 'cuda:1x'"},
       {"infer --model gtp2 --input-ids 1 --max-new-tokens 1", "gpt2"},
   };
   for (const Mistake& mistake : mistakes) {
