@@ -18,7 +18,8 @@ const CudaModule& cuda_module() {
        .symbol = cuda_module_symbol,
        .what = "the CUDA engine",
        .missing = "this build has no CUDA engine",
-       .remedy = "Build on a machine with a CUDA toolkit (12.4 or later; nvcc on PATH), or use device: cpu."});
+       .remedy =
+           "Build where a CUDA toolkit (12.4 or later; nvcc on PATH) and its libraries are, or use device: cpu."});
   return module;
 }
 

@@ -11,7 +11,7 @@ struct ModuleFile {
   const char* symbol;    // of its one function, which returns its table
   std::string what;      // for errors: "the CUDA engine"
   std::string missing;   // for errors: "this build has no CUDA engine"
-  std::string remedy;    // of both
+  std::string remedy;    // when it is missing, and when it or a library of its cannot be loaded
 };
 
 // Its function. It stays open until the process ends. Throws usage_error: it is not there, it cannot be loaded, or it
