@@ -44,7 +44,7 @@ ProductsFloor::ProductsFloor(const DeviceFacts& device, const ModelSpec& spec, i
   products_ = std::make_unique<Products>(stream_.get(), workspace_, workspace_bytes, device.sms);
   const Tuner tuner(stream_.get(), *products_, region, device.l2_bytes);
   for (size_t i = 0; i < list_.size(); ++i)
-    if (!plans_.contains(list_[i])) plans_[list_[i]] = tuner.best(key(i), operands(i), workspace_);
+    if (!plans_.contains(list_[i])) plans_[list_[i]] = tuner.fastest(key(i), operands(i), workspace_).front();
   graph_ = capture(stream_.get(), "floor", [this] {
     for (size_t i = 0; i < list_.size(); ++i) products_->run(key(i), plans_[list_[i]], operands(i));
   });

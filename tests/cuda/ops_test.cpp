@@ -6,6 +6,7 @@
 
 #include "device_data.h"
 #include "engine/native/cuda/elementwise.h"
+#include "engine/native/cuda/embed.h"
 #include "engine/native/cuda/handles.h"
 #include "engine/native/cuda/norm.h"
 #include "engine/native/cuda/qkv_transform.h"
@@ -52,41 +53,72 @@ void compare(const DeviceArray& result, const std::vector<double>& reference, Dt
   expect_close(difference, tolerance(dtype));
 }
 
-TEST_F(OpsTest, EmbedAddsTokenPositionAndType) {
+struct Norming {
+  NormKind kind;
+  std::vector<float> scale, shift;  // shift: only of layer norms
+};
+
+// Appends the norm of one row.
+void append_normed(std::vector<double>& to, std::span<const double> row, const Norming& norm, double eps) {
+  const auto width = static_cast<double>(row.size());
+  const double mean = norm.kind == NormKind::layer ? std::accumulate(row.begin(), row.end(), 0.0) / width : 0;
+  double squares = 0;
+  for (const double x : row) squares += (x - mean) * (x - mean);
+  const double factor = 1 / std::sqrt(squares / width + eps);
+  for (size_t i = 0; i < row.size(); ++i)
+    to.push_back((row[i] - mean) * factor * norm.scale[i] + (norm.shift.empty() ? 0 : norm.shift[i]));
+}
+
+TEST_F(OpsTest, EmbedAddsTokenPositionAndTypeAndNormsTheSum) {
   Random random;
   for (const Dtype dtype : dtypes)
-    for (const int64_t width : {768, 72, 33})
-      for (const bool with_rest : {false, true}) {
-        const int64_t tokens = 37, vocabulary = 101, offset = 2;
-        const auto table = random.normal(dtype, static_cast<size_t>(vocabulary * width));
-        const auto rows = random.normal(dtype, static_cast<size_t>((tokens + offset) * width));
-        const auto type = random.normal(dtype, static_cast<size_t>(width));
-        const auto ids = random_integers(random, tokens, vocabulary),
-                   positions = random_integers(random, tokens, tokens);
-        const DeviceArray d_table(dtype, table), d_rows(dtype, rows), d_type(dtype, type),
-            y(dtype, static_cast<size_t>(tokens * width));
-        const DeviceArray d_ids = integers(ids), d_positions = integers(positions);
-        Embedding embedding{.tokens = tensor(d_table, dtype, {vocabulary, width, 1, 1}),
-                            .positions = {},
-                            .position_offset = offset,
-                            .type = {}};
-        if (with_rest) {
-          embedding.positions = tensor(d_rows, dtype, {tokens + offset, width, 1, 1});
-          embedding.type = tensor(d_type, dtype, {1, width, 1, 1});
-        }
-        launch_embed(nullptr, tensor(y, dtype, {tokens, width, 1, 1}), embedding,
-                     tensor(d_ids, Dtype::i32, {tokens, 1, 1, 1}), tensor(d_positions, Dtype::i32, {tokens, 1, 1, 1}));
-        std::vector<double> reference;
-        for (size_t t = 0; t < static_cast<size_t>(tokens); ++t)
-          for (size_t i = 0; i < static_cast<size_t>(width); ++i) {
-            double sum = table[static_cast<size_t>(ids[t]) * static_cast<size_t>(width) + i];
-            if (with_rest)
-              sum += rows[static_cast<size_t>(positions[t] + offset) * static_cast<size_t>(width) + i] + type[i];
-            reference.push_back(sum);
+    for (const auto& [tokens, width] : {std::pair<int64_t, int64_t>{300, 768}, {37, 768}, {37, 72}, {300, 33}})
+      for (const bool with_rest : {false, true})
+        for (const bool normed : {false, true}) {
+          const int64_t vocabulary = 101, offset = 2;
+          const auto count = static_cast<size_t>(tokens), columns = static_cast<size_t>(width);
+          const auto table = random.normal(dtype, static_cast<size_t>(vocabulary) * columns);
+          const auto rows = random.normal(dtype, static_cast<size_t>(tokens + offset) * columns);
+          const auto type = random.normal(dtype, columns);
+          const Norming norm{NormKind::layer, random.normal(dtype, columns), random.normal(dtype, columns)};
+          const auto ids = random_integers(random, count, vocabulary),
+                     positions = random_integers(random, count, tokens);
+          const DeviceArray d_table(dtype, table), d_rows(dtype, rows), d_type(dtype, type), d_scale(dtype, norm.scale),
+              d_shift(dtype, norm.shift), y(dtype, count * columns);
+          const DeviceArray d_ids = integers(ids), d_positions = integers(positions);
+          Embedding embedding{.tokens = tensor(d_table, dtype, {vocabulary, width, 1, 1}),
+                              .positions = {},
+                              .position_offset = offset,
+                              .type = {},
+                              .norm = {}};
+          if (with_rest) {
+            embedding.positions = tensor(d_rows, dtype, {tokens + offset, width, 1, 1});
+            embedding.type = tensor(d_type, dtype, {1, width, 1, 1});
           }
-        compare(y, reference, dtype,
-                fmt::format("{} {} {} seed {}", to_string(dtype), width, with_rest, random.seed()));
-      }
+          if (normed)
+            embedding.norm = {.kind = norm.kind,
+                              .eps = 1e-5f,
+                              .scale = tensor(d_scale, dtype, {width, 1, 1, 1}),
+                              .shift = tensor(d_shift, dtype, {width, 1, 1, 1})};
+          launch_embed(nullptr, tensor(y, dtype, {tokens, width, 1, 1}), embedding,
+                       tensor(d_ids, Dtype::i32, {tokens, 1, 1, 1}),
+                       tensor(d_positions, Dtype::i32, {tokens, 1, 1, 1}));
+          std::vector<double> reference;
+          for (size_t t = 0; t < count; ++t) {
+            std::vector<double> sum;
+            for (size_t i = 0; i < columns; ++i) {
+              sum.push_back(table[static_cast<size_t>(ids[t]) * columns + i]);
+              if (with_rest) sum.back() += rows[static_cast<size_t>(positions[t] + offset) * columns + i] + type[i];
+            }
+            if (normed)
+              append_normed(reference, sum, norm, 1e-5);
+            else
+              reference.insert(reference.end(), sum.begin(), sum.end());
+          }
+          compare(y, reference, dtype,
+                  fmt::format("{} {} x {} rest {} norm {} seed {}", to_string(dtype), tokens, width, with_rest, normed,
+                              random.seed()));
+        }
 }
 
 TEST_F(OpsTest, NormIsLayerNormOrRmsNorm) {
@@ -105,24 +137,17 @@ TEST_F(OpsTest, NormIsLayerNormOrRmsNorm) {
         if (dtype == Dtype::f32 && width > 8192) continue;
         std::vector<float> x = random.normal(dtype, static_cast<size_t>(rows * width));
         for (float& v : x) v = round_to(dtype, v + 3);  // a mean that is not zero
-        const auto scale = random.normal(dtype, static_cast<size_t>(width)),
-                   shift = random.normal(dtype, static_cast<size_t>(width));
-        const DeviceArray d_x(dtype, x), d_scale(dtype, scale), d_shift(dtype, shift), y(dtype, x.size());
+        Norming norming{kind, random.normal(dtype, static_cast<size_t>(width)), {}};
+        if (kind == NormKind::layer) norming.shift = random.normal(dtype, static_cast<size_t>(width));
+        const DeviceArray d_x(dtype, x), d_scale(dtype, norming.scale), d_shift(dtype, norming.shift),
+            y(dtype, x.size());
         Norm norm{.kind = kind, .eps = 1e-5f, .scale = tensor(d_scale, dtype, {width, 1, 1, 1}), .shift = {}};
         if (kind == NormKind::layer) norm.shift = tensor(d_shift, dtype, {width, 1, 1, 1});
         const Shape shape{rows, width, 1, 1};
         launch_norm(nullptr, tensor(y, dtype, shape), tensor(d_x, dtype, shape), norm);
         std::vector<double> reference;
-        for (size_t r = 0; r < static_cast<size_t>(rows); ++r) {
-          const float* row = x.data() + r * static_cast<size_t>(width);
-          const double mean =
-              kind == NormKind::layer ? std::accumulate(row, row + width, 0.0) / static_cast<double>(width) : 0;
-          double squares = 0;
-          for (int64_t i = 0; i < width; ++i) squares += (row[i] - mean) * (row[i] - mean);
-          const double factor = 1 / std::sqrt(squares / static_cast<double>(width) + 1e-5);
-          for (size_t i = 0; i < static_cast<size_t>(width); ++i)
-            reference.push_back((row[i] - mean) * factor * scale[i] + (kind == NormKind::layer ? shift[i] : 0));
-        }
+        for (size_t r = 0, w = static_cast<size_t>(width); r < static_cast<size_t>(rows); ++r)
+          append_normed(reference, std::vector<double>(x.data() + r * w, x.data() + (r + 1) * w), norming, 1e-5);
         const std::string what = fmt::format("{} {} x {} kind {} seed {}", to_string(dtype), rows, width,
                                              static_cast<int>(kind), random.seed());
         compare(y, reference, dtype, what);

@@ -183,8 +183,7 @@ inline void expect_forced_decoding(const std::string& name, const Setting& setti
   const auto ops = make_ops(options);
   const Model model = open_model(fixture_directory(name).string(), "auto", 0);
   Transformer transformer(*ops, model, {.rows = rows, .seq_len = prompt, .max_new_tokens = steps});
-  ops->tune([&] { transformer.prefill(); });
-  ops->tune([&] { transformer.decode(); });
+  transformer.tune();
   const auto prefill = ops->record([&] { transformer.prefill(); }, "prefill");
   const auto decode = ops->record([&] { transformer.decode(); }, "decode");
   ops->poison();

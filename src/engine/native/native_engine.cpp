@@ -61,21 +61,19 @@ void NativeEngine::load() {
 }
 
 void NativeEngine::prepare() {
-  ops_->tune([this] {
-    if (!generates()) return transformer_->forward();
-    transformer_->prefill();
-    transformer_->decode();
-  });
+  transformer_->tune();
 }
 
 void NativeEngine::warm() {
   record_all(*ops_, *transformer_, generates(), forward_, prefill_, decode_);
-  if (!ops_->first_run_is_slow()) return;
-  for (Program* program : {forward_.get(), prefill_.get(), decode_.get()}) {
-    if (!program) continue;
-    program->launch();
-    program->wait();
+  if (ops_->first_run_is_slow()) {
+    for (Program* program : {forward_.get(), prefill_.get(), decode_.get()}) {
+      if (!program) continue;
+      program->launch();
+      program->wait();
+    }
   }
+  // Those of the tuning count, too.
   if (generates()) passes_ = *static_cast<const uint32_t*>(transformer_->ring().count.data);
 }
 

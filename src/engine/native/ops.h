@@ -53,6 +53,7 @@ struct Embedding {
   Tensor positions;  // [max_positions + offset, hidden]; empty with rope
   int64_t position_offset = 0;
   Tensor type;  // [1, hidden]: the row of type 0; empty without token types
+  Norm norm;    // of the sum; scale empty: none
 };
 
 struct Attention {
@@ -142,7 +143,8 @@ class Ops {
   virtual void poison() = 0;
 
   // ---- programs ----
-  // Resolves and times kernels for all products of `pass`, with the device otherwise idle. Nothing is recorded.
+  // Resolves and times kernels for all products of `pass`, with the device otherwise idle. Nothing is recorded. May run
+  // the pass many times, on whatever its inputs hold.
   virtual void tune(const std::function<void()>& pass) = 0;
   // `name` ("forward", "decode", ...) is what a profiler and the error of a fault call the program.
   virtual std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string& name) = 0;
@@ -150,7 +152,7 @@ class Ops {
   virtual bool first_run_is_slow() const { return true; }
 
   // ---- operations; only inside tune and record ----
-  // y[t, :] = tokens[ids[t]] + positions[positions[t] + offset] + type
+  // y[t, :] = norm(tokens[ids[t]] + positions[positions[t] + offset] + type)
   virtual void embed(const Tensor& y, const Embedding& table, const Tensor& ids, const Tensor& positions) = 0;
   // y = norm(x), row by row; y may be x.
   virtual void norm(const Tensor& y, const Tensor& x, const Norm& norm) = 0;

@@ -87,7 +87,7 @@ Transformer::Transformer(Ops& ops, const Model& model, PassShape shape) : ops_(o
   if (model.position_embedding.exists()) embedding_.positions = ops.upload(model.position_embedding);
   embedding_.position_offset = spec_.position_offset;
   if (model.type_embedding.exists()) embedding_.type = head_of(ops.upload(model.type_embedding), 1);
-  embedding_norm_ = make_norm(model.embedding_norm);
+  embedding_.norm = make_norm(model.embedding_norm);
 
   const bool generates = shape.max_new_tokens > 0;
   const int64_t positions = shape.seq_len + shape.max_new_tokens;
@@ -191,9 +191,17 @@ void Transformer::post_norm_block(const Layer& layer, const Buffers& b, const Te
 
 void Transformer::blocks(const Buffers& b, const Tensor& ids, const Tensor& positions, bool cached) {
   ops_.embed(b.hidden, embedding_, ids, positions);
-  if (embedding_norm_.scale) ops_.norm(b.hidden, b.hidden, embedding_norm_);
   for (const Layer& layer : layers_)
     spec_.post_norm ? post_norm_block(layer, b, positions) : block(layer, b, positions, cached);
+}
+
+void Transformer::tune() {
+  if (shape_.max_new_tokens == 0) return ops_.tune([this] { forward(); });
+  ops_.tune([this] { prefill(); });
+  ops_.tune([this] {
+    after_prompt();  // the same step again and again, not one beyond the cache
+    decode();
+  });
 }
 
 void Transformer::forward() {
@@ -205,8 +213,13 @@ void Transformer::forward() {
 void Transformer::prefill() {
   blocks(buffers_, input_, positions_, false);
   ops_.last_rows(last_hidden_, buffers_.hidden);
-  ops_.set_positions(last_positions_, static_cast<int32_t>(shape_.seq_len - 1));
+  after_prompt();
   next_tokens(last_hidden_);
+}
+
+// Decoding goes on behind the prompt.
+void Transformer::after_prompt() {
+  ops_.set_positions(last_positions_, static_cast<int32_t>(shape_.seq_len - 1));
 }
 
 void Transformer::decode() {

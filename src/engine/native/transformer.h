@@ -22,7 +22,9 @@ class Transformer {
   // outlive it. Throws usage_error when the shape does not fit the model (length, generating with an encoder).
   Transformer(Ops& ops, const Model& model, PassShape shape);
 
-  // The passes, for Ops::tune and Ops::record.
+  void tune();  // Ops::tune for each of its passes
+
+  // The passes, for Ops::record.
   void forward();  // input() -> logits(): all logits of rows x seq_len, or the hidden states of an encoder
   void prefill();  // input() -> the KV cache and the first token of each row into ring()
   void decode();   // the last tokens -> the next ones, into ring(); the position moves by itself
@@ -54,6 +56,7 @@ class Transformer {
   void block(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);      // norms before
   void post_norm_block(const Layer& layer, const Buffers& buffers, const Tensor& positions);         // norms after
   void attention(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);  // from qkv on
+  void after_prompt();
   void next_tokens(const Tensor& hidden);
 
   Ops& ops_;
@@ -62,7 +65,7 @@ class Transformer {
   Attention attention_;
 
   Embedding embedding_;
-  Norm embedding_norm_, final_norm_;
+  Norm final_norm_;
   std::vector<Layer> layers_;
   Weight head_;
 

@@ -121,6 +121,7 @@ class CpuOps : public Ops {
                          .position_offset = table.position_offset,
                          .hidden = y.shape[1]};
     add_ranges(y.shape[0], y.shape[1], [this, args](int64_t a, int64_t b) { kernels_.embed(args, a, b); });
+    if (table.norm.scale) norm(y, y, table.norm);
   }
 
   void norm(const Tensor& y, const Tensor& x, const Norm& norm) override {

@@ -84,6 +84,7 @@ class CudaOps : public Ops {
   using ScratchKey = std::array<int64_t, 5>;  // the shape that may share it
   void* scratch(const ScratchKey& key, size_t bytes);
   void pass_in(Mode mode, const std::function<void()>& pass);
+  void choose_in(const std::function<void()>& pass, const std::map<ProductKey, std::vector<Plan>>& fastest);
   // Whether an operation is to be launched now. Throws internal_error outside tune and record.
   // `transform`: that the kernel does as well; or null.
   void decode_attention(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,

@@ -12,38 +12,6 @@ dim3 blocks_for(int64_t items) {
   return dim3(static_cast<unsigned>((items + threads - 1) / threads));
 }
 
-// Calls f with the number of values a thread takes at once: 16 bytes where `width` allows it, else one.
-template <typename T, typename F>
-void with_pack(int64_t width, F&& f) {
-  if (width % pack_size<T> == 0) return f(std::integral_constant<int, pack_size<T>>{});
-  f(std::integral_constant<int, 1>{});
-}
-
-// One thread: n values of one token.
-template <typename T, int n>
-__global__ void embed_kernel(T* y, const T* tokens, const T* position_rows, const T* type, const int32_t* ids,
-                             const int32_t* positions, int64_t position_offset, int packs, int64_t items) {
-  wait_for_predecessor();
-  let_successor_start();
-  const int64_t item = blockIdx.x * int64_t{threads} + threadIdx.x;
-  if (item >= items) return;
-  const int64_t t = item / packs;
-  const int64_t column = item % packs * n, width = int64_t{packs} * n;
-  float sum[n], term[n];
-  load<T, n>(tokens + ids[t] * width + column, sum);
-  if (position_rows) {
-    load<T, n>(position_rows + (positions[t] + position_offset) * width + column, term);
-#pragma unroll
-    for (int i = 0; i < n; ++i) sum[i] += term[i];
-  }
-  if (type) {
-    load<T, n>(type + column, term);
-#pragma unroll
-    for (int i = 0; i < n; ++i) sum[i] += term[i];
-  }
-  store<T, n>(y + item * n, sum);
-}
-
 template <typename T, int n, Activation activation>
 __global__ void activation_kernel(T* y, int64_t items) {
   wait_for_predecessor();
@@ -92,18 +60,6 @@ T* pointer(const Tensor& tensor) {
 }
 
 }  // namespace
-
-void launch_embed(cudaStream_t stream, const Tensor& y, const Embedding& table, const Tensor& ids,
-                  const Tensor& positions) {
-  with_type(y.dtype, [&]<typename T>(T) {
-    with_pack<T>(y.shape[1], [&](auto n) {
-      const int64_t items = y.elements() / n;
-      launch("embed", stream, embed_kernel<T, n>, blocks_for(items), threads, 0, pointer<T>(y),
-             pointer<T>(table.tokens), pointer<T>(table.positions), pointer<T>(table.type), pointer<int32_t>(ids),
-             pointer<int32_t>(positions), table.position_offset, static_cast<int>(y.shape[1] / n), items);
-    });
-  });
-}
 
 void launch_activation(cudaStream_t stream, const Tensor& y, Activation activation) {
   with_type(y.dtype, [&]<typename T>(T) {

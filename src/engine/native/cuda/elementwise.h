@@ -6,12 +6,9 @@
 
 #include "engine/native/ops.h"
 
-// Everything that touches each value once: embeddings, activations, gates and the gathering of last rows. All run at
-// the speed of memory, 16 bytes a thread where the width allows it. Shapes are those of ops.h.
+// What touches each value once: activations, gates and the gathering of last rows. All run at the speed of memory, 16
+// bytes a thread where the width allows it. Shapes are those of ops.h.
 namespace cotenant {
-
-void launch_embed(cudaStream_t stream, const Tensor& y, const Embedding& table, const Tensor& ids,
-                  const Tensor& positions);
 
 // In place; y [t, width].
 void launch_activation(cudaStream_t stream, const Tensor& y, Activation activation);

@@ -1,143 +1,32 @@
-#include "base/error.h"
-#include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/norm.h"
-#include "engine/native/cuda/pack.cuh"
+
+#include "engine/native/cuda/norm.cuh"
 
 namespace cotenant {
 namespace {
 
-constexpr int warp_threads = 32;
-constexpr int rows_per_block = 4;  // when a warp takes a row
-constexpr int most_threads = 512;  // when a block does
+template <typename T>
+struct RowsOfTensor {
+  const T* x;
+  int64_t width;
 
-__device__ float warp_sum(float value) {
-#pragma unroll
-  for (int step = warp_threads / 2; step > 0; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
-  return value;
-}
-
-// The sum over all threads of a block, in every thread. `sums` [32] is not read again before the next barrier.
-__device__ float block_sum(float value, float* sums) {
-  value = warp_sum(value);
-  const int lane = threadIdx.x % warp_threads, warp = threadIdx.x / warp_threads;
-  if (lane == 0) sums[warp] = value;
-  __syncthreads();
-  return warp_sum(lane < static_cast<int>(blockDim.x) / warp_threads ? sums[lane] : 0.0f);
-}
-
-// One row by a warp or by a block; every thread keeps `packs_per_thread` packs of n values.
-template <typename T, int n, int packs_per_thread, bool row_per_block, NormKind kind>
-__global__ void norm_kernel(T* y, const T* x, const T* scale, const T* shift, int width, int64_t rows, float eps) {
-  __shared__ float sums[2][warp_threads];
-  const int thread = row_per_block ? threadIdx.x : threadIdx.x % warp_threads;
-  const int threads = row_per_block ? blockDim.x : warp_threads;
-  const int64_t row = row_per_block ? blockIdx.x : blockIdx.x * int64_t{rows_per_block} + threadIdx.x / warp_threads;
-  auto sum = [&](float value, int which) {
-    if constexpr (row_per_block)
-      return block_sum(value, sums[which]);
-    else
-      return warp_sum(value);
-  };
-
-  // Weights: not written by any kernel before this one. As they are, since to convert them would be to wait for them.
-  Pack<T, n> scales[packs_per_thread], shifts[packs_per_thread];
-#pragma unroll
-  for (int p = 0; p < packs_per_thread; ++p) {
-    const int column = (p * threads + thread) * n;
-    if (column >= width) continue;
-    scales[p] = *reinterpret_cast<const Pack<T, n>*>(scale + column);
-    if (shift) shifts[p] = *reinterpret_cast<const Pack<T, n>*>(shift + column);
+  template <int n>
+  __device__ void read(int64_t row, int column, float (&values)[n]) const {
+    load<T, n>(x + row * width + column, values);
   }
-  float values[packs_per_thread][n];
-  wait_for_predecessor();
-  let_successor_start();
-  if (row >= rows) return;
-
-  float total = 0;
-#pragma unroll
-  for (int p = 0; p < packs_per_thread; ++p) {
-    const int column = (p * threads + thread) * n;
-    if (column >= width) continue;
-    load<T, n>(x + row * width + column, values[p]);
-#pragma unroll
-    for (int i = 0; i < n; ++i) total += values[p][i];
-  }
-  const float mean = kind == NormKind::layer ? sum(total, 0) / width : 0.0f;
-  float squares = 0;
-#pragma unroll
-  for (int p = 0; p < packs_per_thread; ++p) {
-    if ((p * threads + thread) * n >= width) continue;
-#pragma unroll
-    for (int i = 0; i < n; ++i) squares += (values[p][i] - mean) * (values[p][i] - mean);
-  }
-  const float factor = rsqrtf(sum(squares, 1) / width + eps);
-#pragma unroll
-  for (int p = 0; p < packs_per_thread; ++p) {
-    const int column = (p * threads + thread) * n;
-    if (column >= width) continue;
-#pragma unroll
-    for (int i = 0; i < n; ++i)
-      values[p][i] = (values[p][i] - mean) * factor * to_float(scales[p].values[i]) +
-                     (shift ? to_float(shifts[p].values[i]) : 0.0f);
-    store<T, n>(y + row * width + column, values[p]);
-  }
-}
-
-struct NormCall {
-  cudaStream_t stream;
-  const Tensor &y, &x;
-  const Norm& norm;
 };
-
-template <typename T, int n, int packs_per_thread, bool row_per_block>
-void launch_norm_as(const NormCall& call, int threads) {
-  const int64_t rows = call.x.shape[0];
-  const auto blocks = static_cast<unsigned>(row_per_block ? rows : (rows + rows_per_block - 1) / rows_per_block);
-  auto go = [&](auto kernel) {
-    launch("norm", call.stream, kernel, dim3(blocks), dim3(static_cast<unsigned>(threads)), 0,
-           static_cast<T*>(call.y.data), static_cast<const T*>(call.x.data),
-           static_cast<const T*>(call.norm.scale.data), static_cast<const T*>(call.norm.shift.data),
-           static_cast<int>(call.x.shape[1]), rows, call.norm.eps);
-  };
-  if (call.norm.kind == NormKind::layer)
-    go(norm_kernel<T, n, packs_per_thread, row_per_block, NormKind::layer>);
-  else
-    go(norm_kernel<T, n, packs_per_thread, row_per_block, NormKind::rms>);
-}
-
-// A warp a row for many short rows (no barriers), else a block a row.
-template <typename T, int n>
-void launch_norm_in_packs(const NormCall& call) {
-  const int64_t packs = call.x.shape[1] / n;
-  constexpr int64_t many_rows = 256;
-  if (call.x.shape[0] >= many_rows && packs <= 4 * warp_threads) {
-    constexpr int threads = rows_per_block * warp_threads;
-    if (packs <= 2 * warp_threads) return launch_norm_as<T, n, 2, false>(call, threads);
-    if (packs <= 3 * warp_threads) return launch_norm_as<T, n, 3, false>(call, threads);
-    return launch_norm_as<T, n, 4, false>(call, threads);
-  }
-  auto threads_for = [&](int64_t packs_per_thread) {
-    const int64_t threads = (packs + packs_per_thread - 1) / packs_per_thread;
-    return static_cast<int>((threads + warp_threads - 1) / warp_threads * warp_threads);
-  };
-  if (packs <= most_threads) return launch_norm_as<T, n, 1, true>(call, threads_for(1));
-  if (packs <= 2 * most_threads) return launch_norm_as<T, n, 2, true>(call, threads_for(2));
-  if (packs <= 4 * most_threads) return launch_norm_as<T, n, 4, true>(call, threads_for(4));
-  throw internal_error("norm", "a row wider than widest_norm");
-}
 
 }  // namespace
 
 int64_t widest_norm(Dtype dtype, int64_t width) {
   const auto pack = static_cast<int64_t>(16 / size_of(dtype));
-  return 4 * most_threads * (width % pack == 0 ? pack : 1);
+  return 4 * norm::most_threads * (width % pack == 0 ? pack : 1);
 }
 
 void launch_norm(cudaStream_t stream, const Tensor& y, const Tensor& x, const Norm& norm) {
-  const NormCall call{stream, y, x, norm};
   with_type(x.dtype, [&]<typename T>(T) {
-    if (x.shape[1] % pack_size<T> == 0) return launch_norm_in_packs<T, pack_size<T>>(call);
-    launch_norm_in_packs<T, 1>(call);
+    const RowsOfTensor<T> rows{static_cast<const T*>(x.data), x.shape[1]};
+    norm::launch_of<T>(norm::Call<RowsOfTensor<T>>{"norm", stream, y, rows, norm});
   });
 }
 

@@ -4,8 +4,9 @@
 #include <cuda_fp16.h>
 
 #include <cstdint>
+#include <type_traits>
 
-// Device code: values of f32, f16 and bf16 memory as floats, n at a time by one aligned access.
+// Values of f32, f16 and bf16 memory as floats, n at a time by one aligned access.
 namespace cotenant {
 
 __device__ inline float to_float(float value) {
@@ -31,6 +32,13 @@ __device__ T from_float(float value) {
 // 16 bytes of T.
 template <typename T>
 inline constexpr int pack_size = 16 / static_cast<int>(sizeof(T));
+
+// Calls f with the number of values a thread takes at once: 16 bytes where `width` allows it, else one.
+template <typename T, typename F>
+void with_pack(int64_t width, F&& f) {
+  if (width % pack_size<T> == 0) return f(std::integral_constant<int, pack_size<T>>{});
+  f(std::integral_constant<int, 1>{});
+}
 
 template <typename T, int n>
 struct alignas(sizeof(T) * n) Pack {

@@ -99,18 +99,14 @@ size_t argmax_scratch_bytes(int64_t rows) {
 void launch_argmax(cudaStream_t stream, const Tensor& ids, const Tensor& logits, int64_t vocab, void* scratch) {
   with_type(logits.dtype, [&]<typename T>(T) {
     const int64_t stride = logits.shape[1];
-    auto go = [&](auto n) {
+    with_pack<T>(stride, [&](auto n) {
       // A few loads a thread; rows need no more blocks than the device has room for.
       const int64_t blocks = std::clamp<int64_t>(vocab / (argmax_threads * n * 2), 1, 64);
       launch("argmax", stream, argmax_kernel<T, n>,
              dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(logits.shape[0])), dim3(argmax_threads), 0,
              static_cast<int32_t*>(ids.data), static_cast<const T*>(logits.data), stride, static_cast<int>(vocab),
              static_cast<Best*>(scratch));
-    };
-    if (stride % pack_size<T> == 0)
-      go(std::integral_constant<int, pack_size<T>>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    });
   });
 }
 

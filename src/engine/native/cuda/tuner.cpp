@@ -19,6 +19,8 @@ namespace cotenant {
 namespace {
 
 constexpr int rounds = 3;
+constexpr size_t most_chosen = 4;
+constexpr float near = 1.1f;  // times the fastest
 
 // With few rows a pass is a row of our own kernels, each of which fetches weights while the one before it ends. A
 // kernel of the library neither does so nor lets the next one, which does not show among its own kind. On an H100 one
@@ -102,7 +104,7 @@ bool Tuner::right(const ProductKey& key, const Plan& plan, const ProductOperands
   return false;
 }
 
-Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* scratch) const {
+std::vector<Plan> Tuner::fastest(const ProductKey& key, const ProductOperands& operands, void* scratch) const {
   fill_input(stream_, key, const_cast<void*>(operands.x));
   std::vector<Candidate> candidates;
   for (const Plan& plan : products_.candidates(key)) {
@@ -127,8 +129,13 @@ Plan Tuner::best(const ProductKey& key, const ProductOperands& operands, void* s
   });
   for (const Candidate& candidate : candidates)
     spdlog::debug("tune {}: {:.2f} us by {}", to_string(key), candidate.plan.time_us, describe(key, candidate.plan));
-  for (const Candidate& candidate : candidates)
-    if (right(key, candidate.plan, operands, scratch)) return candidate.plan;
+  std::vector<Plan> chosen;
+  for (const Candidate& candidate : candidates) {
+    if (chosen.size() == most_chosen || (!chosen.empty() && candidate.plan.time_us > near * chosen.front().time_us))
+      break;
+    if (right(key, candidate.plan, operands, scratch)) chosen.push_back(candidate.plan);
+  }
+  if (!chosen.empty()) return chosen;
   throw internal_error("tune", fmt::format("none of {} ways computes {} right", candidates.size(), to_string(key)));
 }
 

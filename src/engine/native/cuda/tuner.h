@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "engine/native/cuda/arena.h"
 #include "engine/native/cuda/product.h"
@@ -24,15 +25,16 @@ class TimedGraph {
   Event begin_, end_;
 };
 
-// Finds the fastest way to compute a product among those that compute it right.
+// Finds the fastest ways to compute a product among those that compute it right.
 class Tuner {
  public:
   // `weights`: memory full of weights, of any shape. Each call in a row reads another stretch of it, so that the
   // second-level cache does not hold what a pass would have to fetch from memory.
   Tuner(cudaStream_t stream, const Products& products, Arena::Region weights, size_t l2_bytes);
 
-  // Overwrites y, x and the scratch of `operands`.
-  Plan best(const ProductKey& key, const ProductOperands& operands, void* scratch) const;
+  // The fastest first, and up to three others that take at most a tenth longer. Overwrites y, x and the scratch of
+  // `operands`.
+  std::vector<Plan> fastest(const ProductKey& key, const ProductOperands& operands, void* scratch) const;
 
  private:
   TimedGraph time(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
