@@ -2,7 +2,7 @@
 """Runs the floor, the CUDA engine and its peer one after another, and says which bars are reached.
 
     bench/compare_cuda.py --build build/release [--out bench/results] [--peers eager,static,graph,compile] [--limit-s N]
-                          [--parts forward,generate,start]
+                          [--parts forward,generate,start,load]
 
 Writes <out>/<date>-<GPU>.json and, beside it, a table in Markdown. The peer is bench/peers/hf_torch.py: eager passes,
 and greedy decoding with a static cache and a compiled step. Times are p50 by the host clock after a second of load.
@@ -13,11 +13,13 @@ bench_cuda_floor in the build directory; for the peers a Python with torch and t
 import argparse
 import datetime
 import json
+import math
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -39,6 +41,38 @@ TPOT_RATIO_TO_PEER = 0.6
 LONG_PROMPT, LONG_PROMPT_MS, LONG_PROMPT_RATIO_TO_PEER = "mistral-7b:1:2048:2", 50.0, 0.82
 SPREAD = 0.05
 START = ("mistral-7b:8:128", 4.0)
+LOAD_SHARE_OF_LINK = 0.6
+
+
+def write_llama(directory, layers=16):
+    """A Llama of Llama-3.2-3B's layers in float16, 3.4 GB that have just been written: from the page cache, not a disk."""
+    hidden, wide, kv, vocabulary = 3072, 8192, 1024, 32000
+    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": hidden, "intermediate_size": wide,
+              "num_attention_heads": 24, "num_key_value_heads": 8, "head_dim": 128, "num_hidden_layers": layers,
+              "vocab_size": vocabulary, "max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+              "hidden_act": "silu", "tie_word_embeddings": True}
+    shapes = {"model.embed_tokens.weight": [vocabulary, hidden], "model.norm.weight": [hidden]}
+    for i in range(layers):
+        for name, shape in {"input_layernorm": [hidden], "post_attention_layernorm": [hidden],
+                            "self_attn.q_proj": [hidden, hidden], "self_attn.k_proj": [kv, hidden],
+                            "self_attn.v_proj": [kv, hidden], "self_attn.o_proj": [hidden, hidden],
+                            "mlp.gate_proj": [wide, hidden], "mlp.up_proj": [wide, hidden],
+                            "mlp.down_proj": [hidden, wide]}.items():
+            shapes[f"model.layers.{i}.{name}.weight"] = shape
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    block = bytearray(64 << 20)
+    block[0::2] = os.urandom(len(block) // 2)
+    block[1::2] = b"\x2c" * (len(block) // 2)  # 0.0625 to 0.125
+    (directory / "config.json").write_text(json.dumps(config))
+    with open(directory / "model.safetensors", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for begin in range(0, end, len(block)):
+            file.write(memoryview(block)[: end - begin])
 
 
 class Runner:
@@ -95,6 +129,13 @@ def measure(runner, parts, peers, result):
         for _ in range(2):  # plans are in the cache by the second
             result["start"] = runner.engine([START[0]], machine, "--load-s", "0", "--measure-s", "0", "--least", "1")
 
+    if "load" in parts:
+        with tempfile.TemporaryDirectory() as directory:
+            write_llama(pathlib.Path(directory))
+            case = f"{directory}:1:16"  # twice in a process, because the first also makes the context
+            lines = runner.engine([case, case], machine, "--weights", "auto", "--load-s", "0", "--measure-s", "0")
+            result["load"] = lines.get(case)
+
     def ask(part, kind, case, mode, iterations):
         if part in parts and kind in peers:
             result["peer"].setdefault(kind, {})[case] = runner.peer(case, mode, iterations)
@@ -115,9 +156,9 @@ def judge(result):
     """[what, value, unit, bar, reached, note]; reached is None where there is nothing to compare with."""
     rows = []
 
-    def add(what, value, unit, bar, note=""):
+    def add(what, value, unit, bar, note="", at_least=False):
         rows.append({"what": what, "value": value, "unit": unit, "bar": bar, "note": note,
-                     "reached": None if value is None else value <= bar})
+                     "reached": None if value is None else value >= bar if at_least else value <= bar})
 
     def peer(kind, case, key):
         return (result["peer"].get(kind, {}).get(case) or {}).get(key)
@@ -157,6 +198,10 @@ def judge(result):
     if line := result.get("start", {}).get(START[0]):
         add(f"{START[0]} process start to first iteration, second start", line["process_to_first_iteration_s"], "s", START[1],
             f"load {line['load_s']:.2f} s, tune {line['tune_s']:.2f} s")
+    if line := result.get("load"):
+        add("weights from a file / rate of the link, at least", line["load_gbs"] / result["machine"]["link_gbs"], "x",
+            LOAD_SHARE_OF_LINK, f"{line['load_gbs']:.1f} of {result['machine']['link_gbs']:.1f} GB/s, out of the page cache",
+            at_least=True)
     return rows
 
 
@@ -203,7 +248,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "bench" / "results")
-    parser.add_argument("--parts", default="forward,generate,start", help="what to measure")
+    parser.add_argument("--parts", default="forward,generate,start,load", help="what to measure")
     parser.add_argument("--peers", default="eager,static")
     parser.add_argument("--python", default=sys.executable, help="of the peers")
     parser.add_argument("--limit-s", type=float, help="wait for no peer longer than this after the start")

@@ -38,15 +38,31 @@ std::vector<double> reference(const ProductKey& key, const std::vector<float>& x
   return result;
 }
 
+// Rows of x by RMSNorm, rounded as a kernel of its own rounds them.
+std::vector<float> rms_normed(const ProductKey& key, const std::vector<float>& x, const std::vector<float>& scale,
+                              double eps) {
+  const auto in = static_cast<size_t>(key.in);
+  std::vector<float> normed;
+  for (size_t r = 0; r < static_cast<size_t>(key.rows); ++r) {
+    double squares = 0;
+    for (size_t i = 0; i < in; ++i) squares += double{x[r * in + i]} * x[r * in + i];
+    const double factor = 1 / std::sqrt(squares / static_cast<double>(in) + eps);
+    for (size_t i = 0; i < in; ++i)
+      normed.push_back(round_to(key.dtype, static_cast<float>(x[r * in + i] * factor * scale[i])));
+  }
+  return normed;
+}
+
 void check_every_way(Random& random, const ProductKey& key, int sms = 132) {
   const auto size = [](int64_t a, int64_t b) { return static_cast<size_t>(a * b); };
-  const auto x = random.normal(key.dtype, size(key.rows, key.in));
+  const auto x = random.normal(key.dtype, size(key.rows, key.in)), scale = random.normal(key.dtype, size(key.in, 1));
   const auto w = random.normal(key.dtype, size(key.columns, key.in), 1 / std::sqrt(static_cast<float>(key.in)));
   const auto bias = random.normal(key.dtype, size(key.columns, 1)),
              y = random.normal(key.dtype, size(key.rows, key.gated ? key.columns / 2 : key.columns));
-  const std::vector<double> expected = reference(key, x, w, bias, y);
-  const DeviceArray d_x(key.dtype, x), d_w(key.dtype, w), d_bias(key.dtype, bias);
-  const DeviceArray wide(key.dtype, size(key.rows, key.columns));
+  constexpr float eps = 1e-5f;
+  const std::vector<double> expected = reference(key, key.normed ? rms_normed(key, x, scale, eps) : x, w, bias, y);
+  const DeviceArray d_x(key.dtype, x), d_w(key.dtype, w), d_bias(key.dtype, bias), d_scale(key.dtype, scale);
+  const DeviceArray normed(key.dtype, x.size()), wide(key.dtype, size(key.rows, key.columns));
   const DeviceMemory workspace = allocate_device(workspace_bytes);
   const Products products(nullptr, workspace.get(), workspace_bytes, sms);
   for (const Plan& plan : products.candidates(key)) {
@@ -61,6 +77,11 @@ void check_every_way(Random& random, const ProductKey& key, int sms = 132) {
                   .bias = d_bias.data(),
                   .x = d_x.data(),
                   .out = key.columns,
+                  .norm = {.kind = NormKind::rms,
+                           .eps = eps,
+                           .scale = {.data = d_scale.data(), .dtype = key.dtype, .shape = {key.in, 1, 1, 1}},
+                           .shift = {}},
+                  .normed = normed.data(),
                   .wide = wide.data()});
     Difference difference;
     const std::vector<float> values = d_y.read();
@@ -120,6 +141,25 @@ TEST_F(ProductTest, EveryWayGatesOnFewMultiprocessors) {
             {.dtype = dtype, .rows = rows, .in = in, .columns = columns, .activation = activation, .gated = true}, 5);
 }
 
+// Ours and the library's, with the norm inside or before.
+TEST_F(ProductTest, EveryWayNormsFirst) {
+  Random random;
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16})
+    for (const int64_t rows : {1, 8, 16})
+      for (const bool gated : {false, true}) {
+        const ProductKey key{.dtype = dtype,
+                             .rows = rows,
+                             .in = 1024,
+                             .columns = 384,
+                             .activation = gated ? Activation::silu : Activation::none,
+                             .normed = true,
+                             .gated = gated};
+        ASSERT_TRUE(std::ranges::any_of(Products(nullptr, nullptr, 0, 132).candidates(key),
+                                        [](const Plan& plan) { return plan.method == Plan::Method::gemv_after_norm; }));
+        check_every_way(random, key);
+      }
+}
+
 // Two wrong results that a check of speed alone would let pass.
 TEST_F(ProductTest, TheCheckSeesUnwrittenAndWrongResults) {
   const ProductKey key{.dtype = Dtype::f16, .rows = 64, .in = 128, .columns = 256};
@@ -137,6 +177,32 @@ TEST_F(ProductTest, TheCheckSeesUnwrittenAndWrongResults) {
   EXPECT_GT(relative_error(nullptr, key, operands, workspace.get()), 0.1);
   products.run(key, products.candidates(key).front(), operands);
   EXPECT_LT(relative_error(nullptr, key, operands, workspace.get()), tolerated_error(Dtype::f16));
+}
+
+// The check knows what y held, and both halves of a gated product.
+TEST_F(ProductTest, TheCheckSeesWhatWasNotAddedAndNotGated) {
+  Random random;
+  const DeviceArray x(Dtype::f16, 64 * 128), w(Dtype::f16, random.normal(Dtype::f16, 256 * 128)),
+      y(Dtype::f16, 64 * 256), wide(Dtype::f16, 64 * 256);
+  const DeviceMemory workspace = allocate_device(workspace_bytes);
+  const Products products(nullptr, workspace.get(), workspace_bytes, 132);
+  const ProductOperands operands{.y = y.data(), .w = w.data(), .x = x.data(), .out = 256, .wide = wide.data()};
+  const auto error_of = [&](const ProductKey& checked, const ProductKey& computed) {
+    poison_result(nullptr, checked, y.data());
+    fill_input(nullptr, checked, x.data());
+    products.run(computed, products.candidates(computed).front(), operands);
+    return relative_error(nullptr, checked, operands, workspace.get());
+  };
+  const ProductKey plain{.dtype = Dtype::f16, .rows = 64, .in = 128, .columns = 256};
+  ProductKey adding = plain, gated = plain, other_gate = plain;
+  adding.accumulate = true;
+  gated.gated = other_gate.gated = true;
+  gated.activation = Activation::silu;
+  other_gate.activation = Activation::relu;
+  EXPECT_LT(error_of(adding, adding), tolerated_error(Dtype::f16));
+  EXPECT_GT(error_of(adding, plain), 0.01);
+  EXPECT_LT(error_of(gated, gated), tolerated_error(Dtype::f16));
+  EXPECT_GT(error_of(gated, other_gate), 0.01);
 }
 
 // A cache directory of its own, and the plan cache's file in it.

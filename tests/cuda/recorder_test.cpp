@@ -13,6 +13,7 @@
 #include "device_data.h"
 #include "engine/native/cuda/elementwise.h"
 #include "engine/native/cuda/program.h"
+#include "engine/native/devices.h"
 
 namespace cotenant {
 namespace {
@@ -50,6 +51,19 @@ struct Part {
   }
 };
 
+// A replay of the smallest pass there is, on the engine's own operations.
+void run_pass_of(const std::string& label) {
+  OpsOptions options;
+  options.device = "cuda:0";
+  options.dtype = Dtype::f16;
+  options.label = label;
+  const std::unique_ptr<Ops> ops = make_ops(options);
+  const Tensor positions = ops->allocate(Dtype::i32, {4, 1, 1, 1});
+  const auto program = ops->record([&] { ops->set_positions(positions, 3); }, "forward");
+  program->launch();
+  program->wait();
+}
+
 // In one case, because CUPTI is started once in a process. Before any other call of CUDA where the case runs alone.
 TEST(KernelRecorder, RecordsEveryKernelWithItsTimesAndItsThread) {
   std::optional<std::string> refused;
@@ -69,6 +83,7 @@ TEST(KernelRecorder, RecordsEveryKernelWithItsTimesAndItsThread) {
   std::thread other([&] { there.run(); });
   here.run();
   other.join();
+  run_pass_of("anna (gpt2)");
   COTENANT_CUDA("test", cudaDeviceSynchronize());
   const int64_t end_ns = now_ns();
   const DeviceRecording recording = cupti_module().stop();
@@ -78,8 +93,14 @@ TEST(KernelRecorder, RecordsEveryKernelWithItsTimesAndItsThread) {
   EXPECT_EQ(recording.over_limit, 0u);
   EXPECT_EQ(recording.untimed, 0u);
   std::map<uint32_t, std::vector<DeviceActivity>> kernels;  // by thread
-  for (const DeviceActivity& activity : recording.activities)
-    if (activity.kind == DeviceActivity::Kind::kernel) kernels[activity.thread].push_back(activity);
+  std::vector<std::string> ranges;
+  for (const DeviceActivity& activity : recording.activities) {
+    const std::string& name = recording.names.at(activity.name);
+    if (activity.kind == DeviceActivity::Kind::range) ranges.push_back(name);
+    if (activity.kind == DeviceActivity::Kind::kernel && name.find("set_positions") == std::string::npos)
+      kernels[activity.thread].push_back(activity);
+  }
+  EXPECT_EQ(ranges, std::vector<std::string>{"forward of anna (gpt2)"});
   EXPECT_EQ(kernels.size(), 2u) << "kernels of an unknown thread: " << kernels[0].size();
   for (const Part* part : {&here, &there}) {
     auto& own = kernels[part->thread];
