@@ -25,25 +25,24 @@ WeightLoader::~WeightLoader() {
   changed_.notify_all();
 }
 
+WeightLoader::Lane::Lane(std::byte* staging) : stream(make_stream()) {
+  for (int buffer = 0; buffer < 2; ++buffer) {
+    pinned[buffer] = allocate_pinned(piece_bytes);
+    device[buffer] = staging + static_cast<size_t>(buffer) * piece_bytes;
+    sent[buffer] = make_event(cudaEventDisableTiming);
+  }
+}
+
 void WeightLoader::start_threads() {
-  for (int i = 0; i < threads; ++i) {
-    auto lane = std::make_unique<Lane>();
-    lane->stream = make_stream();
-    for (int buffer = 0; buffer < 2; ++buffer) {
-      lane->pinned[buffer] = allocate_pinned(piece_bytes);
-      lane->device[buffer] = device_staging_ + static_cast<size_t>(2 * i + buffer) * piece_bytes;
-      lane->sent[buffer] = make_event(cudaEventDisableTiming);
-    }
-    lanes_.push_back(std::move(lane));
-    threads_.emplace_back([this, &lane = *lanes_.back()] {
+  for (int i = 0; i < threads; ++i)
+    threads_.emplace_back([this, i] {
       try {
-        work(lane);
+        work(device_staging_ + static_cast<size_t>(2 * i) * piece_bytes);
       } catch (...) {
         const std::lock_guard lock(mutex_);
         if (!failure_) failure_ = std::current_exception();
       }
     });
-  }
 }
 
 void WeightLoader::bring(const TensorSource& source, const WeightPlace& place) {
@@ -93,8 +92,9 @@ void WeightLoader::send(Lane& lane, int buffer, const Piece& piece) const {
   COTENANT_CUDA("load weights", cudaEventRecord(lane.sent[buffer].get(), lane.stream.get()));
 }
 
-void WeightLoader::work(Lane& lane) {
+void WeightLoader::work(std::byte* staging) {
   COTENANT_CUDA("load weights", cudaSetDevice(device_));
+  Lane lane(staging);
   Piece piece{};
   for (int buffer = 0; take(piece); buffer = 1 - buffer) send(lane, buffer, piece);
   COTENANT_CUDA("load weights", cudaStreamSynchronize(lane.stream.get()));
@@ -107,7 +107,6 @@ void WeightLoader::finish() {
   }
   changed_.notify_all();
   threads_.clear();  // joins
-  lanes_.clear();
   if (failure_) std::rethrow_exception(failure_);
   COTENANT_CUDA("load weights", cudaStreamSynchronize(stream_));
   closed_ = false;

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -40,7 +39,8 @@ class WeightLoader {
     Dtype dtype;
     WeightPlace place;
   };
-  struct Lane {  // of one thread
+  struct Lane {  // of one thread, which makes it: to pin memory takes as long as to fill it
+    explicit Lane(std::byte* staging);
     Stream stream;
     PinnedMemory pinned[2];
     std::byte* device[2];
@@ -48,7 +48,7 @@ class WeightLoader {
   };
 
   void start_threads();
-  void work(Lane& lane);
+  void work(std::byte* staging);
   void send(Lane& lane, int buffer, const Piece& piece) const;
   bool take(Piece& piece);
 
@@ -61,7 +61,6 @@ class WeightLoader {
   std::deque<Piece> pieces_;
   bool closed_ = false;
   std::exception_ptr failure_;
-  std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::jthread> threads_;
 };
 
