@@ -64,7 +64,7 @@ nlohmann::json summarise(const std::vector<double>& samples_ms) {
 }
 
 nlohmann::json to_json(const GpuState& state) {
-  return {{"sm_mhz", state.sm_mhz()}, {"event_reasons", describe_event_reasons(state.event_reasons())}};
+  return {{"sm_mhz", state.sm_mhz()}, {"event_reasons", state.held_by()}};
 }
 
 Ceilings measure_ceilings(const TimingOptions& options, GpuState& state) {

@@ -155,10 +155,10 @@ std::string NvmlDevice::uuid() const {
   return text(api().nvmlDeviceGetUUID, handle_);
 }
 
-std::optional<DeviceMemory> NvmlDevice::memory() const {
+std::optional<MemoryUse> NvmlDevice::memory() const {
   nvml::Memory memory{};
   if (!ask(api().nvmlDeviceGetMemoryInfo, handle_, &memory)) return std::nullopt;
-  return DeviceMemory{memory.total, memory.used, memory.free};
+  return MemoryUse{memory.total, memory.used, memory.free};
 }
 
 // The number of processes can grow between two calls, so there is room for some more.

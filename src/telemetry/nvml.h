@@ -18,7 +18,7 @@ namespace nvml {
 struct Api;
 }
 
-struct DeviceMemory {
+struct MemoryUse {
   uint64_t total_bytes = 0, used_bytes = 0, free_bytes = 0;  // used includes what the driver keeps for itself
 };
 
@@ -43,7 +43,7 @@ class NvmlDevice {
 
   std::string name() const;  // "NVIDIA H100 80GB HBM3"
   std::string uuid() const;  // "GPU-..." or "MIG-..."
-  std::optional<DeviceMemory> memory() const;
+  std::optional<MemoryUse> memory() const;
   std::optional<std::vector<GpuProcess>> compute_processes() const;  // with a context; under MPS its server only
 
   std::optional<bool> mig_enabled() const;         // none: this device knows no MIG
