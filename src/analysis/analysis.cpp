@@ -35,20 +35,57 @@ std::string_view to_string(Metric metric) {
   return "?";
 }
 
-std::string_view unit_title(Metric metric) {
+std::string_view title(Metric metric) {
   switch (metric) {
     case Metric::latency:
-      return "latency (ms)";
+      return "latency";
     case Metric::gpu:
-      return "GPU time (ms)";
+      return "GPU time";
     case Metric::ttft:
-      return "time to first token (ms)";
+      return "time to first token";
     case Metric::tpot:
-      return "time per output token (ms)";
+      return "time per output token";
     case Metric::itl:
-      return "time between tokens (ms)";
+      return "inter-token latency";
   }
   return "?";
+}
+
+std::string unit_title(Metric metric) {
+  return std::string(title(metric)) + " (ms)";
+}
+
+const Summary* summary_of(const TenantAnalysis& tenant, Metric metric) {
+  const auto pick = [](const std::optional<Summary>& summary) { return summary ? &*summary : nullptr; };
+  switch (metric) {
+    case Metric::latency:
+      return &tenant.latency_ms;
+    case Metric::gpu:
+      return pick(tenant.gpu_ms);
+    case Metric::ttft:
+      return pick(tenant.ttft_ms);
+    case Metric::tpot:
+      return pick(tenant.tpot_ms);
+    case Metric::itl:
+      return pick(tenant.itl_ms);
+  }
+  return nullptr;
+}
+
+std::span<const double> column(const Samples& samples, Metric metric) {
+  switch (metric) {
+    case Metric::latency:
+      return samples.latency_ms;
+    case Metric::gpu:
+      return samples.gpu_ms;
+    case Metric::ttft:
+      return samples.ttft_ms;
+    case Metric::tpot:
+      return samples.tpot_ms;
+    case Metric::itl:
+      return {};
+  }
+  return {};
 }
 
 std::string_view to_string(Clock clock) {
@@ -136,8 +173,8 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   tenant.clock = loaded.clock();
   if (loaded.record) copy_record(tenant, *loaded.record);
   tenant.iterations = loaded.events.iterations;
-  tenant.rejected = loaded.rejected;
-  tenant.failed = loaded.failed;
+  tenant.rejected = static_cast<size_t>(loaded.tally.rejected);
+  tenant.failed = static_cast<size_t>(loaded.tally.failed);
   tenant.outside_window = loaded.outside_window;
 
   const Samples& samples = loaded.samples;
@@ -162,7 +199,7 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
 
   tenant.tokens_per_s = loaded.tokens_per_s();
   if (loaded.generates() && loaded.duration_s > 0)
-    tenant.total_tokens_per_s = (loaded.tokens_in + loaded.tokens_out) / loaded.duration_s;
+    tenant.total_tokens_per_s = (loaded.tally.tokens_in + loaded.tally.tokens_out) / loaded.duration_s;
   tenant.rate_per_s = loaded.rate_per_s();
   tenant.wall_s = loaded.duration_s;
   tenant.completion_s = loaded.completion_s;
@@ -193,7 +230,7 @@ void analyze_device(ExperimentAnalysis& analysis, const LoadedExperiment& experi
   for (const LoadedTenant& tenant : experiment.tenants) {
     if (tenant.completion_s)
       device.max_completion_s = std::max(device.max_completion_s.value_or(0), *tenant.completion_s);
-    tokens += tenant.generates() ? tenant.tokens_out : tenant.tokens_in;
+    tokens += tenant.generates() ? tenant.tally.tokens_out : tenant.tally.tokens_in;
   }
   device.overlap_s = overlap_s(experiment);
   const bool by_window = experiment.window && !experiment.fixed;

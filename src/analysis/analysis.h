@@ -17,8 +17,9 @@ namespace cotenant {
 
 // Which column every statistic, test and plot is about (`--metric`).
 enum class Metric : uint8_t { latency, gpu, ttft, tpot, itl };
-std::string_view to_string(Metric metric);   // "latency", ...
-std::string_view unit_title(Metric metric);  // "latency (ms)", ...; all are milliseconds
+std::string_view to_string(Metric metric);  // "latency", "gpu", ...
+std::string_view title(Metric metric);      // "latency", "GPU time", ...
+std::string unit_title(Metric metric);      // "latency (ms)", ...; all are milliseconds
 
 enum class Clock : uint8_t { host, cuda_event };
 enum class Verdict : uint8_t { fair, hogging, starved, unclear };
@@ -48,6 +49,9 @@ struct Samples {
   std::vector<uint8_t> counts;                             // 1: wholly inside the window and completed
   std::vector<double> itl_ms;  // gaps between tokens, pooled over the iterations that count; own length
 };
+
+// One value per iteration; empty for ITL, of which an iteration has several.
+std::span<const double> column(const Samples& samples, Metric metric);
 
 struct BaselineUse {
   std::string experiment;               // its name
@@ -124,6 +128,9 @@ struct TenantAnalysis {
   // Of a value's shift between the parts before and after it: (before - after) / after, of the medians.
   double settling_shift = 0;
 };
+
+// The statistics of one column; null for a tenant that lacks it.
+const Summary* summary_of(const TenantAnalysis& tenant, Metric metric);
 
 struct Spread {
   double cv = 0, gini = 0, max_min_ratio = 0, range = 0, max_deviation_percent = 0, jain = 0;

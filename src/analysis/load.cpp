@@ -29,8 +29,7 @@ void push(std::vector<double>& column, size_t already, const std::optional<doubl
 }
 
 void append(LoadedTenant& tenant, const Iteration& iteration, const std::optional<WindowRecord>& window) {
-  tenant.rejected += iteration.status == IterationStatus::rejected;
-  tenant.failed += iteration.status == IterationStatus::failed;
+  tenant.tally.add(iteration);
   if (iteration.status != IterationStatus::ok) return;
   Samples& samples = tenant.samples;
   const size_t already = samples.latency_ms.size();
@@ -47,27 +46,6 @@ void append(LoadedTenant& tenant, const Iteration& iteration, const std::optiona
   if (inside)
     for (size_t i = 1; i < iteration.token_s.size(); ++i)
       samples.itl_ms.push_back((iteration.token_s[i] - iteration.token_s[i - 1]) * 1e3);
-
-  PartInside part = part_inside(iteration, window);
-  if (!iteration.tokens_in && !iteration.tokens_out)  // the study's
-    part.tokens_in = part.requests * tenant.work.batch_size * tenant.work.seq_len;
-  tenant.requests += part.requests;
-  tenant.tokens_in += part.tokens_in;
-  tenant.tokens_out += part.tokens_out;
-}
-
-std::optional<double> first_to_last_s(const Samples& samples) {
-  if (samples.end_s.empty()) return std::nullopt;
-  double first = std::numeric_limits<double>::infinity(), last = -first;
-  for (const double start_s : samples.start_s) first = std::fmin(first, start_s);
-  for (const double end_s : samples.end_s) last = std::fmax(last, end_s);
-  return last >= first ? std::optional(last - first) : std::nullopt;
-}
-
-double total_s(const std::vector<double>& latencies_ms) {
-  double sum = 0;
-  for (const double latency_ms : latencies_ms) sum += latency_ms;
-  return sum * 1e-3;
 }
 
 Work work_of(const TenantRecord& record) {
@@ -88,11 +66,15 @@ Work work_of(const RunStart& start) {
 
 // `window`: what counts. nullopt: everything.
 LoadedTenant load_tenant(const fs::path& experiment, LoadedTenant tenant, const std::optional<WindowRecord>& window) {
-  const fs::path file = experiment / tenant.directory / "events.jsonl";
-  tenant.events = read_events(file, [&](const Iteration& iteration) { append(tenant, iteration, window); });
-  tenant.completion_s = first_to_last_s(tenant.samples);
-  if (!tenant.completion_s) tenant.completion_s = tenant.events.elapsed_s;
-  tenant.duration_s = window ? window->duration_s() : tenant.completion_s.value_or(total_s(tenant.samples.latency_ms));
+  tenant.tally = Tally(window);
+  tenant.events = read_events(experiment / tenant.directory / "events.jsonl", [&](Iteration& iteration) {
+    if (!iteration.tokens_in && !iteration.tokens_out)  // the study's
+      iteration.tokens_in = int64_t{tenant.work.batch_size} * tenant.work.seq_len;
+    append(tenant, iteration, window);
+  });
+  const std::optional<double> completion_s = tenant.tally.completion_s();
+  tenant.completion_s = completion_s ? completion_s : tenant.events.elapsed_s;
+  tenant.duration_s = window ? window->duration_s() : tenant.completion_s.value_or(tenant.tally.duration_s());
   return tenant;
 }
 
@@ -158,7 +140,7 @@ std::string describe(const Work& work) {
 }
 
 std::optional<double> LoadedTenant::tokens_per_s() const {
-  const double tokens = generates() ? tokens_out : tokens_in;
+  const double tokens = generates() ? tally.tokens_out : tally.tokens_in;
   return duration_s > 0 && tokens > 0 ? std::optional(tokens / duration_s) : std::nullopt;
 }
 
@@ -221,14 +203,11 @@ std::vector<Work> peek_works(const fs::path& directory) {
 
 std::vector<double> counted(const Samples& samples, Metric metric) {
   if (metric == Metric::itl) return samples.itl_ms;
-  const std::vector<double>& column = metric == Metric::latency ? samples.latency_ms
-                                      : metric == Metric::gpu   ? samples.gpu_ms
-                                      : metric == Metric::ttft  ? samples.ttft_ms
-                                                                : samples.tpot_ms;
+  const std::span<const double> all = column(samples, metric);
   std::vector<double> values;
-  values.reserve(column.size());
-  for (size_t i = 0; i < column.size(); ++i)
-    if (samples.counts[i] && !std::isnan(column[i])) values.push_back(column[i]);
+  values.reserve(all.size());
+  for (size_t i = 0; i < all.size(); ++i)
+    if (samples.counts[i] && !std::isnan(all[i])) values.push_back(all[i]);
   return values;
 }
 

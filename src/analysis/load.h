@@ -8,6 +8,7 @@
 #include "analysis/analysis.h"
 #include "results/reader.h"
 #include "results/record.h"
+#include "results/window.h"
 
 // The files of one experiment as columns. What they say is told in analysis.h; nothing is concluded here.
 namespace cotenant {
@@ -30,15 +31,14 @@ struct LoadedTenant {
   std::optional<TenantRecord> record;  // ours only
   EventFile events;
   Samples samples;
-  size_t rejected = 0, failed = 0, outside_window = 0;
+  size_t outside_window = 0;
 
-  // Inside what counts, pro rata at the edges of the window.
-  double requests = 0, tokens_in = 0, tokens_out = 0;
+  Tally tally;
   double duration_s = 0;  // of what counts: the window, the time to completion, or the study's time_elapsed
   std::optional<double> completion_s;
 
   Clock clock() const { return samples.end_s.empty() ? Clock::cuda_event : Clock::host; }
-  double rate_per_s() const { return duration_s > 0 ? requests / duration_s : 0; }
+  double rate_per_s() const { return duration_s > 0 ? tally.requests / duration_s : 0; }
   bool generates() const { return work.task == "generate"; }
   std::optional<double> tokens_per_s() const;  // output of generate, batch x seq_len of forward
 };

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <map>
 
+#include "stats/intervals.h"
+
 namespace cotenant {
 namespace {
 
@@ -24,9 +26,9 @@ void of_files(Warnings& warnings, const LoadedTenant& tenant) {
                                    events.suspicious > events.suspicious_lines.size() ? ", ..." : ""));
   if (!events.end && events.iterations > 0)
     warnings.push_back(fmt::format("{}: events.jsonl has no run_end: the run did not come to its end.", tenant.name));
-  if (tenant.failed + tenant.rejected > 0)
+  if (tenant.tally.failed + tenant.tally.rejected > 0)
     warnings.push_back(fmt::format("{}: {} requests failed and {} were rejected; they are in no latency.", tenant.name,
-                                   tenant.failed, tenant.rejected));
+                                   tenant.tally.failed, tenant.tally.rejected));
 }
 
 void of_samples(Warnings& warnings, const TenantAnalysis& tenant) {
@@ -56,10 +58,11 @@ std::string some_of(const std::vector<std::string>& names) {
 
 // One line for all tenants of which a percentile has no interval.
 void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenants) {
-  const auto add = [&](const char* what, size_t needed, auto has_interval) {
+  const auto add = [&](const char* what, double quantile) {
+    const size_t needed = fewest_for_interval(quantile);
     std::vector<std::string> short_of;
     for (const TenantAnalysis& tenant : tenants)
-      if (!tenant.metric_ms.empty() && !has_interval(tenant))
+      if (!tenant.metric_ms.empty() && tenant.metric_ms.size() < needed)
         short_of.push_back(fmt::format("{} has {}", tenant.name, tenant.metric_ms.size()));
     if (short_of.empty()) return;
     warnings.push_back(
@@ -67,9 +70,9 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
                     "min_duration_s.",
                     what, needed, some_of(short_of)));
   };
-  add("the median", 6, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 6; });
-  add("p95", 72, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 72; });
-  add("p99", 368, [](const TenantAnalysis& t) { return t.metric_ms.size() >= 368; });
+  add("the median", 0.5);
+  add("p95", 0.95);
+  add("p99", 0.99);
 }
 
 // What the clock alone does to a slowdown: work whose speed follows the SM clock takes 1 / ratio as long.
@@ -139,7 +142,7 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
     warnings.push_back("n too small for tests: every tenant needs at least 2 samples: raise num_iters.");
   const auto &overlap_s = analysis.device.overlap_s, &longest_s = analysis.device.max_completion_s;
   const bool own_lengths = analysis.study_form || analysis.corun == "fixed";
-  if (own_lengths && overlap_s && longest_s && *overlap_s < 0.8 * *longest_s)
+  if (own_lengths && overlap_s && longest_s && *overlap_s < least_overlap * *longest_s)
     warnings.push_back(
         fmt::format("all tenants ran together for {:.0f}% of the longest one's time only: what came after "
                     "had less company: use corun: overlap.",
@@ -158,6 +161,11 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
         "min_duration_s, or run with --repeat 5.");
 }
 
+// What the run warned of and the analysis finds by itself, of all tenants at once.
+bool said_below(std::string_view warning) {
+  return warning.starts_with("too few samples") || warning.starts_with("the tenants overlapped for");
+}
+
 }  // namespace
 
 void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
@@ -167,7 +175,7 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
         "kernels were recorded: the latencies of a profiled run are inflated: take them from cotenant run.");
   if (experiment.record)
     for (const WarningRecord& warning : experiment.record->validity.warnings)
-      if (!warning.what.starts_with("too few samples"))  // said below, of all tenants at once
+      if (!said_below(warning.what))
         warnings.push_back(warning.remedy.empty() ? warning.what : warning.what + ": " + warning.remedy);
   for (const LoadedTenant& tenant : experiment.tenants) of_files(warnings, tenant);
   for (const TenantAnalysis& tenant : analysis.tenants) of_samples(warnings, tenant);

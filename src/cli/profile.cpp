@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/kernels.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/find_program.h"
 #include "cli/commands.h"
@@ -64,9 +65,7 @@ std::string output_directory(const Options& options, const ExperimentConfig& con
         "Install Nsight Systems: developer.nvidia.com/nsight-systems, or NVIDIA's package nsight-systems.");
   const ExperimentConfig config = load_config(options.config, {.set = options.set});
   const std::string out = output_directory(options, config, "_nsys");
-  std::error_code error;
-  fs::create_directories(out, error);
-  if (error) throw usage_error(out, "cannot be created: " + error.message(), "Choose another --out.");
+  make_directory(out);
   std::vector<std::string> arguments = {*nsys,
                                         "profile",
                                         "-o",

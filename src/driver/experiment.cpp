@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/version.h"
 #include "driver/crew.h"
@@ -111,9 +112,7 @@ class Run {
   bool halted() const { return crew_->anyone_died() || signal_; }
 
   void open_files() {
-    std::error_code error;
-    fs::create_directories(directory_, error);
-    if (error) throw usage_error(directory_.string(), "cannot be created: " + error.message(), "Choose another --out.");
+    make_directory(directory_);
     write_file(directory_ / "config.yaml", plan_.config_text);
     for (const TenantRecord& tenant : record_.tenants) recorders_.emplace_back(directory_, plan_.settings, tenant);
   }

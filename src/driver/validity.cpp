@@ -11,15 +11,14 @@
 #include "results/window.h"
 #include "sharing/device_shares.h"
 #include "stats/describe.h"
+#include "stats/intervals.h"
 
 namespace cotenant {
 namespace {
 
-constexpr int64_t kSamplesForP99 = 368;  // the fewest whose largest is above p99 with 97.5%: 0.99^368 < 0.025
-constexpr double kForeignCores = 0.1;    // more than this is worth a warning
-constexpr double kSlowStart = 1.1;       // the median of the first tenth over that of the rest
+constexpr double kForeignCores = 0.1;  // more than this is worth a warning
+constexpr double kSlowStart = 1.1;     // the median of the first tenth over that of the rest
 constexpr size_t kFewestForStart = 30;
-constexpr double kOverlapShare = 0.9;  // of the longest completion, under corun: fixed
 
 bool is_fixed(const ExperimentRecord& record) {
   return record.settings.corun == "fixed";
@@ -39,7 +38,7 @@ void check_window(ExperimentRecord& record) {
   }
   const double longest_s = record.device_summary.max_completion_s.value_or(0);
   const double overlap_s = record.window->duration_s();
-  if (is_fixed(record) && record.tenants.size() > 1 && overlap_s < kOverlapShare * longest_s)
+  if (is_fixed(record) && record.tenants.size() > 1 && overlap_s < least_overlap * longest_s)
     validity.warnings.push_back({fmt::format("the tenants overlapped for {} of {} only", format_duration_s(overlap_s),
                                              format_duration_s(longest_s)),
                                  "use corun: overlap, or raise num_iters of those that end first"});
@@ -64,9 +63,10 @@ void check_counts(ExperimentRecord& record) {
     if (record.window && inside == 0) {
       validity.reasons.push_back(
           fmt::format("no request of {} lies inside the window: {}", tenant.name, enough_iterations(record)));
-    } else if (record.window && inside < kSamplesForP99) {
+    } else if (const size_t needed = fewest_for_interval(0.99);
+               record.window && inside < static_cast<int64_t>(needed)) {
       validity.warnings.push_back(
-          {fmt::format("too few samples for p99 of {}: needs {}, has {}", tenant.name, kSamplesForP99, inside),
+          {fmt::format("too few samples for p99 of {}: needs {}, has {}", tenant.name, needed, inside),
            enough_iterations(record)});
     }
     if (tenant.summary.completed >= tenant.num_iters) continue;
@@ -81,16 +81,10 @@ void check_counts(ExperimentRecord& record) {
 
 // A level that settles late: the first tenth of the samples against the rest.
 void check_start(ExperimentRecord& record, const TenantRecord& tenant, std::span<const Iteration> iterations) {
-  const WindowedSamples samples = samples_inside(iterations, record.window);
-  const size_t count = samples.latency_ms.size();
-  if (count < kFewestForStart) return;
-  const auto median = [&](size_t from, size_t to) {
-    std::vector<double> part(samples.latency_ms.begin() + static_cast<ptrdiff_t>(from),
-                             samples.latency_ms.begin() + static_cast<ptrdiff_t>(to));
-    std::ranges::sort(part);
-    return percentile(part, 0.5);
-  };
-  const double ratio = median(0, count / 10) / median(count / 10, count);
+  const std::vector<double> latencies_ms = latencies_inside(iterations, record.window);
+  if (latencies_ms.size() < kFewestForStart) return;
+  const std::span<const double> all = latencies_ms;
+  const double ratio = median(all.first(all.size() / 10)) / median(all.subspan(all.size() / 10));
   if (ratio > kSlowStart)
     record.validity.warnings.push_back(
         {fmt::format("the first iterations of {} are {:.0f}% slower than the rest", tenant.name, (ratio - 1) * 100),

@@ -14,23 +14,6 @@
 namespace cotenant {
 namespace {
 
-// The column of `metric`, one value per iteration; empty for ITL, which has no single value per iteration.
-std::span<const double> column(const Samples& samples, Metric metric) {
-  switch (metric) {
-    case Metric::latency:
-      return samples.latency_ms;
-    case Metric::gpu:
-      return samples.gpu_ms;
-    case Metric::ttft:
-      return samples.ttft_ms;
-    case Metric::tpot:
-      return samples.tpot_ms;
-    case Metric::itl:
-      return {};
-  }
-  return {};
-}
-
 struct Reach {
   double low = 0, high = 0;  // ms; equal when there are no samples
 };
@@ -224,39 +207,6 @@ std::vector<size_t> thin(std::span<const double> values, size_t most) {
     if (least != greatest) kept.push_back(std::max(least, greatest));
   }
   return kept;
-}
-
-const Summary* summary_of_metric(const TenantAnalysis& tenant, Metric metric) {
-  const auto pick = [](const std::optional<Summary>& summary) { return summary ? &*summary : nullptr; };
-  switch (metric) {
-    case Metric::latency:
-      return &tenant.latency_ms;
-    case Metric::gpu:
-      return pick(tenant.gpu_ms);
-    case Metric::ttft:
-      return pick(tenant.ttft_ms);
-    case Metric::tpot:
-      return pick(tenant.tpot_ms);
-    case Metric::itl:
-      return pick(tenant.itl_ms);
-  }
-  return nullptr;
-}
-
-std::string metric_name(Metric metric) {
-  switch (metric) {
-    case Metric::latency:
-      return "latency";
-    case Metric::gpu:
-      return "GPU time";
-    case Metric::ttft:
-      return "time to first token";
-    case Metric::tpot:
-      return "time per output token";
-    case Metric::itl:
-      return "inter-token latency";
-  }
-  return "";
 }
 
 std::string work_of(const TenantAnalysis& tenant) {

@@ -56,11 +56,6 @@ bool wants_log_axis(const ExperimentAnalysis& experiment);
 // indices when there are no more than `most`.
 std::vector<size_t> thin(std::span<const double> values, size_t most);
 
-// The statistics of the chosen metric; null for a tenant that lacks it.
-const Summary* summary_of_metric(const TenantAnalysis& tenant, Metric metric);
-
-std::string metric_name(Metric metric);  // "latency", "GPU time", ...
-
 // What kinds of work there are: "distilgpt2 · 8 × 128".
 std::string work_of(const TenantAnalysis& tenant);
 

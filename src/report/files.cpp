@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "report/gnuplot.h"
 #include "report/page.h"
@@ -29,13 +30,6 @@ std::vector<std::string> folder_names(std::span<const ExperimentAnalysis> experi
     names.push_back(std::move(name));
   }
   return names;
-}
-
-void make_directory(const fs::path& directory) {
-  std::error_code error;
-  fs::create_directories(directory, error);
-  if (error)
-    throw usage_error(directory.string(), "cannot be created: " + error.message(), "Choose another place with --out.");
 }
 
 void write_one(ReportFiles& files, const fs::path& directory, const std::string& page,

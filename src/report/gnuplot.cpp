@@ -11,6 +11,7 @@
 #include <fstream>
 #include <limits>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "process/child.h"
@@ -196,10 +197,7 @@ void PictureWriter::plot(const std::vector<std::string>& parts) {
 
 std::vector<std::filesystem::path> draw(std::span<const Picture> pictures, const std::filesystem::path& gnuplot,
                                         const std::filesystem::path& directory) {
-  std::error_code failed;
-  std::filesystem::create_directories(directory, failed);
-  if (failed)
-    throw usage_error(directory.string(), "cannot be made: " + failed.message(), "choose another place with --out");
+  make_directory(directory);
   Run svg(gnuplot, script_of(pictures, Format::svg, directory));
   Run png(gnuplot, script_of(pictures, Format::png, directory));
   std::vector<std::filesystem::path> files;

@@ -79,7 +79,7 @@ const Tenant* named(const std::vector<Tenant>& tenants, const std::string& name)
 // "4.653 (1.52x) FASTER": median, slowdown against alone, change against the first run.
 std::string cell_of(const ExperimentAnalysis& run, const std::string& name, const Comparison* against_first) {
   const TenantAnalysis* tenant = named(run.tenants, name);
-  const Summary* metric = tenant ? summary_of_metric(*tenant, run.metric) : nullptr;
+  const Summary* metric = tenant ? summary_of(*tenant, run.metric) : nullptr;
   if (!metric || metric->count == 0) return unknown;
   std::string text = format_ms(metric->p50);
   if (tenant->slowdown_p50) text += " (" + times(tenant->slowdown_p50) + ")";
@@ -145,7 +145,7 @@ nlohmann::ordered_json modes_json(std::span<const ExperimentAnalysis> runs) {
   for (const ExperimentAnalysis& run : runs) {
     Json tenants = Json::array();
     for (const TenantAnalysis& tenant : run.tenants) {
-      const Summary* metric = summary_of_metric(tenant, run.metric);
+      const Summary* metric = summary_of(tenant, run.metric);
       tenants.push_back({{"name", tenant.name},
                          {"p50_ms", metric && metric->count > 0 ? number(metric->p50) : Json()},
                          {"slowdown_p50", number(tenant.slowdown_p50)},

@@ -87,7 +87,7 @@ Json verdict_of(const std::optional<Verdict>& verdict) {
 
 Json tenant_data(const TenantAnalysis& tenant, Metric metric) {
   static const Summary none{};
-  const Summary* found = summary_of_metric(tenant, metric);
+  const Summary* found = summary_of(tenant, metric);
   const bool known = found && found->count > 0;
   const Summary& s = known ? *found : none;
   const auto figure = [&](double value) { return known ? to_page(value) : Json(); };
@@ -287,7 +287,7 @@ Json items_of(auto&& named) {
 }
 
 Json metric_data(Metric metric) {
-  return {{"name", metric_name(metric)}, {"title", std::string(unit_title(metric))}};
+  return {{"name", title(metric)}, {"title", unit_title(metric)}};
 }
 
 }  // namespace

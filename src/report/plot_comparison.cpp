@@ -49,8 +49,8 @@ Picture side_by_side(std::span<const ExperimentFigures> figures, Metric metric) 
     double scale;
   };
   std::vector<Panel> panels = {{"Device throughput", unit.name, &ExperimentFigures::tokens_per_s, 1 / unit.tokens},
-                               {"Median " + metric_name(metric) + ", mean of the tenants",
-                                std::string(unit_title(metric)), &ExperimentFigures::median_ms, 1},
+                               {"Median " + std::string(title(metric)) + ", mean of the tenants", unit_title(metric),
+                                &ExperimentFigures::median_ms, 1},
                                {"Work done (STP)", "devices' worth of work", &ExperimentFigures::stp, 1},
                                {"Worst slowdown", "latency shared / alone", &ExperimentFigures::worst_slowdown, 1},
                                {"Energy", "mJ/token", &ExperimentFigures::joules_per_token, 1e3},
@@ -106,7 +106,7 @@ std::optional<Picture> scaling(std::span<const ScalingLine> lines, Metric metric
   const ThroughputUnit unit = throughput_unit(fastest);
   picture.add(fmt::format("set ylabel '{}, all tenants'", unit.name));
   draw_lines(&ScalingLine::tokens_per_s, 1 / unit.tokens);
-  picture.add("set ylabel " + gnuplot_text("median " + std::string(unit_title(metric))));
+  picture.add("set ylabel " + gnuplot_text("median " + unit_title(metric)));
   draw_lines(&ScalingLine::median_ms, 1);
   picture.add("unset multiplot");
   return picture.take();

@@ -156,12 +156,12 @@ std::optional<Picture> fairness_picture(const ExperimentAnalysis& experiment) {
   picture.add("unset key\nunset lmargin");
   std::vector<Bar> means, variability;
   for (const TenantAnalysis& tenant : experiment.tenants) {
-    const Summary* s = summary_of_metric(tenant, experiment.metric);
+    const Summary* s = summary_of(tenant, experiment.metric);
     const bool known = s && s->count > 0 && s->mean > 0;
     means.push_back(known ? Bar{s->mean, std::max(s->mean - s->std, 0.0), s->mean + s->std} : Bar{NAN, NAN, NAN});
     variability.push_back(Bar{known ? s->std / s->mean : NAN, NAN, NAN});
   }
-  tenant_bars(picture, experiment, "Mean and standard deviation", std::string(unit_title(experiment.metric)), means);
+  tenant_bars(picture, experiment, "Mean and standard deviation", unit_title(experiment.metric), means);
   boxes_panel(picture, experiment);
   tenant_bars(picture, experiment, "Variability", "deviation / mean", variability);
   if (experiment.fairness) {

@@ -16,7 +16,7 @@ Bar bar_of(double value, const std::optional<Interval>& interval = std::nullopt)
 
 // The statistics of the chosen metric; all NaN for a tenant that lacks it.
 std::vector<Bar> metric_bars(const TenantAnalysis& tenant, Metric metric) {
-  const Summary* found = summary_of_metric(tenant, metric);
+  const Summary* found = summary_of(tenant, metric);
   if (!found || found->count == 0) return std::vector<Bar>(4, bar_of(NAN));
   return {bar_of(found->mean), bar_of(found->p50, found->ci95_p50), bar_of(found->p95, found->ci95_p95),
           bar_of(found->p99, found->ci95_p99)};
@@ -28,7 +28,7 @@ const std::vector<std::string> measures = {"mean", "median", "p95", "p99"};
 
 Picture latency_picture(const ExperimentAnalysis& experiment) {
   PictureWriter picture("latency", 1400, 800);
-  picture.add(title_command(experiment, metric_name(experiment.metric) + " (whiskers: 95% interval)"));
+  picture.add(title_command(experiment, std::string(title(experiment.metric)) + " (whiskers: 95% interval)"));
   picture.add("set ylabel " + gnuplot_text(unit_title(experiment.metric)));
   std::vector<std::vector<Bar>> bars;
   for (const TenantAnalysis& tenant : experiment.tenants) bars.push_back(metric_bars(tenant, experiment.metric));

@@ -42,7 +42,7 @@ struct Extent {
 Picture distribution_picture(const ExperimentAnalysis& experiment) {
   const DistributionChart chart = distribution_chart(experiment);
   PictureWriter picture("distribution", 1400, 800);
-  picture.add(title_command(experiment, "distribution of " + metric_name(experiment.metric)));
+  picture.add(title_command(experiment, "distribution of " + std::string(title(experiment.metric))));
   picture.add("set xlabel " + gnuplot_text(unit_title(experiment.metric)));
   picture.add(fmt::format("set ylabel 'density ({})'", chart.logarithmic ? "per decade" : "per ms"));
   set_range(picture, 'x', chart.edges.front(), chart.edges.back(), chart.logarithmic);
@@ -68,7 +68,7 @@ Picture ecdf_picture(const ExperimentAnalysis& experiment) {
   const auto curves = ecdf_chart(experiment);
   const DistributionChart bounds = distribution_chart(experiment);
   PictureWriter picture("ecdf", 1400, 800);
-  picture.add(title_command(experiment, "share of samples below a " + metric_name(experiment.metric)));
+  picture.add(title_command(experiment, "share of samples below a " + std::string(title(experiment.metric))));
   picture.add("set xlabel " + gnuplot_text(unit_title(experiment.metric)));
   picture.add("set ylabel 'share of samples'\nset yrange [0:1.005]");
   set_range(picture, 'x', bounds.edges.front(), bounds.edges.back(), bounds.logarithmic);
@@ -94,7 +94,7 @@ Picture boxes_picture(const ExperimentAnalysis& experiment) {
   const double margin = logarithmic ? 0 : std::max((extent.high - extent.low) * 0.03, extent.high * 1e-3);
   const int height = std::max(420, 220 + 70 * static_cast<int>(boxes.size()));
   PictureWriter picture("boxes", 1400, height);
-  picture.add(title_command(experiment, metric_name(experiment.metric) + ", quartiles and whiskers"));
+  picture.add(title_command(experiment, std::string(title(experiment.metric)) + ", quartiles and whiskers"));
   picture.add("unset lmargin\nset border 1\nset grid xtics noytics\nset xlabel " +
               gnuplot_text(unit_title(experiment.metric)));
   if (extent.low <= extent.high) {
@@ -114,7 +114,7 @@ std::optional<Picture> timeline_picture(const ExperimentAnalysis& experiment) {
   }
   if (!(times.low <= times.high)) return std::nullopt;
   PictureWriter picture("timeline", 1400, 800);
-  picture.add(title_command(experiment, metric_name(experiment.metric) + " over time"));
+  picture.add(title_command(experiment, std::string(title(experiment.metric)) + " over time"));
   picture.add(fmt::format("set xlabel '{}'",
                           chart.has_times ? "time since the start (s); shaded: all tenants active" : "iteration"));
   picture.add("set ylabel " + gnuplot_text(unit_title(experiment.metric)));

@@ -21,7 +21,7 @@ constexpr const char* bold = "1";
 constexpr const char* red = "31";
 constexpr const char* yellow = "33";
 
-std::string ms_or_unknown(const std::optional<Summary>& summary, double Summary::*of) {
+std::string ms_or_unknown(const Summary* summary, double Summary::*of) {
   return summary && summary->count > 0 ? format_ms((*summary).*of) : unknown;
 }
 
@@ -70,23 +70,6 @@ bool any_clock_ratio(const ExperimentAnalysis& experiment) {
   return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.clock_ratio.has_value(); });
 }
 
-// The chosen column; latency for the default.
-std::optional<Summary> metric_summary(const TenantAnalysis& tenant, Metric metric) {
-  switch (metric) {
-    case Metric::latency:
-      return tenant.latency_ms;
-    case Metric::gpu:
-      return tenant.gpu_ms;
-    case Metric::ttft:
-      return tenant.ttft_ms;
-    case Metric::tpot:
-      return tenant.tpot_ms;
-    case Metric::itl:
-      return tenant.itl_ms;
-  }
-  return std::nullopt;
-}
-
 Table tenant_table(const ExperimentAnalysis& experiment) {
   const bool generates = any_generates(experiment), compared = any_baseline(experiment);
   const bool own = has_verdicts(experiment), clocked = any_clock_ratio(experiment);
@@ -100,7 +83,7 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
   if (compared) columns.insert(columns.end(), {{"progress"}, {own ? "verdict" : "study's verdict", Align::left}});
   Table table(columns);
   for (const TenantAnalysis& t : experiment.tenants) {
-    const std::optional<Summary> metric = metric_summary(t, experiment.metric);
+    const Summary* metric = summary_of(t, experiment.metric);
     std::vector<std::string> row{t.name,
                                  t.model,
                                  work_text(t),
@@ -108,8 +91,8 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
                                  ms_or_unknown(metric, &Summary::p95),
                                  ms_or_unknown(metric, &Summary::p99)};
     if (generates) {
-      row.push_back(ms_or_unknown(t.ttft_ms, &Summary::p50));
-      row.push_back(ms_or_unknown(t.tpot_ms, &Summary::p50));
+      row.push_back(ms_or_unknown(summary_of(t, Metric::ttft), &Summary::p50));
+      row.push_back(ms_or_unknown(summary_of(t, Metric::tpot), &Summary::p50));
     }
     row.push_back(count_or_unknown(t.tokens_per_s));
     if (compared) {
@@ -285,7 +268,7 @@ Table sample_table(const ExperimentAnalysis& experiment) {
                {"p95, 95% interval"},
                {"outliers"}});
   for (const TenantAnalysis& t : experiment.tenants) {
-    const std::optional<Summary> s = metric_summary(t, experiment.metric);
+    const Summary* s = summary_of(t, experiment.metric);
     if (!s || s->count == 0) continue;
     table.add_row({t.name, std::to_string(s->count), fmt::format("{:.0f}", s->n_eff), format_ms(s->mean),
                    format_ms(s->std), format_ms(s->min), format_ms(s->max), interval_text(s->ci95_p50),

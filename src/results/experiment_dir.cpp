@@ -11,6 +11,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/directory.h"
 #include "base/error.h"
 #include "results/reader.h"
 
@@ -74,8 +75,7 @@ ExperimentDirectory::ExperimentDirectory(const fs::path& path)
   std::error_code error;
   if (fs::exists(path_, error) && (!fs::is_directory(path_, error) || !may_be_replaced(path_)))
     throw usage_error(path_.string(), "exists and holds no experiment; it is never replaced", kChoose);
-  fs::create_directories(path_.parent_path(), error);
-  if (error) throw usage_error(path_.parent_path().string(), "cannot be created: " + error.message(), kChoose);
+  make_directory(path_.parent_path(), kChoose);
   take_lock();
   recover();
   if (::mkdir(staging_.c_str(), 0777) != 0)

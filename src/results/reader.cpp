@@ -106,7 +106,7 @@ void check_latency(const Iteration& iteration, const std::string& where, EventFi
 
 }  // namespace
 
-EventFile read_events(const std::filesystem::path& file, const std::function<void(const Iteration&)>& on_iteration) {
+EventFile read_events(const std::filesystem::path& file, const std::function<void(Iteration&)>& on_iteration) {
   LineReader lines(file);
   EventParser parser;
   EventFile read;

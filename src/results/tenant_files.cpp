@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/error.h"
 #include "results/event_json.h"
 #include "results/window.h"
@@ -19,9 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path made_directory(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) throw usage_error(path.string(), "cannot be created: " + error.message(), "Choose another --out.");
+  make_directory(path);
   return path;
 }
 

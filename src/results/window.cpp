@@ -70,29 +70,36 @@ PartInside part_inside(const Iteration& iteration, const std::optional<WindowRec
           tokens_out_inside(iteration, share, window)};
 }
 
-WindowedSamples samples_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window) {
-  WindowedSamples samples;
-  double latencies_ms = 0;  // of all that are ok: the duration of a file without times
-  for (const Iteration& iteration : iterations) {
-    if (iteration.status != IterationStatus::ok) continue;
-    latencies_ms += iteration.latency_ms;
-    const PartInside part = part_inside(iteration, window);
-    samples.requests += part.requests;
-    samples.tokens_in += part.tokens_in;
-    samples.tokens_out += part.tokens_out;
-    if (!counts(iteration, window)) continue;
-    samples.latency_ms.push_back(iteration.latency_ms);
-    if (iteration.ttft_ms) samples.ttft_ms.push_back(*iteration.ttft_ms);
-    if (iteration.tpot_ms) samples.tpot_ms.push_back(*iteration.tpot_ms);
+void Tally::add(const Iteration& iteration) {
+  completed += iteration.status == IterationStatus::ok;
+  rejected += iteration.status == IterationStatus::rejected;
+  failed += iteration.status == IterationStatus::failed;
+  if (iteration.status != IterationStatus::ok) return;
+  latencies_ms_ += iteration.latency_ms;
+  if (has_times(iteration)) {
+    first_start_s_ = std::min(first_start_s_, *iteration.start_s);
+    last_end_s_ = std::max(last_end_s_, *iteration.end_s);
   }
-  const auto completion = completion_s(iterations);
-  samples.duration_s = window ? window->duration_s() : completion.value_or(latencies_ms * 1e-3);
-  return samples;
+  const PartInside part = part_inside(iteration, window_);
+  requests += part.requests;
+  tokens_in += part.tokens_in;
+  tokens_out += part.tokens_out;
 }
 
-std::optional<double> completion_s(std::span<const Iteration> iterations) {
-  const double duration_s = last_end_s(iterations) - first_start_s(iterations);
+std::optional<double> Tally::completion_s() const {
+  const double duration_s = last_end_s_ - first_start_s_;
   return duration_s >= 0 ? std::optional(duration_s) : std::nullopt;
+}
+
+double Tally::duration_s() const {
+  return window_ ? window_->duration_s() : completion_s().value_or(latencies_ms_ * 1e-3);
+}
+
+std::vector<double> latencies_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window) {
+  std::vector<double> latencies_ms;
+  for (const Iteration& iteration : iterations)
+    if (counts(iteration, window)) latencies_ms.push_back(iteration.latency_ms);
+  return latencies_ms;
 }
 
 LatencySummary summarize_latencies(std::vector<double> latencies_ms) {
@@ -112,23 +119,28 @@ LatencySummary summarize_latencies(std::vector<double> latencies_ms) {
 
 TenantSummary summarize(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window,
                         bool generates) {
+  Tally tally(window);
+  std::vector<double> ttft_ms, tpot_ms;
+  for (const Iteration& iteration : iterations) {
+    tally.add(iteration);
+    if (!counts(iteration, window)) continue;
+    if (iteration.ttft_ms) ttft_ms.push_back(*iteration.ttft_ms);
+    if (iteration.tpot_ms) tpot_ms.push_back(*iteration.tpot_ms);
+  }
   TenantSummary summary;
-  WindowedSamples samples = samples_inside(iterations, window);
-  summary.latency = summarize_latencies(std::move(samples.latency_ms));
-  summary.ttft = summarize_latencies(std::move(samples.ttft_ms));
-  summary.tpot = summarize_latencies(std::move(samples.tpot_ms));
-  if (samples.duration_s > 0) {
-    summary.requests_per_s = samples.requests / samples.duration_s;
-    summary.tokens_in_per_s = samples.tokens_in / samples.duration_s;
-    summary.tokens_out_per_s = samples.tokens_out / samples.duration_s;
+  summary.completed = tally.completed;
+  summary.rejected = tally.rejected;
+  summary.failed = tally.failed;
+  summary.latency = summarize_latencies(latencies_inside(iterations, window));
+  summary.ttft = summarize_latencies(std::move(ttft_ms));
+  summary.tpot = summarize_latencies(std::move(tpot_ms));
+  summary.completion_s = tally.completion_s();
+  if (const double duration_s = tally.duration_s(); duration_s > 0) {
+    summary.requests_per_s = tally.requests / duration_s;
+    summary.tokens_in_per_s = tally.tokens_in / duration_s;
+    summary.tokens_out_per_s = tally.tokens_out / duration_s;
     summary.tokens_per_s = generates ? summary.tokens_out_per_s : summary.tokens_in_per_s;
   }
-  for (const Iteration& iteration : iterations) {
-    summary.completed += iteration.status == IterationStatus::ok;
-    summary.rejected += iteration.status == IterationStatus::rejected;
-    summary.failed += iteration.status == IterationStatus::failed;
-  }
-  summary.completion_s = completion_s(iterations);
   return summary;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -16,6 +17,10 @@ namespace cotenant {
 std::optional<WindowRecord> overlap_window(std::span<const std::vector<Iteration>> tenants,
                                            std::optional<double> stop_s);
 
+// Tenants that overlapped for less than this share of the longest one's time measure mostly something else: where each
+// does its own number of iterations, that is worth a warning.
+inline constexpr double least_overlap = 0.9;
+
 // Whether the iteration is complete, ok, and wholly inside. Without a window all that are ok count.
 bool counts(const Iteration& iteration, const std::optional<WindowRecord>& window);
 
@@ -26,19 +31,31 @@ struct PartInside {
 };
 PartInside part_inside(const Iteration& iteration, const std::optional<WindowRecord>& window);
 
-struct WindowedSamples {
-  std::vector<double> latency_ms, ttft_ms, tpot_ms;    // in order of time, of the iterations that count
-  double requests = 0, tokens_in = 0, tokens_out = 0;  // with the parts of requests at the edges
-  double duration_s = 0;                               // of the window; without one: first start to last end
-  double tokens() const { return tokens_in + tokens_out; }
+// Running sums over one tenant's iterations, so that a file of any length is read once.
+class Tally {
+ public:
+  explicit Tally(const std::optional<WindowRecord>& window = std::nullopt) : window_(window) {}
+
+  void add(const Iteration& iteration);
+
+  int64_t completed = 0, rejected = 0, failed = 0;     // of all iterations
+  double requests = 0, tokens_in = 0, tokens_out = 0;  // inside, with the parts of requests at the edges
+
+  // The end of the last ok iteration from the first start; none without times.
+  std::optional<double> completion_s() const;
+  // Of the window; without one the time to completion; without times the sum of the latencies.
+  double duration_s() const;
+
+ private:
+  std::optional<WindowRecord> window_;
+  double first_start_s_ = std::numeric_limits<double>::infinity(), last_end_s_ = -first_start_s_;
+  double latencies_ms_ = 0;
 };
 
-WindowedSamples samples_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window);
+// The latencies that count, in order of time.
+std::vector<double> latencies_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window);
 
-// The end of the last ok iteration from the first start, in s; none without times.
-std::optional<double> completion_s(std::span<const Iteration> iterations);
-
-// All of the above as figures. `generates`: tokens_per_s counts tokens_out alone, else tokens_in.
+// A tenant's figures. `generates`: tokens_per_s counts tokens_out alone, else tokens_in.
 TenantSummary summarize(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window,
                         bool generates);
 

@@ -1,5 +1,6 @@
 #include "stats/intervals.h"
 
+#include <algorithm>
 #include <boost/math/distributions/binomial.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
@@ -30,6 +31,11 @@ std::optional<OrderInterval> quantile_interval(size_t n, double q, double confid
     (at_least(middle) <= tail ? high : too_low) = middle;
   }
   return OrderInterval{low, high - 1};
+}
+
+size_t fewest_for_interval(double q, double confidence) {
+  // The least and the greatest sample enclose it: of q^n and (1 - q)^n, the chances that they do not, the greater one.
+  return static_cast<size_t>(std::ceil(std::log((1 - confidence) / 2) / std::log(std::max(q, 1 - q))));
 }
 
 namespace {

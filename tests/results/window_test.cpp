@@ -53,11 +53,14 @@ TEST(Window, CountsOnlyWhatLiesWhollyInside) {
 TEST(Window, SharesEdgesProRata) {
   // In [1, 3]: half of the first, all of the second, a quarter of the third.
   const std::vector<Iteration> iterations{from_to(0, 2), from_to(2, 2.75), from_to(2.75, 3.75)};
-  const WindowedSamples samples = samples_inside(iterations, WindowRecord{1, 3});
-  EXPECT_EQ(samples.latency_ms, std::vector<double>{750});
-  EXPECT_DOUBLE_EQ(samples.requests, 0.5 + 1 + 0.25);
-  EXPECT_DOUBLE_EQ(samples.tokens_in, 175);
-  EXPECT_DOUBLE_EQ(samples.duration_s, 2);
+  Tally tally(WindowRecord{1, 3});
+  for (const Iteration& iteration : iterations) tally.add(iteration);
+  EXPECT_DOUBLE_EQ(tally.requests, 0.5 + 1 + 0.25);
+  EXPECT_DOUBLE_EQ(tally.tokens_in, 175);
+  EXPECT_DOUBLE_EQ(tally.duration_s(), 2);
+  EXPECT_DOUBLE_EQ(*tally.completion_s(), 3.75);
+  EXPECT_EQ(tally.completed, 3);
+  EXPECT_EQ(latencies_inside(iterations, WindowRecord{1, 3}), std::vector<double>{750});
 }
 
 TEST(Window, CountsGeneratedTokensOneByOne) {
@@ -66,10 +69,10 @@ TEST(Window, CountsGeneratedTokensOneByOne) {
   request.token_s = {1, 2, 3, 4};
   request.ttft_ms = 1000;
   request.tpot_ms = 1000;
-  const WindowedSamples samples = samples_inside(std::vector{request}, WindowRecord{1.5, 3.5});
-  EXPECT_DOUBLE_EQ(samples.tokens_out, 4);
-  EXPECT_DOUBLE_EQ(samples.tokens_in, 5);
-  EXPECT_TRUE(samples.ttft_ms.empty());
+  const TenantSummary summary = summarize(std::vector{request}, WindowRecord{1.5, 3.5}, true);
+  EXPECT_DOUBLE_EQ(*summary.tokens_out_per_s, 4.0 / 2);
+  EXPECT_DOUBLE_EQ(*summary.tokens_in_per_s, 5.0 / 2);
+  EXPECT_EQ(summary.ttft.count, 0);
 }
 
 TEST(Window, AFileWithoutTimesLastsAsLongAsItsLatencies) {

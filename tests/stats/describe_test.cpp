@@ -182,5 +182,14 @@ TEST(QuantileInterval, AgreesWithTheBinomialDistribution) {
   EXPECT_FALSE(quantile_interval(0, 0.5));
 }
 
+TEST(QuantileInterval, ExistsFromTheFewestSamplesOn) {
+  for (const double q : {0.01, 0.25, 0.5, 0.9, 0.95, 0.99}) {
+    const size_t fewest = fewest_for_interval(q);
+    EXPECT_TRUE(quantile_interval(fewest, q)) << q;
+    EXPECT_FALSE(quantile_interval(fewest - 1, q)) << q;
+  }
+  EXPECT_EQ(fewest_for_interval(0.99), 368u);
+}
+
 }  // namespace
 }  // namespace cotenant
