@@ -2,6 +2,7 @@
 #include "engine/native/cuda/attention_decode_parts.cuh"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/tensor_core.cuh"
+#include "engine/native/cuda/warp.cuh"
 
 // One block takes one part of the positions of one KV head and one row, and up to 8 of the query heads that share the
 // KV head, so that keys and values are read once for all of them. Every warp goes through positions of its own with a
@@ -167,8 +168,7 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
         highest = fmaxf(highest, scores[i][e]);
       }
     }
-    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1));
-    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
+    highest = max_over<4>(highest);
     const float keep = weight_below(maximum, highest);
     const float keep_of_column[2] = {__shfl_sync(~0u, keep, 8 * t), __shfl_sync(~0u, keep, 8 * t + 4)};
     maximum = highest;
@@ -197,8 +197,7 @@ __global__ void __launch_bounds__(threads) attention_decode_kernel(const Argumen
     if (transforms) place_newest(tiles, a, task, turn, position, base + step_of_block, g, t);
   }
 
-  sum += __shfl_xor_sync(~0u, sum, 1);
-  sum += __shfl_xor_sync(~0u, sum, 2);
+  sum = sum_over<4>(sum);
   auto* const softmax = reinterpret_cast<float2*>(shared);
   float* const values = shared + 2 * warps * task.heads;
   if (t == 0 && g < task.heads) softmax[warp * task.heads + g] = {maximum, sum};
@@ -240,8 +239,7 @@ __global__ void __launch_bounds__(threads) attention_decode_plain_kernel(const A
 #pragma unroll
     for (int i = 0; i < dims; ++i)
       if (lane + 32 * i < a.head_dim) score += q[i] * to_float(a.k[offset + 32 * i]);
-#pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) score += __shfl_xor_sync(~0u, score, distance);
+    score = sum_over(score);
     const float highest = fmaxf(maximum, score);
     const float keep = weight_below(maximum, highest), weight = exp2f(score - highest);
     maximum = highest;

@@ -2,6 +2,7 @@
 #include "engine/native/cuda/attention_prefill_paths.h"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/tensor_core.cuh"
+#include "engine/native/cuda/warp.cuh"
 
 // A block takes 64 queries of a head, 16 a warp, and goes through keys and values 64 at a time. The next tile is on its
 // way into shared memory while this one is worked on. Scores stay in registers: the accumulators of Q K^T have, pair by
@@ -122,8 +123,7 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
       float highest = maximum[r];
 #pragma unroll
       for (int j = 0; j < tile / 8; ++j) highest = fmaxf(highest, fmaxf(scores[j][2 * r], scores[j][2 * r + 1]));
-      highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1));
-      highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
+      highest = max_over<4>(highest);
       // A row that has seen nothing yet keeps zeros.
       const float shift = highest == -INFINITY ? 0.f : highest * a.scale_log2;
       const float keep = exp2_fast(maximum[r] * a.scale_log2 - shift);
@@ -166,9 +166,7 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
   T* const out_tile = q_tile + warp * 16 * S::stride;
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    sum[r] += __shfl_xor_sync(~0u, sum[r], 1);
-    sum[r] += __shfl_xor_sync(~0u, sum[r], 2);
-    const float factor = 1 / sum[r];
+    const float factor = 1 / sum_over<4>(sum[r]);
 #pragma unroll
     for (int j = 0; j < S::columns; ++j)
       *reinterpret_cast<uint32_t*>(out_tile + (g + 8 * r) * S::stride + j * 8 + 2 * t) =

@@ -1,6 +1,7 @@
 #include "engine/native/cuda/attention_prefill_paths.h"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/pack.cuh"
+#include "engine/native/cuda/warp.cuh"
 
 // Attention without tensor cores, for float32 and head dimensions that no model of note has. A block takes 8 queries of
 // a head, one a warp, and goes through the keys 32 at a time: a lane computes the score of one key, and then the warp
@@ -12,18 +13,6 @@ constexpr int queries = 8;  // a block; one a warp
 constexpr int tile = 32;    // keys; one a lane
 constexpr int most_dims = 128;
 constexpr int dims_of_lane = most_dims / 32;
-
-__device__ float warp_max(float value) {
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) value = fmaxf(value, __shfl_xor_sync(~0u, value, distance));
-  return value;
-}
-
-__device__ float warp_sum(float value) {
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
-  return value;
-}
 
 template <typename T>
 __global__ void __launch_bounds__(queries * 32) attention_plain_kernel(const PrefillArguments a) {
@@ -57,11 +46,11 @@ __global__ void __launch_bounds__(queries * 32) attention_plain_kernel(const Pre
     float score = 0;
     for (int i = 0; i < d; ++i) score += q[warp][i] * k[lane][i];
     if (!a.sees(query, first + lane)) score = -INFINITY;
-    const float new_maximum = fmaxf(maximum, warp_max(score));
+    const float new_maximum = fmaxf(maximum, max_over(score));
     if (new_maximum == -INFINITY) continue;  // the same in all lanes: nothing seen so far
     const float keep = exp2f(maximum - new_maximum), weight = exp2f(score - new_maximum);
     maximum = new_maximum;
-    sum = sum * keep + warp_sum(weight);
+    sum = sum * keep + sum_over(weight);
 #pragma unroll
     for (int j = 0; j < dims_of_lane; ++j) output[j] *= keep;
     for (int key = 0; key < tile; ++key) {

@@ -4,6 +4,7 @@
 
 #include "engine/native/cuda/pack.cuh"
 #include "engine/native/cuda/tensor_core.cuh"
+#include "engine/native/cuda/warp.cuh"
 
 // transform_qkv's work on one head in the registers of a quad of lanes, for kernels that have q and k there anyway.
 namespace cotenant {
@@ -61,9 +62,7 @@ __device__ void transform_head(uint4 (&head)[chunks], const HeadTransform<T>& a,
 #pragma unroll
       for (int i = 0; i < 8; ++i) squares += values[i] * values[i];
     }
-    squares += __shfl_xor_sync(~0u, squares, 1);
-    squares += __shfl_xor_sync(~0u, squares, 2);
-    factor = rsqrtf(squares / head_dim + a.eps);
+    factor = rsqrtf(sum_over<4>(squares) / head_dim + a.eps);
   }
 #pragma unroll
   for (int c = 0; c < chunks / 2; ++c) {

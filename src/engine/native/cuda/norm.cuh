@@ -4,6 +4,7 @@
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/norm.h"
 #include "engine/native/cuda/pack.cuh"
+#include "engine/native/cuda/warp.cuh"
 
 // Norms of rows, wherever a row comes from. `Rows` is a value with
 //   template <int n> __device__ void read(int64_t row, int column, float (&values)[n]) const;
@@ -14,19 +15,13 @@ inline constexpr int warp_threads = 32;
 inline constexpr int rows_per_block = 4;  // when a warp takes a row
 inline constexpr int most_threads = 512;  // when a block does
 
-__device__ inline float warp_sum(float value) {
-#pragma unroll
-  for (int step = warp_threads / 2; step > 0; step /= 2) value += __shfl_xor_sync(0xffffffffu, value, step);
-  return value;
-}
-
 // The sum over all threads of a block, in every thread. `sums` [32] is not read again before the next barrier.
 __device__ inline float block_sum(float value, float* sums) {
-  value = warp_sum(value);
+  value = sum_over(value);
   const int lane = threadIdx.x % warp_threads, warp = threadIdx.x / warp_threads;
   if (lane == 0) sums[warp] = value;
   __syncthreads();
-  return warp_sum(lane < static_cast<int>(blockDim.x) / warp_threads ? sums[lane] : 0.0f);
+  return sum_over(lane < static_cast<int>(blockDim.x) / warp_threads ? sums[lane] : 0.0f);
 }
 
 // One row by a warp or by a block; every thread keeps `packs_per_thread` packs of n values.
@@ -40,7 +35,7 @@ __global__ void norm_kernel(T* y, Rows x, const T* scale, const T* shift, int wi
     if constexpr (row_per_block)
       return block_sum(value, sums[which]);
     else
-      return warp_sum(value);
+      return sum_over(value);
   };
 
   // Weights: not written by any kernel before this one. As they are, since to convert them would be to wait for them.

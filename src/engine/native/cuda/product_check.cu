@@ -5,6 +5,7 @@
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/pack.cuh"
 #include "engine/native/cuda/product_check.h"
+#include "engine/native/cuda/warp.cuh"
 #include "engine/native/cuda/weight_kernels.h"
 
 namespace cotenant {
@@ -27,8 +28,7 @@ template <typename T>
 __device__ float dot(const T* a, const T* b, int64_t length) {
   float sum = 0;
   for (int64_t i = threadIdx.x % 32; i < length; i += 32) sum += to_float(a[i]) * to_float(b[i]);
-  for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
-  return sum;
+  return sum_over(sum);
 }
 
 // errors: sum of squared errors, sum of squared true values.

@@ -3,6 +3,7 @@
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/pack.cuh"
 #include "engine/native/cuda/tokens.h"
+#include "engine/native/cuda/warp.cuh"
 
 namespace cotenant {
 namespace {
@@ -27,14 +28,12 @@ __device__ unsigned long long key_of(float value, uint32_t index) {
 
 __device__ unsigned long long block_max(unsigned long long key) {
   __shared__ unsigned long long keys[argmax_threads / 32];
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) key = max(key, __shfl_xor_sync(0xffffffffu, key, step));
+  key = max_over(key);
   if (threadIdx.x % 32 == 0) keys[threadIdx.x / 32] = key;
   __syncthreads();
   if (threadIdx.x < 32) {
     key = threadIdx.x < argmax_threads / 32 ? keys[threadIdx.x] : 0;
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2) key = max(key, __shfl_xor_sync(0xffffffffu, key, step));
+    key = max_over(key);
   }
   return key;
 }

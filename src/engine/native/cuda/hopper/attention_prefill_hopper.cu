@@ -4,6 +4,7 @@
 #include "engine/native/cuda/hopper/wgmma.cuh"
 #include "engine/native/cuda/launch.h"
 #include "engine/native/cuda/tensor_core.cuh"
+#include "engine/native/cuda/warp.cuh"
 
 // Attention on Hopper's tensor cores, after FlashAttention-3 (Shah et al. 2024). A block takes 128 queries of a head.
 // One thread has the tensor memory accelerator fetch keys and values, 128 at a time and two tiles ahead; two warpgroups
@@ -111,8 +112,7 @@ __device__ void weigh(float (&scores)[64], Softmax& s, float scale_log2) {
     float highest = s.maximum[r];
 #pragma unroll
     for (int i = 0; i < 16; ++i) highest = fmaxf(highest, fmaxf(scores[4 * i + 2 * r], scores[4 * i + 2 * r + 1]));
-    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 1));
-    highest = fmaxf(highest, __shfl_xor_sync(~0u, highest, 2));
+    highest = max_over<4>(highest);
     const float shift = highest == -INFINITY ? 0.f : highest * scale_log2;  // a row that has seen nothing keeps zeros
     s.keep[r] = exp2_fast(s.maximum[r] * scale_log2 - shift);
     s.maximum[r] = highest;
@@ -142,8 +142,7 @@ __device__ void write_output(float (&output)[head_dim / 2], Softmax& s, unsigned
   const int g = lane / 4, t = lane % 4;
 #pragma unroll
   for (int r = 0; r < 2; ++r) {
-    s.sum[r] += __shfl_xor_sync(~0u, s.sum[r], 1);
-    s.sum[r] += __shfl_xor_sync(~0u, s.sum[r], 2);
+    s.sum[r] = sum_over<4>(s.sum[r]);
     const float factor = 1 / s.sum[r];
     const int row = warp * 16 + g + 8 * r;
 #pragma unroll
