@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 
+#include "base/device_name.h"
 #include "base/error.h"
 #include "engine/native/devices.h"
 #include "sharing/mig.h"
@@ -43,18 +43,6 @@ std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::s
 }
 
 }  // namespace
-
-size_t device_ordinal(const std::string& device) {
-  if (device == "cuda") return 0;
-  constexpr std::string_view prefix = "cuda:";
-  size_t index = 0;
-  if (device.starts_with(prefix)) {
-    const char *begin = device.data() + prefix.size(), *end = device.data() + device.size();
-    if (const auto [rest, error] = std::from_chars(begin, end, index); error == std::errc() && rest == end)
-      return index;
-  }
-  throw usage_error("device", fmt::format("expected cpu, cuda, cuda:N or auto, found '{}'", device));
-}
 
 std::string resolve_device(const std::string& device) {
   if (device == "cpu") return device;

@@ -11,9 +11,6 @@ namespace cotenant {
 // no such device, and says why.
 std::string resolve_device(const std::string& device);
 
-// N of "cuda:N"; "cuda" is the first. Throws usage_error for any other name.
-size_t device_ordinal(const std::string& device);
-
 // What is known about it for the result files; empty for the CPU.
 DeviceRecord describe_device(const std::string& device);
 

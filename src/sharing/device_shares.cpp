@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/device_name.h"
 #include "base/error.h"
 #include "engine/native/devices.h"
 #include "sharing/device.h"

@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "base/clock.h"
+#include "base/device_name.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/native/devices.h"

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/device_name.h"
 #include "base/error.h"
 #include "sharing/device.h"
 #include "sharing/device_shares.h"

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/device_name.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "engine/native/cuda/check.h"
@@ -46,17 +47,6 @@ std::pair<std::string, std::string> capability_problem(const std::string& name, 
           fmt::format("Build with -DCMAKE_CUDA_ARCHITECTURES={}{}.", major, minor)};
 }
 
-int parse_ordinal(const std::string& device) {
-  if (device == "cuda") return 0;
-  int ordinal = -1;
-  constexpr std::string_view prefix = "cuda:";
-  const char *begin = device.data() + std::min(prefix.size(), device.size()), *end = device.data() + device.size();
-  const auto [rest, error] = std::from_chars(begin, end, ordinal);
-  if (!device.starts_with(prefix) || error != std::errc() || rest != end || ordinal < 0)
-    throw usage_error("device", fmt::format("expected cuda or cuda:N, found '{}'", device));
-  return ordinal;
-}
-
 int attribute(cudaDeviceAttr which, int ordinal) {
   int value = 0;
   COTENANT_CUDA("open the device", cudaDeviceGetAttribute(&value, which, ordinal));
@@ -66,7 +56,7 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 }  // namespace
 
 DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
-  const int ordinal = parse_ordinal(device);
+  const auto ordinal = static_cast<int>(device_ordinal(device));
   int driver = 0, count = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
