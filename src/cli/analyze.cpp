@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/metric_option.h"
+#include "cli/output.h"
 #include "report/files.h"
 #include "report/json_output.h"
 #include "report/sensitivity_text.h"

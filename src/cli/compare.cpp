@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/metric_option.h"
+#include "cli/output.h"
 #include "report/compare_text.h"
 #include "report/modes_text.h"
 

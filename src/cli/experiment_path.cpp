@@ -1,13 +1,9 @@
 #include "cli/experiment_path.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -74,33 +70,6 @@ std::string command_line() {
   if (!line.empty()) line.pop_back();
   std::ranges::replace(line, '\0', ' ');
   return line;
-}
-
-bool colour_wanted() {
-  const char* no_colour = std::getenv("NO_COLOR");
-  return isatty(STDOUT_FILENO) != 0 && (no_colour == nullptr || *no_colour == '\0');
-}
-
-namespace {
-
-[[noreturn]] void refuse_output() {
-  throw usage_error("standard output", std::string("cannot be written: ") + std::strerror(errno),
-                    "Free some space, or send it elsewhere.");
-}
-
-}  // namespace
-
-void print(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) refuse_output();
-}
-
-void flush_output() {
-  if (std::fflush(stdout) != 0) refuse_output();
-}
-
-void print_all(std::string_view text) {
-  print(text);
-  flush_output();
 }
 
 }  // namespace cotenant

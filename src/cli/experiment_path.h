@@ -19,12 +19,4 @@ std::vector<std::filesystem::path> experiment_directories(const std::string& pat
 // This program's command line as it was typed, near enough to be typed again.
 std::string command_line();
 
-// Whether to colour what goes to stdout: a terminal, and no NO_COLOR.
-bool colour_wanted();
-
-// Write to stdout. Throw usage_error when they cannot, for example on a full disk.
-void print(std::string_view text);
-void flush_output();
-void print_all(std::string_view text);  // both
-
 }  // namespace cotenant

@@ -1,4 +1,5 @@
 #include "report/export.h"
+#include "cli/output.h"
 
 #include <memory>
 #include <optional>

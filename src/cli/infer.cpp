@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/npy.h"
+#include "cli/output.h"
 #include "engine/infer.h"
 #include "model/open.h"
 #include "sharing/device.h"
@@ -69,11 +70,10 @@ EngineOptions engine_options(const InferFlags& flags) {
 }
 
 void print_tokens(const TokenRows& output, bool json) {
-  if (json) {
-    fmt::print("{}\n", nlohmann::json{{"output_ids", output}}.dump());
-    return;
-  }
-  for (const auto& row : output) fmt::print("{}\n", fmt::join(row, " "));
+  if (json) return print_all(nlohmann::json{{"output_ids", output}}.dump() + "\n");
+  std::string text;
+  for (const auto& row : output) text += fmt::format("{}\n", fmt::join(row, " "));
+  print_all(text);
 }
 
 void infer(const InferFlags& flags) {
@@ -94,7 +94,7 @@ void infer(const InferFlags& flags) {
 
 void add_infer(CLI::App& app, int&) {
   auto flags = std::make_shared<InferFlags>();
-  CLI::App* command = app.add_subcommand("infer", "Run a model once on given token ids, to check an engine");
+  CLI::App* command = app.add_subcommand("infer", "Runs a model once on given token ids, to check an engine");
   command->add_option("--model", flags->model, "Name or directory of a model")->required();
   command->add_option("--input-ids", flags->input_ids, "JSON file with a list of lists of ids, or ids: 1,2,3")
       ->required();

@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/output.h"
 #include "model/presets.h"
 
 namespace cotenant {
@@ -29,16 +30,18 @@ std::vector<Row> rows_of_known_models() {
   return rows;
 }
 
-void print_table(const std::vector<Row>& rows) {
+std::string table_of(const std::vector<Row>& rows) {
   constexpr const char* format = "{:42} {:11} {:>11} {:>10} {:>10} {:>10}{}\n";
-  fmt::print(format, "model", "family", "parameters", "float32", "16 bits", "positions", "");
+  std::string text = fmt::format(format, "model", "family", "parameters", "float32", "16 bits", "positions", "");
   for (const Row& row : rows)
-    fmt::print(format, row.name, to_string(row.preset->spec.family), format_count(static_cast<double>(row.parameters)),
-               format_bytes(row.bytes(Dtype::f32)), format_bytes(row.bytes(Dtype::bf16)),
-               row.preset->spec.max_positions, row.preset->gated ? "  gated" : "");
+    text += fmt::format(format, row.name, to_string(row.preset->spec.family),
+                        format_count(static_cast<double>(row.parameters)), format_bytes(row.bytes(Dtype::f32)),
+                        format_bytes(row.bytes(Dtype::bf16)), row.preset->spec.max_positions,
+                        row.preset->gated ? "  gated" : "");
+  return text;
 }
 
-void print_json(const std::vector<Row>& rows) {
+std::string json_of(const std::vector<Row>& rows) {
   auto models = nlohmann::ordered_json::array();
   for (const Row& row : rows)
     models.push_back({{"name", row.name},
@@ -50,7 +53,7 @@ void print_json(const std::vector<Row>& rows) {
                         {"float16", row.bytes(Dtype::f16)}}},
                       {"max_positions", row.preset->spec.max_positions},
                       {"gated", row.preset->gated}});
-  fmt::print("{}\n", models.dump(2));
+  return models.dump(2) + "\n";
 }
 
 }  // namespace
@@ -65,7 +68,7 @@ void add_models(CLI::App& app, int&) {
       "`hf auth login` first. Without files, weights are random.");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print JSON instead of a table");
-  command->callback([json] { *json ? print_json(rows_of_known_models()) : print_table(rows_of_known_models()); });
+  command->callback([json] { print_all(*json ? json_of(rows_of_known_models()) : table_of(rows_of_known_models())); });
 }
 
 }  // namespace cotenant

@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
+#include "cli/output.h"
 #include "config/load.h"
 #include "config/overrides.h"
 #include "driver/series.h"

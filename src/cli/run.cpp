@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
+#include "cli/output.h"
 #include "config/keys.h"
 #include "config/load.h"
 #include "config/overrides.h"
@@ -196,12 +197,13 @@ class Printer {
   void end(const std::vector<ExperimentOutcome>& outcomes, size_t planned) {
     const auto tables = of_sweep_ ? sensitivity_tables(analyses_) : std::vector<SensitivityTable>();
     if (flags_.json) {
-      fmt::print("{}", of_sweep_ ? sweep_json(analyses_, tables) : json_output(analyses_));
+      print_all(of_sweep_ ? sweep_json(analyses_, tables) : json_output(analyses_));
     } else if (planned > 1) {
-      if (analyses_.size() > 1) fmt::print("\n{}", comparison_text(analyses_, colour_wanted()));
-      fmt::print("\n{}", summary_table(outcomes, colour_wanted()));
-      if (!tables.empty()) fmt::print("\n{}", sensitivity_text(tables, colour_wanted()));
+      if (analyses_.size() > 1) print("\n" + comparison_text(analyses_, colour_wanted()));
+      print("\n" + summary_table(outcomes, colour_wanted()));
+      if (!tables.empty()) print("\n" + sensitivity_text(tables, colour_wanted()));
     }
+    flush_output();
     if (outcomes.size() < planned)
       fmt::print(stderr, "{} of {} experiments were not run\n", planned - outcomes.size(), planned);
   }
@@ -220,7 +222,7 @@ class Printer {
       request.directory = outcome.directory;
       ExperimentAnalysis analysis = analyze_experiment(request);
       if (!flags_.series.save) analysis.directory.clear();
-      if (!flags_.json) print(analysis);
+      if (!flags_.json) show_table(analysis);
       analyses_.push_back(std::move(analysis));
     } catch (const Error& error) {
       // A run that died before its first request has nothing to analyse, and its reasons are told above.
@@ -234,11 +236,13 @@ class Printer {
     return outcome.code == ExitCode::invalid && reason.starts_with(outcome.name + ": ");
   }
 
-  void print(const ExperimentAnalysis& analysis) {
-    if (any_printed_) fmt::print("\n");
+  // A full disk behind stdout ends no run: end() tells of it.
+  void show_table(const ExperimentAnalysis& analysis) {
+    std::string text = any_printed_ ? "\n" : "";
     any_printed_ = true;
-    fmt::print("{}", experiment_table(analysis, colour_wanted()));
-    if (flags_.verbose) fmt::print("\n{}", experiment_details(analysis, colour_wanted()));
+    text += experiment_table(analysis, colour_wanted());
+    if (flags_.verbose) text += "\n" + experiment_details(analysis, colour_wanted());
+    std::fputs(text.c_str(), stdout);
     std::fflush(stdout);
   }
 

@@ -1,4 +1,5 @@
 #include "report/trace.h"
+#include "cli/output.h"
 
 #include <memory>
 #include <string>

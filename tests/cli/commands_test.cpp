@@ -38,6 +38,14 @@ TEST(Program, NamesAnUnknownSubcommandAndThoseThereAre) {
   EXPECT_THAT(outcome.err, testing::Not(HasSubstr("keeper")));
 }
 
+TEST(Program, SaysWhenItsAnswerCannotBeWritten) {
+  for (const char* command : {"models", "models --json", "schema", "doctor --json"}) {
+    const Outcome outcome = run_cotenant(std::string(command) + " > /dev/full");
+    EXPECT_EQ(outcome.exit_code, 2) << command;
+    EXPECT_THAT(outcome.err, HasSubstr("standard output: cannot be written")) << command;
+  }
+}
+
 TEST(Schema, IsJsonOnStandardOutput) {
   const Outcome outcome = run_cotenant("schema");
   EXPECT_EQ(outcome.exit_code, 0);
@@ -92,6 +100,22 @@ TEST(Run, WrongConfigurationExitsWith2AndWritesNothing) {
   EXPECT_THAT(outcome.err, HasSubstr("pair.yaml:3:5: tenants.0.batchsize: expected a known key"));
   EXPECT_THAT(outcome.err, HasSubstr("Did you mean batch_size?"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
+}
+
+// A full disk behind stdout costs the table, and nothing else.
+TEST(Run, KeepsItsFilesWhenItsTableCannotBeWritten) {
+  const TemporaryDirectory directory;
+  std::ofstream(directory.path() / "two.yaml")
+      << "experiment_name: two\ndevice: cpu\nmin_duration_s: 0.1\nwarmup_s: 0\n"
+         "tenants: [{name: a, engine: stress, stress: {kind: spin, service_ms: 1}, num_iters: 5}]\n";
+  for (const char* flag : {"", " --json"}) {
+    std::filesystem::remove_all(directory.path() / "data");
+    const Outcome outcome =
+        run_cotenant(std::string("run two.yaml") + flag + " > /dev/full", directory.path().string());
+    EXPECT_EQ(outcome.exit_code, 2) << flag;
+    EXPECT_THAT(outcome.err, HasSubstr("standard output: cannot be written")) << flag;
+    EXPECT_TRUE(std::filesystem::exists(directory.path() / "data" / "two" / "experiment.json")) << flag;
+  }
 }
 
 }  // namespace
