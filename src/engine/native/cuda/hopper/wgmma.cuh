@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "engine/native/cuda/hopper/sums.cuh"
+
 // What Hopper (sm_90a) adds to PTX: barriers in shared memory that count bytes, tensor copies (TMA) that complete on
 // them, and products of a warpgroup (4 warps) whose operand B, or both operands, come from shared memory.
 //
@@ -82,25 +84,13 @@ __device__ inline void settle(float (&registers)[n]) {
   for (int i = 0; i < n; ++i) asm volatile("" : "+f"(registers[i])::"memory");
 }
 
-#define COTENANT_F8(d, i)                                                                                     \
-  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), \
-      "+f"(d[i + 7])
-#define COTENANT_F32(d) COTENANT_F8(d, 0), COTENANT_F8(d, 8), COTENANT_F8(d, 16), COTENANT_F8(d, 24)
-#define COTENANT_F64(d) COTENANT_F32(d), COTENANT_F8(d, 32), COTENANT_F8(d, 40), COTENANT_F8(d, 48), COTENANT_F8(d, 56)
-#define COTENANT_R32                                                                                               \
-  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, " \
-  "%24, %25, %26, %27, %28, %29, %30, %31"
-#define COTENANT_R64                                                                                            \
-  COTENANT_R32                                                                                                  \
-  ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, " \
-  "%53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
-
 // d [64 x 128] = a b^T, or += when accumulate; a [64 x 16], b [128 x 16], both along rows.
-#define COTENANT_PRODUCT(type)                                                                                        \
-  asm volatile(                                                                                                       \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                                                    \
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" COTENANT_R64 "}, %64, %65, p, 1, 1, 0, 0;\n}" \
-      : COTENANT_F64(d)                                                                                               \
+#define COTENANT_PRODUCT(type)                                                           \
+  asm volatile(                                                                          \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %66, 0;\n"                                       \
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" COTENANT_SUMS_64 \
+      "}, %64, %65, p, 1, 1, 0, 0;\n}"                                                   \
+      : COTENANT_INOUT_64(d)                                                             \
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 template <typename T>
@@ -114,10 +104,10 @@ __device__ inline void multiply_rows(float (&d)[64], uint64_t a, uint64_t b, boo
 #undef COTENANT_PRODUCT
 
 // d [64 x 128 or 64] += a b; a [64 x 16] in registers as for mma.m16n8k16, b [16 x 128 or 64] across rows.
-#define COTENANT_PRODUCT(type)                                                                \
-  asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" COTENANT_R64 \
-               "}, {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"                                    \
-               : COTENANT_F64(d)                                                              \
+#define COTENANT_PRODUCT(type)                                                                    \
+  asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" COTENANT_SUMS_64 \
+               "}, {%64, %65, %66, %67}, %68, 1, 1, 1, 1;"                                        \
+               : COTENANT_INOUT_64(d)                                                             \
                : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(b))
 
 template <typename T>
@@ -131,10 +121,10 @@ __device__ inline void multiply_columns(float (&d)[64], uint32_t a0, uint32_t a1
 }
 #undef COTENANT_PRODUCT
 
-#define COTENANT_PRODUCT(type)                                                               \
-  asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" COTENANT_R32 \
-               "}, {%32, %33, %34, %35}, %36, 1, 1, 1, 1;"                                   \
-               : COTENANT_F32(d)                                                             \
+#define COTENANT_PRODUCT(type)                                                                   \
+  asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" COTENANT_SUMS_32 \
+               "}, {%32, %33, %34, %35}, %36, 1, 1, 1, 1;"                                       \
+               : COTENANT_INOUT_32(d)                                                            \
                : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "l"(b))
 
 template <typename T>
@@ -147,10 +137,5 @@ __device__ inline void multiply_columns(float (&d)[32], uint32_t a0, uint32_t a1
   }
 }
 #undef COTENANT_PRODUCT
-#undef COTENANT_F8
-#undef COTENANT_F32
-#undef COTENANT_F64
-#undef COTENANT_R32
-#undef COTENANT_R64
 
 }  // namespace cotenant

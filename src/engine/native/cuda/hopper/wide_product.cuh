@@ -6,32 +6,19 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "engine/native/cuda/hopper/sums.cuh"
+
 // Products of a warpgroup with wide results, and what a cluster of two blocks adds to copies and barriers. Operands lie
 // as wgmma.cuh says.
 namespace cotenant {
 
 // d [64 x n] = a b^T, or += when accumulate; a [64 x 16], b [n x 16], both along rows; n is 2 * the registers of d.
-#define COTENANT_INOUT_8(d, i)                                                                                \
-  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), \
-      "+f"(d[i + 7])
-#define COTENANT_INOUT_32(d, i) \
-  COTENANT_INOUT_8(d, i), COTENANT_INOUT_8(d, i + 8), COTENANT_INOUT_8(d, i + 16), COTENANT_INOUT_8(d, i + 24)
-#define COTENANT_INOUT_64(d) COTENANT_INOUT_32(d, 0), COTENANT_INOUT_32(d, 32)
-#define COTENANT_INOUT_96(d) COTENANT_INOUT_64(d), COTENANT_INOUT_32(d, 64)
-#define COTENANT_INOUT_128(d) COTENANT_INOUT_96(d), COTENANT_INOUT_32(d, 96)
-
-#define COTENANT_ALL_96                                                                                  \
-  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
-  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
-  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
-  "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, " \
-  "%82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95"
-#define COTENANT_PRODUCT(type)                                                          \
-  asm volatile(                                                                         \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"                                      \
-      "wgmma.mma_async.sync.aligned.m64n192k16.f32." type "." type " {" COTENANT_ALL_96 \
-      "}, %96, %97, p, 1, 1, 0, 0;\n}"                                                  \
-      : COTENANT_INOUT_96(d)                                                            \
+#define COTENANT_PRODUCT(type)                                                           \
+  asm volatile(                                                                          \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"                                       \
+      "wgmma.mma_async.sync.aligned.m64n192k16.f32." type "." type " {" COTENANT_SUMS_96 \
+      "}, %96, %97, p, 1, 1, 0, 0;\n}"                                                   \
+      : COTENANT_INOUT_96(d)                                                             \
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 template <typename T>
@@ -43,22 +30,13 @@ __device__ inline void multiply_tile(float (&d)[96], uint64_t a, uint64_t b, boo
   }
 }
 #undef COTENANT_PRODUCT
-#undef COTENANT_ALL_96
 
-#define COTENANT_ALL_128                                                                                 \
-  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, " \
-  "%22, %23, %24, %25, %26, %27, %28, %29, %30, %31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, " \
-  "%42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, " \
-  "%62, %63, %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, " \
-  "%82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, %96, %97, %98, %99, %100, "     \
-  "%101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, %112, %113, %114, %115, %116, "     \
-  "%117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
-#define COTENANT_PRODUCT(type)                                                           \
-  asm volatile(                                                                          \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"                                      \
-      "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " {" COTENANT_ALL_128 \
-      "}, %128, %129, p, 1, 1, 0, 0;\n}"                                                 \
-      : COTENANT_INOUT_128(d)                                                            \
+#define COTENANT_PRODUCT(type)                                                            \
+  asm volatile(                                                                           \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"                                       \
+      "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " {" COTENANT_SUMS_128 \
+      "}, %128, %129, p, 1, 1, 0, 0;\n}"                                                  \
+      : COTENANT_INOUT_128(d)                                                             \
       : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
 
 template <typename T>
@@ -70,13 +48,6 @@ __device__ inline void multiply_tile(float (&d)[128], uint64_t a, uint64_t b, bo
   }
 }
 #undef COTENANT_PRODUCT
-#undef COTENANT_ALL_128
-
-#undef COTENANT_INOUT_8
-#undef COTENANT_INOUT_32
-#undef COTENANT_INOUT_64
-#undef COTENANT_INOUT_96
-#undef COTENANT_INOUT_128
 
 // ---- clusters ----
 
