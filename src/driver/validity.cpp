@@ -10,15 +10,14 @@
 #include "base/text.h"
 #include "results/window.h"
 #include "sharing/device_shares.h"
-#include "stats/describe.h"
+#include "stats/change_point.h"
 #include "stats/intervals.h"
 
 namespace cotenant {
 namespace {
 
 constexpr double kForeignCores = 0.1;  // more than this is worth a warning
-constexpr double kSlowStart = 1.1;     // the median of the first tenth over that of the rest
-constexpr size_t kFewestForStart = 30;
+constexpr double kLateShift = 0.1;     // of the latency, after a late warm-up
 
 bool is_fixed(const ExperimentRecord& record) {
   return record.settings.corun == "fixed";
@@ -79,15 +78,13 @@ void check_counts(ExperimentRecord& record) {
   }
 }
 
-// A level that settles late: the first tenth of the samples against the rest.
 void check_start(ExperimentRecord& record, const TenantRecord& tenant, std::span<const Iteration> iterations) {
   const std::vector<double> latencies_ms = latencies_inside(iterations, record.window);
-  if (latencies_ms.size() < kFewestForStart) return;
-  const std::span<const double> all = latencies_ms;
-  const double ratio = median(all.first(all.size() / 10)) / median(all.subspan(all.size() / 10));
-  if (ratio > kSlowStart)
+  if (const auto late = late_warmup(latencies_ms, kLateShift))
     record.validity.warnings.push_back(
-        {fmt::format("the first iterations of {} are {:.0f}% slower than the rest", tenant.name, (ratio - 1) * 100),
+        {fmt::format("the first {} of {} requests of {} are {:.0f}% {} than the rest, as if still warming up",
+                     late->settled_after, latencies_ms.size(), tenant.name, std::abs(late->shift) * 100,
+                     late->shift > 0 ? "slower" : "faster"),
          "raise warmup_s or num_warmup"});
 }
 
