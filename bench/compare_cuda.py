@@ -67,7 +67,7 @@ def write_llama(directory, layers=16):
     text += b" " * (-len(text) % 8)
     block = bytearray(64 << 20)
     block[0::2] = os.urandom(len(block) // 2)
-    block[1::2] = b"\x2c" * (len(block) // 2)  # 0.0625 to 0.125
+    block[1::2] = b"\x2c" * (len(block) // 2)  # 0.0625 to 0.078
     (directory / "config.json").write_text(json.dumps(config))
     with open(directory / "model.safetensors", "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
@@ -198,6 +198,8 @@ def judge(result):
     if line := result.get("start", {}).get(START[0]):
         add(f"{START[0]} process start to first iteration, second start", line["process_to_first_iteration_s"], "s", START[1],
             f"load {line['load_s']:.2f} s, tune {line['tune_s']:.2f} s")
+    if "load" in result and not result["load"]:
+        add("weights from a file", None, "x", LOAD_SHARE_OF_LINK, "failed: see the messages of bench_cuda_engine")
     if line := result.get("load"):
         add("weights from a file / rate of the link, at least", line["load_gbs"] / result["machine"]["link_gbs"], "x",
             LOAD_SHARE_OF_LINK, f"{line['load_gbs']:.1f} of {result['machine']['link_gbs']:.1f} GB/s, out of the page cache",

@@ -162,9 +162,10 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
 }
 
 // What the run warned of and the analysis finds by itself, of all tenants at once.
-bool said_below(std::string_view warning, Metric metric) {
-  return warning.starts_with("too few samples") || warning.starts_with("the tenants overlapped for") ||
-         (metric == Metric::latency && warning.ends_with("as if still warming up"));
+bool said_below(std::string_view warning, const ExperimentAnalysis& analysis) {
+  if (warning.starts_with("too few samples") || warning.starts_with("the tenants overlapped for")) return true;
+  const bool same_samples = analysis.metric == Metric::latency && analysis.corun != "fixed";
+  return same_samples && warning.ends_with("as if still warming up");
 }
 
 }  // namespace
@@ -176,7 +177,7 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
         "kernels were recorded: the latencies of a profiled run are inflated: take them from cotenant run.");
   if (experiment.record)
     for (const WarningRecord& warning : experiment.record->validity.warnings)
-      if (!said_below(warning.what, analysis.metric))
+      if (!said_below(warning.what, analysis))
         warnings.push_back(warning.remedy.empty() ? warning.what : warning.what + ": " + warning.remedy);
   for (const LoadedTenant& tenant : experiment.tenants) of_files(warnings, tenant);
   for (const TenantAnalysis& tenant : analysis.tenants) of_samples(warnings, tenant);

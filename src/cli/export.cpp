@@ -1,5 +1,4 @@
 #include "report/export.h"
-#include "cli/output.h"
 
 #include <memory>
 #include <optional>
@@ -7,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
+#include "cli/output.h"
 #include "results/output_file.h"
 
 namespace cotenant {

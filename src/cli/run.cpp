@@ -195,6 +195,8 @@ class Printer {
   }
 
   void end(const std::vector<ExperimentOutcome>& outcomes, size_t planned) {
+    if (outcomes.size() < planned)
+      fmt::print(stderr, "{} of {} experiments were not run\n", planned - outcomes.size(), planned);
     const auto tables = of_sweep_ ? sensitivity_tables(analyses_) : std::vector<SensitivityTable>();
     if (flags_.json) {
       print_all(of_sweep_ ? sweep_json(analyses_, tables) : json_output(analyses_));
@@ -204,8 +206,6 @@ class Printer {
       if (!tables.empty()) print("\n" + sensitivity_text(tables, colour_wanted()));
     }
     flush_output();
-    if (outcomes.size() < planned)
-      fmt::print(stderr, "{} of {} experiments were not run\n", planned - outcomes.size(), planned);
   }
 
  private:
@@ -263,8 +263,14 @@ int run(RunFlags& flags) {
   const std::vector<PlannedExperiment> planned = plan_all(flags, sources);
   Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep));
   const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
-  printer.end(outcomes, planned.size());
-  return static_cast<int>(exit_code_of(outcomes));
+  const ExitCode code = exit_code_of(outcomes);
+  try {
+    printer.end(outcomes, planned.size());
+  } catch (const Error& error) {  // the table could not be written: the lesser evil
+    if (code == ExitCode::valid) throw;
+    fmt::print(stderr, "cotenant: {}\n", error.what());
+  }
+  return static_cast<int>(code);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "report/trace.h"
-#include "cli/output.h"
 
 #include <memory>
 #include <string>
 
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
+#include "cli/output.h"
 #include "results/output_file.h"
 
 namespace cotenant {

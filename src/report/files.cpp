@@ -6,7 +6,6 @@
 #include <set>
 
 #include "base/directory.h"
-#include "base/error.h"
 #include "report/gnuplot.h"
 #include "report/page.h"
 #include "report/plots.h"

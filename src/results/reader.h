@@ -26,9 +26,8 @@ struct EventFile {
 };
 
 // Calls `on_iteration` for every iteration, in order of the file; the object is reused, and may be changed. Throws
-// usage_error, with
-// "<file>:<line>", for a line that is no JSON object (but the last one may be torn), a missing, negative or infinite
-// latency, for an empty file and for one that cannot be opened.
+// usage_error, with "<file>:<line>", for a line that is no JSON object (but the last one may be torn), a missing,
+// negative or infinite latency, for an empty file and for one that cannot be opened.
 EventFile read_events(const std::filesystem::path& file, const std::function<void(Iteration&)>& on_iteration);
 
 // The run_start event, if it is the first line; nullopt otherwise, or when the file cannot be read. Cheap.

@@ -6,11 +6,9 @@
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "base/clock.h"
 #include "base/directory.h"
-#include "base/error.h"
 #include "results/event_json.h"
 #include "results/window.h"
 

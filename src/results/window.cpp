@@ -29,28 +29,16 @@ double tokens_out_inside(const Iteration& iteration, double share, const std::op
   return tokens * static_cast<double>(inside) / static_cast<double>(iteration.token_s.size());
 }
 
-double first_start_s(std::span<const Iteration> iterations) {
-  double first = std::numeric_limits<double>::infinity();
-  for (const Iteration& iteration : iterations)
-    if (has_times(iteration)) first = std::min(first, *iteration.start_s);
-  return first;
-}
-
-double last_end_s(std::span<const Iteration> iterations) {
-  double last = -std::numeric_limits<double>::infinity();
-  for (const Iteration& iteration : iterations)
-    if (has_times(iteration)) last = std::max(last, *iteration.end_s);
-  return last;
-}
-
 }  // namespace
 
 std::optional<WindowRecord> overlap_window(std::span<const std::vector<Iteration>> tenants,
                                            std::optional<double> stop_s) {
   WindowRecord window{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
   for (const auto& iterations : tenants) {
-    window.start_s = std::max(window.start_s, first_start_s(iterations));
-    if (!stop_s) window.end_s = std::min(window.end_s, last_end_s(iterations));
+    Tally tally;
+    for (const Iteration& iteration : iterations) tally.add(iteration);
+    window.start_s = std::max(window.start_s, tally.first_start_s());
+    if (!stop_s) window.end_s = std::min(window.end_s, tally.last_end_s());
   }
   if (stop_s) window.end_s = *stop_s;
   if (tenants.empty() || !(window.end_s > window.start_s)) return std::nullopt;

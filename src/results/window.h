@@ -41,7 +41,10 @@ class Tally {
   int64_t completed = 0, rejected = 0, failed = 0;     // of all iterations
   double requests = 0, tokens_in = 0, tokens_out = 0;  // inside, with the parts of requests at the edges
 
-  // The end of the last ok iteration from the first start; none without times.
+  // Of the ok iterations with times; infinite, and minus that, without any.
+  double first_start_s() const { return first_start_s_; }
+  double last_end_s() const { return last_end_s_; }
+  // From the one to the other; none without times.
   std::optional<double> completion_s() const;
   // Of the window; without one the time to completion; without times the sum of the latencies.
   double duration_s() const;

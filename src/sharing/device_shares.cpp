@@ -8,7 +8,6 @@
 #include "base/device_name.h"
 #include "base/error.h"
 #include "engine/native/devices.h"
-#include "sharing/device.h"
 #include "sharing/green.h"
 #include "sharing/mig.h"
 #include "sharing/mps.h"

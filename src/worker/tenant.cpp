@@ -16,7 +16,6 @@
 #include "engine/native/devices.h"
 #include "engine/options.h"
 #include "model/model.h"
-#include "sharing/device.h"
 #include "worker/engine_setup.h"
 #include "worker/usage.h"
 

@@ -1,10 +1,11 @@
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "device_data.h"
@@ -57,14 +58,17 @@ TEST_F(CudaEngine, NothingIsAllocatedAfterWarmUp) {
     const Asked asked{.model = "distilgpt2", .new_tokens = new_tokens};
     const auto engine = warm_engine(asked);
     const std::vector<int32_t> tokens = tokens_for(asked);
-    size_t before = 0, after = 0, total = 0;
-    COTENANT_CUDA("test", cudaMemGetInfo(&before, &total));
-    const AllocationCounter counter;
-    for (int i = 0; i < 50; ++i) serve(*engine, asked, tokens);
-    if (allocations_are_counted()) {
-      EXPECT_EQ(counter.count(), 0u) << new_tokens;
+    // Of the whole device, so that another program's memory may come or go once, and not three times.
+    size_t before = 0, after = 1, total = 0;
+    for (int attempt = 0; attempt < 3 && before != after; ++attempt) {
+      COTENANT_CUDA("test", cudaMemGetInfo(&before, &total));
+      const AllocationCounter counter;
+      for (int i = 0; i < 50; ++i) serve(*engine, asked, tokens);
+      if (allocations_are_counted()) {
+        EXPECT_EQ(counter.count(), 0u) << new_tokens;
+      }
+      COTENANT_CUDA("test", cudaMemGetInfo(&after, &total));
     }
-    COTENANT_CUDA("test", cudaMemGetInfo(&after, &total));
     EXPECT_EQ(before, after) << new_tokens;
   }
 }

@@ -276,7 +276,7 @@ void CudaOps::tune(const std::function<void()>& pass) {
 // Which way of a product is the fastest also depends on what runs before and after it. So the choice among nearly equal
 // ones is by the time of the whole pass: on an H100 roberta-large's becomes 3% shorter, a decode step of Mistral-7B and
 // distilbert's pass 2%. Not so where a pass is long: under the power limit clocks then differ by more than plans do,
-// and the choice was no better than a throw of dice (Mistral-7B, 8 x 128: 23.9 ms instead of 23.5).
+// and the choice was no better than a throw of dice (Mistral-7B, 8 x 128: 23.7 and 24.5 ms instead of 23.4 and 23.5).
 void CudaOps::choose_in(const std::function<void()>& pass, const std::map<ProductKey, std::vector<Plan>>& fastest) {
   if (std::ranges::all_of(fastest, [](const auto& item) { return item.second.size() < 2; })) return;
   constexpr double longest_pass_us = 8'000;

@@ -56,15 +56,16 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 }  // namespace
 
 DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
-  const auto ordinal = static_cast<int>(device_ordinal(device));
+  const size_t wanted = device_ordinal(device);
   int driver = 0, count = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (const std::string problem = driver_problem(driver, error); !problem.empty()) throw usage_error(device, problem);
-  if (ordinal >= count)
+  if (wanted >= static_cast<size_t>(count))
     throw usage_error(device,
                       fmt::format("there {} {} CUDA device{}", count == 1 ? "is" : "are", count, count == 1 ? "" : "s"),
                       fmt::format("Use cuda:0{}.", count > 1 ? fmt::format(" to cuda:{}", count - 1) : ""));
+  const auto ordinal = static_cast<int>(wanted);
   COTENANT_CUDA("open the device", cudaSetDevice(ordinal));
 
   DeviceFacts facts;

@@ -54,11 +54,6 @@ __global__ void last_rows_kernel(T* y, const T* x, int64_t length, int packs, in
       reinterpret_cast<const Values*>(x)[((row + 1) * length - 1) * packs + item % packs];
 }
 
-template <typename T>
-T* pointer(const Tensor& tensor) {
-  return static_cast<T*>(tensor.data);
-}
-
 }  // namespace
 
 void launch_activation(cudaStream_t stream, const Tensor& y, Activation activation) {

@@ -46,11 +46,6 @@ __global__ void embed_kernel(T* y, EmbeddingRows<T> rows, int packs, int64_t ite
   store<T, n>(y + item * n, sum);
 }
 
-template <typename T>
-const T* pointer(const Tensor& tensor) {
-  return static_cast<const T*>(tensor.data);
-}
-
 }  // namespace
 
 void launch_embed(cudaStream_t stream, const Tensor& y, const Embedding& table, const Tensor& ids,

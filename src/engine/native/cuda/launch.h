@@ -7,6 +7,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "engine/native/cuda/check.h"
+#include "engine/native/ops.h"
 
 // How kernels are launched: so that, from compute capability 9.0 on, a kernel's blocks may already be on the
 // multiprocessors while its predecessor in the stream is still finishing ("programmatic dependent launch"). That hides
@@ -36,6 +37,11 @@ void launch(const char* operation, cudaStream_t stream, void (*kernel)(Params...
   config.attrs = &overlap;
   config.numAttrs = device_overlaps_launches() ? 1 : 0;
   COTENANT_CUDA(operation, cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...));
+}
+
+template <typename T>
+T* pointer(const Tensor& tensor) {
+  return static_cast<T*>(tensor.data);
 }
 
 // Calls f with a value of the C++ type of `dtype`: float, __half or __nv_bfloat16.
