@@ -30,28 +30,29 @@ constexpr int group_threads = 128;  // of a warpgroup
 constexpr int consumers = 2;
 constexpr int threads = (1 + consumers) * group_threads;
 constexpr int cluster = 2;
-constexpr int group_barrier = 1;  // of the first warpgroup; 0 is __syncthreads
+constexpr int most_shared_bytes = 227 * 1024;  // of a block
+constexpr int barriers_bytes = 1024;
 
-// Beside the stages: where blocks stay, the place where results are put together before they are written, which else is
-// that of the stages; where they do not, biases, once a warpgroup.
-template <int tile, bool gated>
-struct Beside {
-  alignas(1024) unsigned char rows[block_rows * tile];
-};
-template <int tile>
-struct Beside<tile, false> {
-  float bias[consumers][tile];
-};
+// A row of results on its way to y; a little longer than it is, so that the lanes of a warp write to different banks.
+template <int width>
+inline constexpr int staged_row_bytes = width * 2 + 16;
+template <int width>
+inline constexpr int staging_bytes = block_rows* staged_row_bytes<width>;
 
+// Where blocks stay, their results are put together beside the stages, else in their place.
 template <int tile, bool gated>
-struct Shared : Beside<tile, gated> {
+struct Shared {
+  static constexpr int beside_bytes = gated ? staging_bytes<tile / 2> : 0;
   static constexpr int x_bytes = block_rows * row_bytes;
   static constexpr int w_bytes = tile * row_bytes;
-  static constexpr int stages = (224 * 1024 - static_cast<int>(sizeof(Beside<tile, gated>))) / (x_bytes + w_bytes);
-  static_assert(gated || (stages >= 4 && 16 * tile * 2 <= 64 * row_bytes), "a warp's result is put where x was");
+  static constexpr int stages = (most_shared_bytes - barriers_bytes - beside_bytes) / (x_bytes + w_bytes);
+  static_assert(gated || staging_bytes<tile> <= stages * (x_bytes + w_bytes));
   alignas(1024) unsigned char x[stages][x_bytes];
   alignas(1024) unsigned char w[stages][w_bytes];
+  unsigned char beside[beside_bytes + 16];
   uint64_t full[stages], empty[stages];
+
+  __device__ unsigned char* staging() { return gated ? beside : x[0]; }
 };
 
 struct Arguments {
@@ -158,19 +159,36 @@ __device__ void multiply(Shared<tile, gated>& s, float (&sums)[tile / 2], int st
   if (steps > 0) release(n + steps - 1);
 }
 
-// Puts a warp's 16 rows of `width` values into shared memory; their 16-byte pieces are exchanged, so that the lanes of
-// a warp write to different banks.
+// Puts a warp's 16 rows of `width` values into shared memory.
 template <typename T, int width>
 __device__ void stage_rows(unsigned char* staging, const float (&values)[width / 2]) {
-  const int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
+  const int lane = threadIdx.x % 32;
+  const uint32_t at = shared_address(staging) + lane % 16 * staged_row_bytes<width> + lane / 16 * 16;
+  const auto pair = [&](int i) { return pack_pair<T>(values[i], values[i + 1]); };
 #pragma unroll
-  for (int c = 0; c < width / 8; ++c) {
-#pragma unroll
-    for (int r = 0; r < 2; ++r)
-      *reinterpret_cast<uint32_t*>(staging + (g + 8 * r) * width * 2 + (c ^ g) * 16 + 4 * t) =
-          pack_pair<T>(values[4 * c + 2 * r], values[4 * c + 2 * r + 1]);
-  }
+  for (int c = 0; c < width / 8; c += 2)
+    store_matrices(at + c * 16, pair(4 * c), pair(4 * c + 2), pair(4 * c + 4), pair(4 * c + 6));
   __syncwarp();
+}
+
+// 8 values.
+template <typename T, Activation activation>
+__device__ uint4 activate_piece(uint4 piece) {
+  if constexpr (activation == Activation::none) {
+    return piece;
+  } else if constexpr (std::is_same_v<T, __half> && has_pairs<activation>) {
+    auto* const pairs = reinterpret_cast<__half2*>(&piece);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) pairs[i] = activate_pair<activation>(pairs[i]);
+    return piece;
+  } else {
+    float values[8];
+    load<T, 8>(reinterpret_cast<const T*>(&piece), values);
+#pragma unroll
+    for (float& value : values) value = activate_for_16_bits<activation>(value);
+    store<T, 8>(reinterpret_cast<T*>(&piece), values);
+    return piece;
+  }
 }
 
 // From shared memory to y, whole rows at a time. A short loop rather than code for each of a thread's sums, which would
@@ -178,36 +196,47 @@ __device__ void stage_rows(unsigned char* staging, const float (&values)[width /
 template <typename T, int width, Activation activation>
 __device__ void finish_rows(const unsigned char* staging, const Arguments& a, int first_row, int first_column) {
   constexpr int pieces = width / 8;  // 16 bytes each, of a row
+#pragma unroll 2
   for (int i = threadIdx.x % 32; i < 16 * pieces; i += 32) {
     const int row = i / pieces, piece = i % pieces, column = first_column + piece * 8;
     if (first_row + row >= a.rows || column >= a.columns) continue;
-    float values[8];
-    load<T, 8>(reinterpret_cast<const T*>(staging + row * width * 2 + (piece ^ (row % 8)) * 16), values);
-#pragma unroll
-    for (float& value : values) value = activate_for_16_bits<activation>(value);
-    store<T, 8>(static_cast<T*>(a.y) + static_cast<int64_t>(first_row + row) * a.columns + column, values);
+    T* const to = static_cast<T*>(a.y) + static_cast<int64_t>(first_row + row) * a.columns + column;
+    *reinterpret_cast<uint4*>(to) = activate_piece<T, activation>(
+        *reinterpret_cast<const uint4*>(staging + row * staged_row_bytes<width> + piece * 16));
   }
   __syncwarp();
 }
 
-template <int width>
-__device__ void add_bias(float (&sums)[width / 2], const float* bias) {
-#pragma unroll
-  for (int c = 0; c < width / 8; ++c) {
-    const float2 b = *reinterpret_cast<const float2*>(bias + 8 * c + 2 * (threadIdx.x % 4));
-#pragma unroll
-    for (int j = 0; j < 4; ++j) sums[4 * c + j] += j % 2 == 0 ? b.x : b.y;
-  }
-}
-
-// What is left of a tile when a warp has its sums.
+// The biases of a thread's sums: of columns 8 c + 2 (lane % 4) and the next. Asked for before the sums are there.
 template <typename T, int tile>
-__device__ void finish_tile(Shared<tile, false>& s, const Arguments& a, float (&sums)[tile / 2], int row, Tile at) {
-  // Its warpgroup alone has read these rows of the stages: their place holds the result once all of its warps are here.
-  const int group = row / 64, warp = row / 16 % 4;
-  asm volatile("bar.sync %0, %1;" ::"r"(group_barrier + group), "n"(group_threads) : "memory");
-  unsigned char* const staging = s.x[warp] + group * 64 * row_bytes;
-  add_bias<tile>(sums, s.bias[group]);
+struct Bias {
+  uint32_t pairs[tile / 8];
+
+  __device__ Bias(const Arguments& a, int first_column) {
+#pragma unroll
+    for (int c = 0; c < tile / 8; ++c) {
+      const int column = first_column + 8 * c + 2 * (threadIdx.x % 4);
+      pairs[c] =
+          a.bias && column < a.columns ? *reinterpret_cast<const uint32_t*>(static_cast<const T*>(a.bias) + column) : 0;
+    }
+  }
+  __device__ void add_to(float (&sums)[tile / 2]) const {
+#pragma unroll
+    for (int c = 0; c < tile / 8; ++c) {
+      const float2 bias = unpack_pair<T>(pairs[c]);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) sums[4 * c + j] += j % 2 == 0 ? bias.x : bias.y;
+    }
+  }
+};
+
+// What is left of a tile when a warp has its sums; `row`: the first of the warp's rows.
+template <typename T, int tile>
+__device__ void finish_tile(unsigned char* staging, const Arguments& a, const float (&sums)[tile / 2], int row,
+                            Tile at) {
+  // The place of the stages holds the result once nobody reads them any more.
+  asm volatile("bar.sync 1, %0;" ::"n"(consumers * group_threads) : "memory");
+  staging += row * staged_row_bytes<tile>;
   stage_rows<T, tile>(staging, sums);
   with_activation(a.activation, [&]<Activation activation>() {
     finish_rows<T, tile, activation>(staging, a, at.row + row, at.column);
@@ -215,34 +244,36 @@ __device__ void finish_tile(Shared<tile, false>& s, const Arguments& a, float (&
 }
 
 template <typename T, int tile>
-__device__ void finish_tile(Shared<tile, true>& s, const Arguments& a, float (&sums)[tile / 2], int row, Tile at) {
+__device__ void finish_gated_tile(unsigned char* staging, const Arguments& a, const float (&sums)[tile / 2], int row,
+                                  Tile at) {
   float values[tile / 4];
   with_activation(a.activation, [&]<Activation activation>() {
 #pragma unroll
     for (int i = 0; i < tile / 4; ++i) values[i] = activate_for_16_bits<activation>(sums[i]) * sums[tile / 4 + i];
   });
-  unsigned char* const staging = s.rows + row * tile;
+  staging += row * staged_row_bytes<tile / 2>;
   stage_rows<T, tile / 2>(staging, values);
   finish_rows<T, tile / 2, Activation::none>(staging, a, at.row + row, at.column);
 }
 
-// The biases of a block's tile, for one warpgroup.
-template <typename T, int tile>
-__device__ void load_bias(float (&bias)[tile], const Arguments& a, int column) {
-  for (int i = threadIdx.x % group_threads; i < tile; i += group_threads)
-    bias[i] = a.bias && column + i < a.columns ? to_float(static_cast<const T*>(a.bias)[column + i]) : 0.0f;
-}
-
 template <typename T, int tile, bool gated>
 __device__ void consume(Shared<tile, gated>& s, const Arguments& a) {
-  const int group = threadIdx.x / group_threads - 1, warp = threadIdx.x / 32 % 4;
-  if constexpr (!gated) load_bias<T, tile>(s.bias[group], a, find_tile<tile, gated>(a, first_tile()).column);
-  int n = 0;
-  for (int t = first_tile(); t < a.tiles; t = next_tile<gated>(a, t), n += a.steps) {
-    float sums[tile / 2];
-    multiply<T, tile, gated>(s, sums, a.steps, n, group);
+  const int group = threadIdx.x / group_threads - 1, row = group * 64 + threadIdx.x / 32 % 4 * 16;
+  float sums[tile / 2];
+  if constexpr (!gated) {
+    const Tile at = find_tile<tile, gated>(a, first_tile());
+    const Bias<T, tile> bias(a, at.column);
+    multiply<T, tile, gated>(s, sums, a.steps, 0, group);
     wait_for_predecessor();  // long past; y may be what an earlier kernel read
-    finish_tile<T, tile>(s, a, sums, group * 64 + warp * 16, find_tile<tile, gated>(a, t));
+    bias.add_to(sums);
+    finish_tile<T, tile>(s.staging(), a, sums, row, at);
+  } else {
+    int n = 0;
+    for (int t = first_tile(); t < a.tiles; t += clusters(), n += a.steps) {
+      multiply<T, tile, gated>(s, sums, a.steps, n, group);
+      wait_for_predecessor();
+      finish_gated_tile<T, tile>(s.staging(), a, sums, row, find_tile<tile, gated>(a, t));
+    }
   }
 }
 
@@ -254,6 +285,8 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
   auto& s = *reinterpret_cast<Shared<tile, gated>*>(shared_bytes);
   let_successor_start();
   if (threadIdx.x == 0) {
+    prefetch_map(&w_map);
+    prefetch_map(&x_map);
     for (int i = 0; i < s.stages; ++i) {
       init_barrier(shared_address(&s.full[i]), 1);
       init_barrier(shared_address(&s.empty[i]), cluster * consumers * 4);  // one arrival a warp of every block
@@ -305,8 +338,8 @@ bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t col
 }
 
 std::span<const HopperPlan> hopper_plans(bool gated) {
-  static constexpr std::array<HopperPlan, 2> plans{{{256}, {192}}};
-  return std::span(plans).first(gated ? 1 : 2);  // a narrow gated tile was never faster
+  static constexpr std::array<HopperPlan, 3> plans{{{256}, {192}, {144}}};
+  return std::span(plans).first(gated ? 1 : plans.size());  // a narrow gated tile was never faster
 }
 
 void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan) {
@@ -315,6 +348,7 @@ void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, co
       if (product.gated && plan.tile_columns == 256) return launch_kernel<T, 256, true>(stream, product);
       if (!product.gated && plan.tile_columns == 256) return launch_kernel<T, 256, false>(stream, product);
       if (!product.gated && plan.tile_columns == 192) return launch_kernel<T, 192, false>(stream, product);
+      if (!product.gated && plan.tile_columns == 144) return launch_kernel<T, 144, false>(stream, product);
     }
     throw internal_error("linear", "no Hopper kernel for this dtype and plan");
   });

@@ -10,6 +10,7 @@
   COTENANT_SUMS_32                                                                                    \
   ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, " \
   "%51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define COTENANT_SUMS_72 COTENANT_SUMS_64 ", %64, %65, %66, %67, %68, %69, %70, %71"
 #define COTENANT_SUMS_96                                                                              \
   COTENANT_SUMS_64                                                                                    \
   ", %64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, %80, %81, %82, " \
@@ -26,5 +27,6 @@
   COTENANT_INOUT_8(d, i), COTENANT_INOUT_8(d, i + 8), COTENANT_INOUT_8(d, i + 16), COTENANT_INOUT_8(d, i + 24)
 #define COTENANT_INOUT_32(d) COTENANT_INOUT_32_FROM(d, 0)
 #define COTENANT_INOUT_64(d) COTENANT_INOUT_32(d), COTENANT_INOUT_32_FROM(d, 32)
+#define COTENANT_INOUT_72(d) COTENANT_INOUT_64(d), COTENANT_INOUT_8(d, 64)
 #define COTENANT_INOUT_96(d) COTENANT_INOUT_64(d), COTENANT_INOUT_32_FROM(d, 64)
 #define COTENANT_INOUT_128(d) COTENANT_INOUT_96(d), COTENANT_INOUT_32_FROM(d, 96)

@@ -43,6 +43,11 @@ __device__ inline void wait_barrier(uint32_t barrier, int parity) {
       : "memory");
 }
 
+// So that the first copy by a map need not wait for the map.
+__device__ inline void prefetch_map(const CUtensorMap* map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+
 // Copies the map's box at column x, row y of matrix z to shared memory; rows and columns outside become zeros.
 __device__ inline void copy_box(uint32_t shared, const CUtensorMap* map, int x, int y, int z, uint32_t barrier) {
   asm volatile(
@@ -50,6 +55,14 @@ __device__ inline void copy_box(uint32_t shared, const CUtensorMap* map, int x, 
           "r"(shared),
       "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier)
       : "memory");
+}
+
+// Four 8 x 8 matrices of 2-byte elements to shared memory: of each a lane holds the pair at row lane / 4, columns
+// 2 (lane % 4)..., and lane i gives the address of row i % 8 of matrix i / 8.
+__device__ inline void store_matrices(uint32_t shared, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared), "r"(a), "r"(b), "r"(c),
+               "r"(d)
+               : "memory");
 }
 
 // ---- products of a warpgroup ----
