@@ -192,9 +192,13 @@ void bench_products(Pool& pool) {
     const char* name;
     int64_t in, out;
     Activation activation;
-    bool bias, gated;
+    bool bias, gated, accumulate = false;
   };
   constexpr Case cases[] = {{"distilbert qkv", 768, 2304, Activation::none, true, false},
+                            {"distilbert attn_out", 768, 768, Activation::none, true, false, true},
+                            {"distilbert ffn_out", 3072, 768, Activation::none, true, false, true},
+                            {"roberta-large attn_out", 1024, 1024, Activation::none, true, false, true},
+                            {"roberta-large ffn_out", 4096, 1024, Activation::none, true, false, true},
                             {"distilbert ffn_in", 768, 3072, Activation::gelu_erf, true, false},
                             {"distilgpt2 ffn_in", 768, 3072, Activation::gelu_tanh, true, false},
                             {"roberta-large qkv", 1024, 3072, Activation::none, true, false},
@@ -213,12 +217,14 @@ void bench_products(Pool& pool) {
                          .columns = c.out,
                          .activation = c.activation,
                          .bias = c.bias,
+                         .accumulate = c.accumulate,
                          .gated = c.gated};
     std::map<std::string, double> best;
     for (const Plan& plan : products.candidates(key)) {
       const std::string way =
           plan.method == Plan::Method::hopper
-              ? fmt::format("{} columns", hopper_plans(key.gated)[static_cast<size_t>(plan.variant)].tile_columns)
+              ? fmt::format("{} columns",
+                            hopper_plans(key.gated, key.accumulate)[static_cast<size_t>(plan.variant)].tile_columns)
               : "cuBLASLt";
       double us = std::numeric_limits<double>::infinity();
       try {

@@ -72,7 +72,7 @@ struct Description {
 };
 
 bool hopper_runs(const ProductKey& key) {
-  return !key.accumulate && !key.normed && !(key.gated && key.bias) &&
+  return !key.normed && !(key.gated && key.bias) &&
          hopper_product_supported(key.dtype, key.rows, key.in, key.columns, key.gated);
 }
 
@@ -170,7 +170,7 @@ std::vector<Plan> Products::candidates(const ProductKey& key) const {
     }
   }
   if (hopper_runs(key))
-    for (int i = 0; i < static_cast<int>(hopper_plans(key.gated).size()); ++i)
+    for (int i = 0; i < static_cast<int>(hopper_plans(key.gated, key.accumulate).size()); ++i)
       plans.push_back({.method = Plan::Method::hopper, .variant = i});
   if (plans.empty()) throw usage_error(operation, fmt::format("no kernel computes {} on this device", to_string(key)));
   return plans;
@@ -182,7 +182,8 @@ bool Products::runs(const ProductKey& key, const Plan& plan) const {
   if (plan.method == Plan::Method::library_epilogue && (!library_has_activation(key.activation) || key.gated))
     return false;
   if (plan.method == Plan::Method::hopper)
-    return hopper_runs(key) && plan.variant >= 0 && static_cast<size_t>(plan.variant) < hopper_plans(key.gated).size();
+    return hopper_runs(key) && plan.variant >= 0 &&
+           static_cast<size_t>(plan.variant) < hopper_plans(key.gated, key.accumulate).size();
   const Description description(key, plan.method, workspace_);
   cublasLtMatmulHeuristicResult_t result{};
   return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
@@ -214,8 +215,9 @@ void Products::run_hopper(const ProductKey& key, const Plan& plan, const Product
                          .columns = key.columns,
                          .activation = key.activation,
                          .gated = key.gated,
+                         .accumulate = key.accumulate,
                          .sms = sms_},
-                        hopper_plans(key.gated)[static_cast<size_t>(plan.variant)]);
+                        hopper_plans(key.gated, key.accumulate)[static_cast<size_t>(plan.variant)]);
 }
 
 void Products::run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {

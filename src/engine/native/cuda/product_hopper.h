@@ -12,8 +12,9 @@
 // epilogue, and fetching weights as soon as the kernel before leaves a multiprocessor. A tuner has to choose.
 namespace cotenant {
 
-// y = activation(x W^T + bias). `gated`: the rows of W are gates, then ups, and y = activation(gate) * up. Without a
-// gate the activation's argument is rounded to 16 bits first, as it is between two kernels of the library.
+// y = activation(x W^T + bias), or y += x W^T + bias. `gated`: the rows of W are gates, then ups, and y =
+// activation(gate) * up. Without a gate the activation's argument is rounded to 16 bits first, as it is between two
+// kernels of the library.
 struct HopperProduct {
   Dtype dtype = Dtype::f16;
   void* y = nullptr;           // [rows, columns]; gated: [rows, columns / 2]
@@ -22,8 +23,9 @@ struct HopperProduct {
   const void* x = nullptr;     // [rows, in]
   int64_t rows = 0, in = 0, columns = 0;
   Activation activation = Activation::none;
-  bool gated = false;  // then without a bias
-  int sms = 0;         // multiprocessors to use
+  bool gated = false;       // then without a bias
+  bool accumulate = false;  // then without an activation and a gate
+  int sms = 0;              // multiprocessors to use
 };
 
 // f16 and bf16; `in` and the columns of y multiples of 8; compute capability 9.x.
@@ -34,7 +36,7 @@ struct HopperPlan {
   int tile_columns = 0;  // of a block; its rows are 128
 };
 
-std::span<const HopperPlan> hopper_plans(bool gated);
+std::span<const HopperPlan> hopper_plans(bool gated, bool accumulate);
 
 void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan);
 

@@ -35,7 +35,7 @@ bool is_library(const Plan& plan) {
 std::string describe(const ProductKey& key, const Plan& plan) {
   switch (plan.method) {
     case Plan::Method::hopper: {
-      const HopperPlan& cut = hopper_plans(key.gated)[static_cast<size_t>(plan.variant)];
+      const HopperPlan& cut = hopper_plans(key.gated, key.accumulate)[static_cast<size_t>(plan.variant)];
       return fmt::format("{}, {} columns", to_string(plan.method), cut.tile_columns);
     }
     case Plan::Method::gemv:

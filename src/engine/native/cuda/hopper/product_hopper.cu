@@ -30,6 +30,10 @@ constexpr int group_threads = 128;  // of a warpgroup
 constexpr int consumers = 2;
 constexpr int threads = (1 + consumers) * group_threads;
 constexpr int cluster = 2;
+// What is computed. A product that adds to y has few columns: its tiles are narrow, and the blocks of a cluster lie
+// side by side, so that they need the same part of x, of which each fetches half.
+enum class Kind { plain, gated, adding };
+
 constexpr int most_shared_bytes = 227 * 1024;  // of a block
 constexpr int barriers_bytes = 1024;
 
@@ -40,19 +44,19 @@ template <int width>
 inline constexpr int staging_bytes = block_rows* staged_row_bytes<width>;
 
 // Where blocks stay, their results are put together beside the stages, else in their place.
-template <int tile, bool gated>
+template <int tile, Kind kind>
 struct Shared {
-  static constexpr int beside_bytes = gated ? staging_bytes<tile / 2> : 0;
+  static constexpr int beside_bytes = kind == Kind::gated ? staging_bytes<tile / 2> : 0;
   static constexpr int x_bytes = block_rows * row_bytes;
   static constexpr int w_bytes = tile * row_bytes;
   static constexpr int stages = (most_shared_bytes - barriers_bytes - beside_bytes) / (x_bytes + w_bytes);
-  static_assert(gated || staging_bytes<tile> <= stages * (x_bytes + w_bytes));
+  static_assert(kind == Kind::gated || staging_bytes<tile> <= stages * (x_bytes + w_bytes));
   alignas(1024) unsigned char x[stages][x_bytes];
   alignas(1024) unsigned char w[stages][w_bytes];
   unsigned char beside[beside_bytes + 16];
   uint64_t full[stages], empty[stages];
 
-  __device__ unsigned char* staging() { return gated ? beside : x[0]; }
+  __device__ unsigned char* staging() { return kind == Kind::gated ? beside : x[0]; }
 };
 
 struct Arguments {
@@ -70,10 +74,11 @@ struct Tile {
   int column;  // the first, of y
 };
 
-template <int tile, bool gated>
+template <int tile, Kind kind>
 __device__ Tile find_tile(const Arguments& a, int i) {
-  return {(i % a.row_tiles * cluster + static_cast<int>(rank_in_cluster())) * block_rows,
-          i / a.row_tiles * (gated ? tile / 2 : tile)};
+  const int rank = static_cast<int>(rank_in_cluster()), above = i % a.row_tiles, beside = i / a.row_tiles;
+  if (kind == Kind::adding) return {above * block_rows, (beside * cluster + rank) * tile};
+  return {(above * cluster + rank) * block_rows, beside * (kind == Kind::gated ? tile / 2 : tile)};
 }
 
 __device__ inline int first_tile() {
@@ -85,44 +90,56 @@ __device__ inline int clusters() {
 }
 
 // A block without a gate has one tile.
-template <bool gated>
+template <Kind kind>
 __device__ int next_tile(const Arguments& a, int i) {
-  return gated ? i + clusters() : a.tiles;
+  return kind == Kind::gated ? i + clusters() : a.tiles;
 }
 
 // The row of W at row `i` of a tile's part of it.
-template <int tile, bool gated>
+template <int tile, Kind kind>
 __device__ int weight_row(const Arguments& a, int column, int i) {
-  return column + i + (gated && i >= tile / 2 ? a.columns - tile / 2 : 0);
+  return column + i + (kind == Kind::gated && i >= tile / 2 ? a.columns - tile / 2 : 0);
 }
 
-template <int tile, bool gated>
+template <int tile, Kind kind>
 struct Producer {
-  Shared<tile, gated>& s;
+  Shared<tile, kind>& s;
   const CUtensorMap *x_map, *w_map;
   const Arguments& a;
 
+  // What one block of the cluster fetches for both is this half of it.
+  static constexpr int both = (1 << cluster) - 1;
+
   __device__ void fetch_x(int stage, const Tile& at, int i) const {
-    copy_box(shared_address(s.x[stage]), x_map, i * step, at.row, shared_address(&s.full[stage]));
+    const uint32_t to = shared_address(s.x[stage]), full = shared_address(&s.full[stage]);
+    if constexpr (kind == Kind::adding) {
+      const int row = static_cast<int>(rank_in_cluster()) * (block_rows / cluster);
+      copy_box_to_cluster(to + row * row_bytes, x_map, i * step, at.row + row, full, both);
+    } else {
+      copy_box(to, x_map, i * step, at.row, full);
+    }
   }
 
-  // This block's half of W, for both blocks of the cluster.
   __device__ void fetch_w(int stage, const Tile& at, int i) const {
-    const int row = static_cast<int>(rank_in_cluster()) * (tile / cluster);
-    arrive_expecting(shared_address(&s.full[stage]), s.x_bytes + s.w_bytes);
-    copy_box_to_cluster(shared_address(s.w[stage]) + row * row_bytes, w_map, i * step,
-                        weight_row<tile, gated>(a, at.column, row), shared_address(&s.full[stage]), (1 << cluster) - 1);
+    const uint32_t to = shared_address(s.w[stage]), full = shared_address(&s.full[stage]);
+    arrive_expecting(full, s.x_bytes + s.w_bytes);
+    if constexpr (kind == Kind::adding) {
+      copy_box(to, w_map, i * step, at.column, full);
+    } else {
+      const int row = static_cast<int>(rank_in_cluster()) * (tile / cluster);
+      copy_box_to_cluster(to + row * row_bytes, w_map, i * step, weight_row<tile, kind>(a, at.column, row), full, both);
+    }
   }
 
   __device__ void run() const {
-    constexpr int stages = Shared<tile, gated>::stages;
+    constexpr int stages = Shared<tile, kind>::stages;
     const int ahead = min(stages, a.steps);
-    Tile at = find_tile<tile, gated>(a, first_tile());
+    Tile at = find_tile<tile, kind>(a, first_tile());
     for (int i = 0; i < ahead; ++i) fetch_w(i, at, i);  // weights: no kernel of a pass writes them
     wait_for_predecessor();
     int n = 0;  // steps so far, of all tiles
-    for (int t = first_tile(); t < a.tiles; t = next_tile<gated>(a, t)) {
-      at = find_tile<tile, gated>(a, t);
+    for (int t = first_tile(); t < a.tiles; t = next_tile<kind>(a, t)) {
+      at = find_tile<tile, kind>(a, t);
       for (int i = 0; i < a.steps; ++i, ++n) {
         if (n >= stages) wait_barrier(shared_address(&s.empty[n % stages]), (n / stages - 1) % 2);
         if (n >= ahead) fetch_w(n % stages, at, i);
@@ -136,9 +153,10 @@ struct Producer {
 
 // One tile. sums[4 i + 2 r + e]: row 16 warp + lane / 4 + 8 r of the warpgroup's, column 8 i + 2 (lane % 4) + e.
 // `n`: steps of all tiles before.
-template <typename T, int tile, bool gated>
-__device__ void multiply(Shared<tile, gated>& s, float (&sums)[tile / 2], int steps, int n, int group) {
-  constexpr int stages = Shared<tile, gated>::stages;
+template <typename T, int tile, Kind kind>
+__device__ void multiply(Shared<tile, kind>& s, float (&sums)[tile / 2], int steps, int n) {
+  constexpr int stages = Shared<tile, kind>::stages;
+  const int group = threadIdx.x / group_threads - 1;
   const auto release = [&](int i) {
     if (threadIdx.x % 32 < cluster) arrive_at(shared_address(&s.empty[i % stages]), threadIdx.x % 32);
   };
@@ -230,6 +248,37 @@ struct Bias {
   }
 };
 
+// The values of y that a thread's sums are added to; asked for while the product is computed.
+template <typename T, int tile>
+struct Before {
+  uint32_t pairs[tile / 8][2];
+
+  // `row`: the first of the warp's rows of the tile.
+  __device__ Before(const Arguments& a, int row, Tile at) {
+    const int first_row = at.row + row + threadIdx.x % 32 / 4, first_column = at.column + 2 * (threadIdx.x % 4);
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const T* const y = static_cast<const T*>(a.y) + static_cast<int64_t>(first_row + 8 * r) * a.columns;
+#pragma unroll
+      for (int c = 0; c < tile / 8; ++c) {
+        const int column = first_column + 8 * c;
+        pairs[c][r] =
+            first_row + 8 * r < a.rows && column < a.columns ? *reinterpret_cast<const uint32_t*>(y + column) : 0;
+      }
+    }
+  }
+  __device__ void add_to(float (&sums)[tile / 2]) const {
+#pragma unroll
+    for (int c = 0; c < tile / 8; ++c)
+#pragma unroll
+      for (int r = 0; r < 2; ++r) {
+        const float2 before = unpack_pair<T>(pairs[c][r]);
+        sums[4 * c + 2 * r] += before.x;
+        sums[4 * c + 2 * r + 1] += before.y;
+      }
+  }
+};
+
 // What is left of a tile when a warp has its sums; `row`: the first of the warp's rows.
 template <typename T, int tile>
 __device__ void finish_tile(unsigned char* staging, const Arguments& a, const float (&sums)[tile / 2], int row,
@@ -256,33 +305,46 @@ __device__ void finish_gated_tile(unsigned char* staging, const Arguments& a, co
   finish_rows<T, tile / 2, Activation::none>(staging, a, at.row + row, at.column);
 }
 
-template <typename T, int tile, bool gated>
-__device__ void consume(Shared<tile, gated>& s, const Arguments& a) {
-  const int group = threadIdx.x / group_threads - 1, row = group * 64 + threadIdx.x / 32 % 4 * 16;
+// The first of a consuming warp's rows of a tile.
+__device__ inline int warp_row() {
+  return (static_cast<int>(threadIdx.x) - group_threads) / 32 * 16;
+}
+
+template <typename T, int tile, Kind kind>
+__device__ void consume(Shared<tile, kind>& s, const Arguments& a) {
+  const Tile at = find_tile<tile, kind>(a, first_tile());
+  const Bias<T, tile> bias(a, at.column);
   float sums[tile / 2];
-  if constexpr (!gated) {
-    const Tile at = find_tile<tile, gated>(a, first_tile());
-    const Bias<T, tile> bias(a, at.column);
-    multiply<T, tile, gated>(s, sums, a.steps, 0, group);
-    wait_for_predecessor();  // long past; y may be what an earlier kernel read
-    bias.add_to(sums);
-    finish_tile<T, tile>(s.staging(), a, sums, row, at);
+  if constexpr (kind == Kind::adding) {
+    wait_for_predecessor();
+    const Before<T, tile> before(a, warp_row(), at);
+    multiply<T, tile, kind>(s, sums, a.steps, 0);
+    before.add_to(sums);
   } else {
-    int n = 0;
-    for (int t = first_tile(); t < a.tiles; t += clusters(), n += a.steps) {
-      multiply<T, tile, gated>(s, sums, a.steps, n, group);
-      wait_for_predecessor();
-      finish_gated_tile<T, tile>(s.staging(), a, sums, row, find_tile<tile, gated>(a, t));
-    }
+    multiply<T, tile, kind>(s, sums, a.steps, 0);
+    wait_for_predecessor();  // long past; y may be what an earlier kernel read
+  }
+  bias.add_to(sums);
+  finish_tile<T, tile>(s.staging(), a, sums, warp_row(), at);
+}
+
+template <typename T, int tile>
+__device__ void consume(Shared<tile, Kind::gated>& s, const Arguments& a) {
+  int n = 0;
+  for (int t = first_tile(); t < a.tiles; t += clusters(), n += a.steps) {
+    float sums[tile / 2];
+    multiply<T, tile, Kind::gated>(s, sums, a.steps, n);
+    wait_for_predecessor();
+    finish_gated_tile<T, tile>(s.staging(), a, sums, warp_row(), find_tile<tile, Kind::gated>(a, t));
   }
 }
 
-template <typename T, int tile, bool gated>
+template <typename T, int tile, Kind kind>
 __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
     product_kernel(const __grid_constant__ CUtensorMap x_map, const __grid_constant__ CUtensorMap w_map,
                    const Arguments a) {
   extern __shared__ __align__(1024) unsigned char shared_bytes[];
-  auto& s = *reinterpret_cast<Shared<tile, gated>*>(shared_bytes);
+  auto& s = *reinterpret_cast<Shared<tile, kind>*>(shared_bytes);
   let_successor_start();
   if (threadIdx.x == 0) {
     prefetch_map(&w_map);
@@ -296,22 +358,24 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
   __syncthreads();
   meet_cluster();
   if (threadIdx.x < group_threads) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
-    if (threadIdx.x == 0) Producer<tile, gated>{s, &x_map, &w_map, a}.run();
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    if (threadIdx.x == 0) Producer<tile, kind>{s, &x_map, &w_map, a}.run();
     __syncwarp();
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
-    consume<T, tile, gated>(s, a);
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+    consume<T, tile>(s, a);
   }
 }
 
-template <typename T, int tile, bool gated>
+template <typename T, int tile, Kind kind>
 void launch_kernel(cudaStream_t stream, const HopperProduct& p) {
-  constexpr int shared_bytes = sizeof(Shared<tile, gated>);
-  const auto kernel = product_kernel<T, tile, gated>;
+  constexpr int shared_bytes = sizeof(Shared<tile, kind>);
+  const auto kernel = product_kernel<T, tile, kind>;
   COTENANT_CUDA("linear", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
   const auto pieces = [](int64_t size, int of) { return static_cast<int>((size + of - 1) / of); };
-  const int row_tiles = pieces(p.rows, cluster * block_rows), tiles = row_tiles * pieces(p.columns, tile);
+  constexpr bool gated = kind == Kind::gated, adding = kind == Kind::adding;
+  const int row_tiles = pieces(p.rows, (adding ? 1 : cluster) * block_rows);
+  const int tiles = row_tiles * pieces(p.columns, (adding ? cluster : 1) * tile);
   const int together = gated ? std::min(tiles, std::max(1, p.sms / cluster)) : tiles;
   const Arguments arguments{.y = p.y,
                             .bias = p.bias,
@@ -322,8 +386,8 @@ void launch_kernel(cudaStream_t stream, const HopperProduct& p) {
                             .tiles = tiles,
                             .activation = p.activation};
   launch("linear", stream, kernel, dim3(static_cast<unsigned>(together * cluster)), dim3(threads), size_t{shared_bytes},
-         make_matrix_map(p.dtype, p.x, p.rows, p.in, block_rows),
-         make_matrix_map(p.dtype, p.w, p.columns, p.in, tile / cluster, gated ? 256 : 128), arguments);
+         make_matrix_map(p.dtype, p.x, p.rows, p.in, adding ? block_rows / cluster : block_rows),
+         make_matrix_map(p.dtype, p.w, p.columns, p.in, adding ? tile : tile / cluster, gated ? 256 : 128), arguments);
 }
 
 }  // namespace
@@ -337,18 +401,22 @@ bool hopper_product_supported(Dtype dtype, int64_t rows, int64_t in, int64_t col
   return major == 9;
 }
 
-std::span<const HopperPlan> hopper_plans(bool gated) {
+std::span<const HopperPlan> hopper_plans(bool gated, bool accumulate) {
   static constexpr std::array<HopperPlan, 3> plans{{{256}, {192}, {144}}};
+  static constexpr std::array<HopperPlan, 1> narrow{{{64}}};
+  if (accumulate) return narrow;
   return std::span(plans).first(gated ? 1 : plans.size());  // a narrow gated tile was never faster
 }
 
 void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan) {
   with_type(product.dtype, [&]<typename T>(T) {
     if constexpr (sizeof(T) == 2) {
-      if (product.gated && plan.tile_columns == 256) return launch_kernel<T, 256, true>(stream, product);
-      if (!product.gated && plan.tile_columns == 256) return launch_kernel<T, 256, false>(stream, product);
-      if (!product.gated && plan.tile_columns == 192) return launch_kernel<T, 192, false>(stream, product);
-      if (!product.gated && plan.tile_columns == 144) return launch_kernel<T, 144, false>(stream, product);
+      const int tile = plan.tile_columns;
+      if (product.accumulate && tile == 64) return launch_kernel<T, 64, Kind::adding>(stream, product);
+      if (product.gated && tile == 256) return launch_kernel<T, 256, Kind::gated>(stream, product);
+      if (tile == 256) return launch_kernel<T, 256, Kind::plain>(stream, product);
+      if (tile == 192) return launch_kernel<T, 192, Kind::plain>(stream, product);
+      if (tile == 144) return launch_kernel<T, 144, Kind::plain>(stream, product);
     }
     throw internal_error("linear", "no Hopper kernel for this dtype and plan");
   });

@@ -13,6 +13,24 @@
 namespace cotenant {
 
 // d [64 x n] = a b^T, or += when accumulate; a [64 x 16], b [n x 16], both along rows; n is 2 * the registers of d.
+#define COTENANT_PRODUCT(type)                                                          \
+  asm volatile(                                                                         \
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"                                      \
+      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" COTENANT_SUMS_32 \
+      "}, %32, %33, p, 1, 1, 0, 0;\n}"                                                  \
+      : COTENANT_INOUT_32(d)                                                            \
+      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
+
+template <typename T>
+__device__ inline void multiply_tile(float (&d)[32], uint64_t a, uint64_t b, bool accumulate) {
+  if constexpr (std::is_same_v<T, __half>) {
+    COTENANT_PRODUCT("f16");
+  } else {
+    COTENANT_PRODUCT("bf16");
+  }
+}
+#undef COTENANT_PRODUCT
+
 #define COTENANT_PRODUCT(type)                                                           \
   asm volatile(                                                                          \
       "{\n.reg .pred p;\nsetp.ne.b32 p, %74, 0;\n"                                       \
