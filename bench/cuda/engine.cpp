@@ -69,7 +69,7 @@ RequestTimes run_request(Engine& engine, const Request& request) {
       if (progress.status == Status::token && first_ns == 0) first_ns = progress.at_ns;
       if (progress.status != Status::done) continue;
       done = true;
-      times.latency_ms = ns_to_ms(now_ns() - sent_ns);
+      times.latency_ms = ns_to_ms(progress.at_ns - sent_ns);
       times.gpu_ms = progress.gpu_ms;
     }
   }

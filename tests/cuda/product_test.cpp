@@ -221,7 +221,7 @@ class PlanCacheTest : public testing::Test {
   }
   void fill(const DeviceFacts& device) const {
     PlanCache cache(device);
-    cache.add(key_, plan_);
+    cache.add(pass_, key_, plan_);
     cache.save();
   }
   std::filesystem::path file() const { return std::filesystem::directory_iterator(directory_ / "cotenant")->path(); }
@@ -230,27 +230,29 @@ class PlanCacheTest : public testing::Test {
   const DeviceFacts device_{.name = "Some GPU", .sms = 132};
   const ProductKey key_{
       .dtype = Dtype::bf16, .rows = 7, .in = 64, .columns = 128, .activation = Activation::gelu_erf, .bias = true};
+  const std::string pass_ = fingerprint({key_});
   Plan plan_;
 };
 
 TEST_F(PlanCacheTest, KeepsPlansBetweenProcesses) {
   fill(device_);
   PlanCache cache(device_);
-  const std::optional<Plan> found = cache.find(key_);
+  const std::optional<Plan> found = cache.find(pass_, key_);
   ASSERT_TRUE(found);
   EXPECT_EQ(found->time_us, plan_.time_us);
   EXPECT_EQ(std::memcmp(found->algorithm.data, plan_.algorithm.data, sizeof plan_.algorithm.data), 0);
   ProductKey other = key_;
   other.rows = 8;
-  EXPECT_FALSE(cache.find(other));
+  EXPECT_FALSE(cache.find(pass_, other));
+  EXPECT_FALSE(cache.find(fingerprint({key_, other}), key_));  // in another pass another way may be the best
 }
 
 TEST_F(PlanCacheTest, ForgetsWhatBelongsToAnotherShareOrMachine) {
   fill(device_);
-  EXPECT_FALSE(PlanCache({.name = "Some GPU", .sms = 66}).find(key_));
-  EXPECT_FALSE(PlanCache({.name = "Another GPU", .sms = 132}).find(key_));
+  EXPECT_FALSE(PlanCache({.name = "Some GPU", .sms = 66}).find(pass_, key_));
+  EXPECT_FALSE(PlanCache({.name = "Another GPU", .sms = 132}).find(pass_, key_));
   std::filesystem::copy_file(file(), directory_ / "cotenant" / "plans-another-gpu-132sm.json");
-  EXPECT_FALSE(PlanCache({.name = "Another GPU", .sms = 132}).find(key_));  // the content counts, not the name
+  EXPECT_FALSE(PlanCache({.name = "Another GPU", .sms = 132}).find(pass_, key_));  // the content counts, not the name
 }
 
 TEST_F(PlanCacheTest, IgnoresAndMendsADamagedFile) {
@@ -263,9 +265,9 @@ TEST_F(PlanCacheTest, IgnoresAndMendsADamagedFile) {
   for (const std::string& damaged : {std::string(), text.substr(0, text.size() / 2), std::string("[]"),
                                      std::string("{\"identity\": 3}"), std::string(1000, '\0')}) {
     std::ofstream(file()) << damaged;
-    EXPECT_FALSE(PlanCache(device_).find(key_));
+    EXPECT_FALSE(PlanCache(device_).find(pass_, key_));
     fill(device_);
-    EXPECT_TRUE(PlanCache(device_).find(key_));
+    EXPECT_TRUE(PlanCache(device_).find(pass_, key_));
   }
 }
 
@@ -273,13 +275,13 @@ TEST_F(PlanCacheTest, TwoWritersKeepEachOthersPlans) {
   PlanCache first(device_), second(device_);
   ProductKey other = key_;
   other.in = 4096;
-  first.add(key_, plan_);
-  second.add(other, plan_);
+  first.add(pass_, key_, plan_);
+  second.add(pass_, other, plan_);
   first.save();
   second.save();
   PlanCache cache(device_);
-  EXPECT_TRUE(cache.find(key_));
-  EXPECT_TRUE(cache.find(other));
+  EXPECT_TRUE(cache.find(pass_, key_));
+  EXPECT_TRUE(cache.find(pass_, other));
 }
 
 }  // namespace

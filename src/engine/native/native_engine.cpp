@@ -113,9 +113,11 @@ void NativeEngine::step_forward() {
   report(Status::started, now_ns());
   ops_->write(transformer_->input(), request_.tokens);
   forward_->launch();
-  gpu_ms_ = forward_->wait();
+  forward_->wait();
+  const int64_t at_ns = now_ns();
+  gpu_ms_ = forward_->gpu_ms();
   busy_ = false;
-  report(Status::done, now_ns(), gpu_ms_);
+  report(Status::done, at_ns, gpu_ms_);
 }
 
 void NativeEngine::start_generating() {
@@ -131,8 +133,10 @@ void NativeEngine::step_token() {
     decode_->launch();
     ++launched_;
   }
-  const float gpu_ms = (produced_ == 0 ? prefill_ : decode_)->wait();
+  Program& program = produced_ == 0 ? *prefill_ : *decode_;
+  program.wait();
   const int64_t at_ns = now_ns();
+  const float gpu_ms = program.gpu_ms();
   gpu_ms_ = gpu_ms < 0 ? -1 : gpu_ms_ + gpu_ms;
 
   const TokenRing& ring = transformer_->ring();

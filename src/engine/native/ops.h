@@ -101,8 +101,11 @@ class Program {
   virtual ~Program() = default;
   // Starts a replay. At most two may be in flight.
   virtual void launch() = 0;
-  // Waits for the oldest replay in flight and returns its time between device events in ms; negative: no such clock.
-  virtual float wait() = 0;
+  // Waits for the oldest replay in flight.
+  virtual void wait() = 0;
+  // Of the replay that wait() last waited for, the time between device events in ms; negative: no such clock. Apart
+  // from wait(), since to ask takes time that is not the replay's.
+  virtual float gpu_ms() = 0;
 };
 
 struct OpsOptions {

@@ -25,14 +25,13 @@ void CpuProgram::run() const {
   for (const Step& step : steps_) step(workspace_.data());
 }
 
-float CpuProgram::wait() {
+void CpuProgram::wait() {
   bool own = false;
   while (!own) {
     if (queue_.empty()) throw internal_error("CpuProgram::wait", "the program was not launched");
     own = queue_.oldest() == this;
     queue_.run_oldest();
   }
-  return -1;  // the host's clock is the only one
 }
 
 }  // namespace cotenant

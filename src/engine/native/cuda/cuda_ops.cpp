@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 #include <limits>
+#include <ranges>
 
 #include "base/error.h"
 #include "engine/native/cuda/attention_decode.h"
@@ -259,8 +260,10 @@ void CudaOps::tune(const std::function<void()>& pass) {
   pass_in(Mode::collecting, pass);
   const Tuner tuner(stream_.get(), *products_, arena_.largest_block(), device_.l2_bytes);
   std::map<ProductKey, std::vector<Plan>> fastest;
+  const auto products = std::views::keys(collected_);
+  const std::string name = fingerprint({products.begin(), products.end()});
   for (const auto& [key, operands] : collected_) {
-    if (const std::optional<Plan> cached = cache_.find(key); cached && products_->runs(key, *cached)) {
+    if (const std::optional<Plan> cached = cache_.find(name, key); cached && products_->runs(key, *cached)) {
       plans_[key] = *cached;
     } else {
       fastest[key] = tuner.fastest(key, operands, workspace_);
@@ -269,7 +272,7 @@ void CudaOps::tune(const std::function<void()>& pass) {
   }
   collected_.clear();
   choose_in(pass, fastest);
-  for (const auto& [key, plans] : fastest) cache_.add(key, plans_[key]);
+  for (const auto& [key, plans] : fastest) cache_.add(name, key, plans_[key]);
   cache_.save();
 }
 

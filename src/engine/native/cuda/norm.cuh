@@ -12,8 +12,7 @@
 namespace cotenant::norm {
 
 inline constexpr int warp_threads = 32;
-inline constexpr int rows_per_block = 4;  // when a warp takes a row
-inline constexpr int most_threads = 512;  // when a block does
+inline constexpr int most_threads = 512;
 
 // The sum over all threads of a block, in every thread. `sums` [32] is not read again before the next barrier.
 __device__ inline float block_sum(float value, float* sums) {
@@ -24,19 +23,12 @@ __device__ inline float block_sum(float value, float* sums) {
   return sum_over(lane < static_cast<int>(blockDim.x) / warp_threads ? sums[lane] : 0.0f);
 }
 
-// One row by a warp or by a block; every thread keeps `packs_per_thread` packs of n values.
-template <typename T, int n, int packs_per_thread, bool row_per_block, NormKind kind, typename Rows>
-__global__ void norm_kernel(T* y, Rows x, const T* scale, const T* shift, int width, int64_t rows, float eps) {
+// A block a row; every thread keeps `packs_per_thread` packs of n values.
+template <typename T, int n, int packs_per_thread, NormKind kind, typename Rows>
+__global__ void norm_kernel(T* y, Rows x, const T* scale, const T* shift, int width, float eps) {
   __shared__ float sums[2][warp_threads];
-  const int thread = row_per_block ? threadIdx.x : threadIdx.x % warp_threads;
-  const int threads = row_per_block ? blockDim.x : warp_threads;
-  const int64_t row = row_per_block ? blockIdx.x : blockIdx.x * int64_t{rows_per_block} + threadIdx.x / warp_threads;
-  auto sum = [&](float value, int which) {
-    if constexpr (row_per_block)
-      return block_sum(value, sums[which]);
-    else
-      return sum_over(value);
-  };
+  const int thread = threadIdx.x, threads = blockDim.x;
+  const int64_t row = blockIdx.x;
 
   // Weights: not written by any kernel before this one. As they are, since to convert them would be to wait for them.
   Pack<T, n> scales[packs_per_thread], shifts[packs_per_thread];
@@ -50,7 +42,6 @@ __global__ void norm_kernel(T* y, Rows x, const T* scale, const T* shift, int wi
   float values[packs_per_thread][n];
   wait_for_predecessor();
   let_successor_start();
-  if (row >= rows) return;
 
   float total = 0;
 #pragma unroll
@@ -61,7 +52,7 @@ __global__ void norm_kernel(T* y, Rows x, const T* scale, const T* shift, int wi
 #pragma unroll
     for (int i = 0; i < n; ++i) total += values[p][i];
   }
-  const float mean = kind == NormKind::layer ? sum(total, 0) / width : 0.0f;
+  const float mean = kind == NormKind::layer ? block_sum(total, sums[0]) / width : 0.0f;
   float squares = 0;
 #pragma unroll
   for (int p = 0; p < packs_per_thread; ++p) {
@@ -69,7 +60,7 @@ __global__ void norm_kernel(T* y, Rows x, const T* scale, const T* shift, int wi
 #pragma unroll
     for (int i = 0; i < n; ++i) squares += (values[p][i] - mean) * (values[p][i] - mean);
   }
-  const float factor = rsqrtf(sum(squares, 1) / width + eps);
+  const float factor = rsqrtf(block_sum(squares, sums[1]) / width + eps);
 #pragma unroll
   for (int p = 0; p < packs_per_thread; ++p) {
     const int column = (p * threads + thread) * n;
@@ -91,39 +82,28 @@ struct Call {
   const Norm& norm;
 };
 
-template <typename T, int n, int packs_per_thread, bool row_per_block, typename Rows>
-void launch_as(const Call<Rows>& call, int threads) {
-  const int64_t rows = call.y.shape[0];
-  const auto blocks = static_cast<unsigned>(row_per_block ? rows : (rows + rows_per_block - 1) / rows_per_block);
+template <typename T, int n, int packs_per_thread, typename Rows>
+void launch_as(const Call<Rows>& call) {
+  const int64_t packs = call.y.shape[1] / n, threads = (packs + packs_per_thread - 1) / packs_per_thread;
+  const dim3 blocks(static_cast<unsigned>(call.y.shape[0]));
+  const dim3 block(static_cast<unsigned>((threads + warp_threads - 1) / warp_threads * warp_threads));
   auto go = [&](auto kernel) {
-    launch(call.operation, call.stream, kernel, dim3(blocks), dim3(static_cast<unsigned>(threads)), 0,
-           static_cast<T*>(call.y.data), call.x, static_cast<const T*>(call.norm.scale.data),
-           static_cast<const T*>(call.norm.shift.data), static_cast<int>(call.y.shape[1]), rows, call.norm.eps);
+    launch(call.operation, call.stream, kernel, blocks, block, 0, static_cast<T*>(call.y.data), call.x,
+           static_cast<const T*>(call.norm.scale.data), static_cast<const T*>(call.norm.shift.data),
+           static_cast<int>(call.y.shape[1]), call.norm.eps);
   };
   if (call.norm.kind == NormKind::layer)
-    go(norm_kernel<T, n, packs_per_thread, row_per_block, NormKind::layer, Rows>);
+    go(norm_kernel<T, n, packs_per_thread, NormKind::layer, Rows>);
   else
-    go(norm_kernel<T, n, packs_per_thread, row_per_block, NormKind::rms, Rows>);
+    go(norm_kernel<T, n, packs_per_thread, NormKind::rms, Rows>);
 }
 
-// A warp a row for many short rows (no barriers), else a block a row.
 template <typename T, int n, typename Rows>
 void launch_in_packs(const Call<Rows>& call) {
   const int64_t packs = call.y.shape[1] / n;
-  constexpr int64_t many_rows = 256;
-  if (call.y.shape[0] >= many_rows && packs <= 4 * warp_threads) {
-    constexpr int threads = rows_per_block * warp_threads;
-    if (packs <= 2 * warp_threads) return launch_as<T, n, 2, false>(call, threads);
-    if (packs <= 3 * warp_threads) return launch_as<T, n, 3, false>(call, threads);
-    return launch_as<T, n, 4, false>(call, threads);
-  }
-  auto threads_for = [&](int64_t packs_per_thread) {
-    const int64_t threads = (packs + packs_per_thread - 1) / packs_per_thread;
-    return static_cast<int>((threads + warp_threads - 1) / warp_threads * warp_threads);
-  };
-  if (packs <= most_threads) return launch_as<T, n, 1, true>(call, threads_for(1));
-  if (packs <= 2 * most_threads) return launch_as<T, n, 2, true>(call, threads_for(2));
-  if (packs <= 4 * most_threads) return launch_as<T, n, 4, true>(call, threads_for(4));
+  if (packs <= most_threads) return launch_as<T, n, 1>(call);
+  if (packs <= 2 * most_threads) return launch_as<T, n, 2>(call);
+  if (packs <= 4 * most_threads) return launch_as<T, n, 4>(call);
   throw internal_error("norm", "a row wider than widest_norm");
 }
 

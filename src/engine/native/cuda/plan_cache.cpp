@@ -33,10 +33,11 @@ std::string file_name(const DeviceFacts& device) {
   return fmt::format("plans-{}-{}sm.json", gpu, device.sms);
 }
 
-json to_json(const ProductKey& key, const Plan& plan) {
+json to_json(const std::string& pass, const ProductKey& key, const Plan& plan) {
   json words = json::array();
   for (const uint64_t word : plan.algorithm.data) words.push_back(word);
-  return {{"dtype", std::string(to_string(key.dtype))},
+  return {{"pass", pass},
+          {"dtype", std::string(to_string(key.dtype))},
           {"rows", key.rows},
           {"in", key.in},
           {"columns", key.columns},
@@ -52,7 +53,7 @@ json to_json(const ProductKey& key, const Plan& plan) {
 }
 
 // Throws what nlohmann throws, or std::out_of_range, when it is not what to_json wrote.
-std::pair<ProductKey, Plan> from_json(const json& entry) {
+std::pair<std::pair<std::string, ProductKey>, Plan> from_json(const json& entry) {
   ProductKey key;
   key.dtype = dtype_from_string(entry.at("dtype").get<std::string>()).value_or(Dtype::i32);
   key.rows = entry.at("rows");
@@ -72,10 +73,18 @@ std::pair<ProductKey, Plan> from_json(const json& entry) {
   plan.time_us = entry.at("time_us");
   plan.variant = entry.at("variant");
   for (size_t i = 0; i < algorithm_words; ++i) plan.algorithm.data[i] = entry.at("algorithm").at(i);
-  return {key, plan};
+  return {{entry.at("pass").get<std::string>(), key}, plan};
 }
 
 }  // namespace
+
+// FNV-1a of what the products are called.
+std::string fingerprint(const std::set<ProductKey>& products) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const ProductKey& key : products)
+    for (const char c : to_string(key) + ";") hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
 
 PlanCache::PlanCache(const DeviceFacts& device)
     : path_(cache_directory()),
@@ -91,7 +100,7 @@ void PlanCache::read() {
   try {
     const json document = json::parse(file);
     if (document.at("identity") != identity_) return;
-    std::map<ProductKey, Plan> read;
+    decltype(plans_) read;
     for (const json& entry : document.at("plans")) read.insert(from_json(entry));
     plans_.merge(read);  // what was timed here stands
   } catch (const std::exception& e) {
@@ -99,15 +108,15 @@ void PlanCache::read() {
   }
 }
 
-std::optional<Plan> PlanCache::find(const ProductKey& key) {
+std::optional<Plan> PlanCache::find(const std::string& pass, const ProductKey& key) {
   if (!was_read_) read();
-  const auto found = plans_.find(key);
+  const auto found = plans_.find({pass, key});
   if (found == plans_.end()) return std::nullopt;
   return found->second;
 }
 
-void PlanCache::add(const ProductKey& key, const Plan& plan) {
-  plans_[key] = plan;
+void PlanCache::add(const std::string& pass, const ProductKey& key, const Plan& plan) {
+  plans_[{pass, key}] = plan;
   changed_ = true;
 }
 
@@ -116,7 +125,7 @@ void PlanCache::save() {
   changed_ = false;
   read();
   json document = {{"identity", identity_}, {"plans", json::array()}};
-  for (const auto& [key, plan] : plans_) document["plans"].push_back(to_json(key, plan));
+  for (const auto& [place, plan] : plans_) document["plans"].push_back(to_json(place.first, place.second, plan));
 
   std::error_code failed;
   fs::create_directories(path_.parent_path(), failed);

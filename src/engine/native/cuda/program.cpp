@@ -78,8 +78,8 @@ cudaError_t CudaProgram::spin(const Event& end) {
   cudaError_t state = cudaErrorNotReady;
   for (int64_t ask_ns = now_ns() + kAskNs; state == cudaErrorNotReady;) {
     if (tells_when_done_) {
-      while (!is_done(waited_) && now_ns() < ask_ns) {
-      }
+      while (now_ns() < ask_ns)
+        if (is_done(waited_)) return cudaSuccess;
       ask_ns = now_ns() + kAskNs;
     }
     state = cudaEventQuery(end.get());
@@ -106,12 +106,17 @@ void CudaProgram::launch() {
   }
 }
 
-float CudaProgram::wait() {
+void CudaProgram::wait() {
   if (launched_ == waited_) throw internal_error(name_, "nothing to wait for");
-  Flight& flight = flights_[waited_++ % flights_.size()];
+  const Flight& flight = flights_[waited_++ % flights_.size()];
   const cudaError_t state = spin_ ? spin(flight.end) : cudaEventSynchronize(flight.end.get());
   if (state != cudaSuccess) throw_cuda_error(state, name_.c_str(), "waiting for its kernels");
   nvtxRangeEnd(flight.range);
+}
+
+float CudaProgram::gpu_ms() {
+  if (waited_ == 0) throw internal_error(name_, "nothing was waited for");
+  const Flight& flight = flights_[(waited_ - 1) % flights_.size()];
   float ms = -1;
   COTENANT_CUDA(name_.c_str(), cudaEventElapsedTime(&ms, flight.begin.get(), flight.end.get()));
   return ms;

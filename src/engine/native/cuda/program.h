@@ -24,7 +24,8 @@ class CudaProgram : public Program {
   ~CudaProgram() override;
 
   void launch() override;
-  float wait() override;
+  void wait() override;
+  float gpu_ms() override;
 
  private:
   bool is_done(uint64_t replay) const;
