@@ -53,9 +53,11 @@ std::vector<float> rms_normed(const ProductKey& key, const std::vector<float>& x
   return normed;
 }
 
-void check_every_way(Random& random, const ProductKey& key, int sms = 132) {
+// `deviation`: of x, and so of the product.
+void check_every_way(Random& random, const ProductKey& key, int sms = 132, float deviation = 1) {
   const auto size = [](int64_t a, int64_t b) { return static_cast<size_t>(a * b); };
-  const auto x = random.normal(key.dtype, size(key.rows, key.in)), scale = random.normal(key.dtype, size(key.in, 1));
+  const auto x = random.normal(key.dtype, size(key.rows, key.in), deviation),
+             scale = random.normal(key.dtype, size(key.in, 1));
   const auto w = random.normal(key.dtype, size(key.columns, key.in), 1 / std::sqrt(static_cast<float>(key.in)));
   const auto bias = random.normal(key.dtype, size(key.columns, 1)),
              y = random.normal(key.dtype, size(key.rows, key.gated ? key.columns / 2 : key.columns));
@@ -105,6 +107,15 @@ TEST_F(ProductTest, EveryWayComputesTheProduct) {
           check_every_way(
               random,
               {.dtype = dtype, .rows = rows, .in = in, .columns = columns, .activation = activation, .bias = bias});
+}
+
+// Where the formulas of the activations overflow.
+TEST_F(ProductTest, EveryWayActivatesLargeNumbers) {
+  Random random;
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16})
+    for (const Activation activation : {Activation::gelu_tanh, Activation::gelu_erf, Activation::silu})
+      check_every_way(random, {.dtype = dtype, .rows = 256, .in = 128, .columns = 288, .activation = activation}, 132,
+                      8000);
 }
 
 TEST_F(ProductTest, EveryWayAdds) {

@@ -117,6 +117,7 @@ void CudaProgram::wait() {
 float CudaProgram::gpu_ms() {
   if (waited_ == 0) throw internal_error(name_, "nothing was waited for");
   const Flight& flight = flights_[(waited_ - 1) % flights_.size()];
+  COTENANT_CUDA(name_.c_str(), cudaEventSynchronize(flight.end.get()));  // over, but the driver may not know yet
   float ms = -1;
   COTENANT_CUDA(name_.c_str(), cudaEventElapsedTime(&ms, flight.begin.get(), flight.end.get()));
   return ms;
