@@ -12,77 +12,29 @@
 // as wgmma.cuh says.
 namespace cotenant {
 
-// d [64 x n] = a b^T, or += when accumulate; a [64 x 16], b [n x 16], both along rows; n is 2 * the registers of d.
-#define COTENANT_PRODUCT(type)                                                          \
-  asm volatile(                                                                         \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %34, 0;\n"                                      \
-      "wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" COTENANT_SUMS_32 \
-      "}, %32, %33, p, 1, 1, 0, 0;\n}"                                                  \
-      : COTENANT_INOUT_32(d)                                                            \
-      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
-
-template <typename T>
-__device__ inline void multiply_tile(float (&d)[32], uint64_t a, uint64_t b, bool accumulate) {
-  if constexpr (std::is_same_v<T, __half>) {
-    COTENANT_PRODUCT("f16");
-  } else {
-    COTENANT_PRODUCT("bf16");
+// d [64 x n] = a b^T, or += when accumulate; a [64 x 16], b [n x 16], both along rows; n is 2 * the registers of d,
+// which are the first operands of the instruction, before a, b and accumulate.
+#define COTENANT_PRODUCT(type, n, registers, a_operand, b_operand, accumulate_operand)                               \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" #accumulate_operand ", 0;\nwgmma.mma_async.sync.aligned.m64n" #n \
+               "k16.f32." type "." type " {" COTENANT_SUMS_##registers "}, %" #a_operand ", %" #b_operand            \
+                                                                       ", p, 1, 1, 0, 0;\n}"                         \
+               : COTENANT_INOUT_##registers(d)                                                                       \
+               : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
+#define COTENANT_MULTIPLY_TILE(n, registers, ...)                                                       \
+  template <typename T>                                                                                 \
+  __device__ inline void multiply_tile(float(&d)[registers], uint64_t a, uint64_t b, bool accumulate) { \
+    if constexpr (std::is_same_v<T, __half>) {                                                          \
+      COTENANT_PRODUCT("f16", n, registers, __VA_ARGS__);                                               \
+    } else {                                                                                            \
+      COTENANT_PRODUCT("bf16", n, registers, __VA_ARGS__);                                              \
+    }                                                                                                   \
   }
-}
-#undef COTENANT_PRODUCT
 
-#define COTENANT_PRODUCT(type)                                                           \
-  asm volatile(                                                                          \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %74, 0;\n"                                       \
-      "wgmma.mma_async.sync.aligned.m64n144k16.f32." type "." type " {" COTENANT_SUMS_72 \
-      "}, %72, %73, p, 1, 1, 0, 0;\n}"                                                   \
-      : COTENANT_INOUT_72(d)                                                             \
-      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
-
-template <typename T>
-__device__ inline void multiply_tile(float (&d)[72], uint64_t a, uint64_t b, bool accumulate) {
-  if constexpr (std::is_same_v<T, __half>) {
-    COTENANT_PRODUCT("f16");
-  } else {
-    COTENANT_PRODUCT("bf16");
-  }
-}
-#undef COTENANT_PRODUCT
-
-#define COTENANT_PRODUCT(type)                                                           \
-  asm volatile(                                                                          \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %98, 0;\n"                                       \
-      "wgmma.mma_async.sync.aligned.m64n192k16.f32." type "." type " {" COTENANT_SUMS_96 \
-      "}, %96, %97, p, 1, 1, 0, 0;\n}"                                                   \
-      : COTENANT_INOUT_96(d)                                                             \
-      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
-
-template <typename T>
-__device__ inline void multiply_tile(float (&d)[96], uint64_t a, uint64_t b, bool accumulate) {
-  if constexpr (std::is_same_v<T, __half>) {
-    COTENANT_PRODUCT("f16");
-  } else {
-    COTENANT_PRODUCT("bf16");
-  }
-}
-#undef COTENANT_PRODUCT
-
-#define COTENANT_PRODUCT(type)                                                            \
-  asm volatile(                                                                           \
-      "{\n.reg .pred p;\nsetp.ne.b32 p, %130, 0;\n"                                       \
-      "wgmma.mma_async.sync.aligned.m64n256k16.f32." type "." type " {" COTENANT_SUMS_128 \
-      "}, %128, %129, p, 1, 1, 0, 0;\n}"                                                  \
-      : COTENANT_INOUT_128(d)                                                             \
-      : "l"(a), "l"(b), "r"(static_cast<int>(accumulate)))
-
-template <typename T>
-__device__ inline void multiply_tile(float (&d)[128], uint64_t a, uint64_t b, bool accumulate) {
-  if constexpr (std::is_same_v<T, __half>) {
-    COTENANT_PRODUCT("f16");
-  } else {
-    COTENANT_PRODUCT("bf16");
-  }
-}
+COTENANT_MULTIPLY_TILE(64, 32, 32, 33, 34)
+COTENANT_MULTIPLY_TILE(144, 72, 72, 73, 74)
+COTENANT_MULTIPLY_TILE(192, 96, 96, 97, 98)
+COTENANT_MULTIPLY_TILE(256, 128, 128, 129, 130)
+#undef COTENANT_MULTIPLY_TILE
 #undef COTENANT_PRODUCT
 
 // ---- clusters ----
