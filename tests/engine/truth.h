@@ -142,8 +142,8 @@ inline std::vector<int32_t> continued(const Expected& expected, int64_t count) {
 }
 
 // Decoding with the cache says what a forward pass over the same tokens says: the logits that choose the first `steps`
-// tokens of each row, together, since that is what the bound of a dtype is known for. (In reduced precision the choices
-// may part; a check then ends.)
+// tokens of each row. In float32 at each of them; in reduced precision together, since that is what a bound is known
+// for there. (There the choices may part, too; a check then ends.)
 inline void expect_decode_agrees_with_forward(const std::string& name, const Setting& setting, double bound,
                                               int64_t steps = 12) {
   const Expected expected = read_expected(name);
@@ -157,11 +157,16 @@ inline void expect_decode_agrees_with_forward(const std::string& name, const Set
     const auto tokens = generate(*decoding, expected.input_ids, expected.rows, step);
     const std::vector<float> logits = decoding->logits();
     found.insert(found.end(), logits.begin(), logits.end());
+    const auto begin = static_cast<int64_t>(wanted.size());
     for (int64_t row = 0; row < expected.rows; ++row) {
       const auto at = all.begin() + (row * length + expected.length + step - 2) * width;
       wanted.insert(wanted.end(), at, at + width);
       parted |= tokens[static_cast<size_t>((row + 1) * step - 1)] !=
                 expected.new_tokens[static_cast<size_t>(row * expected.new_length + step - 1)];
+    }
+    if (setting.dtype == Dtype::f32) {
+      const std::vector<float> of_step(wanted.begin() + begin, wanted.end());
+      ASSERT_LE(relative_error(logits, of_step), bound) << "at token " << step;
     }
   }
   EXPECT_LE(relative_error(found, wanted), bound) << "over " << found.size() << " logits";
