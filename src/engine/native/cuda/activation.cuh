@@ -57,8 +57,8 @@ template <Activation activation>
 inline constexpr bool has_pairs = activation == Activation::gelu_erf || activation == Activation::gelu_tanh;
 
 // x F(x) = max(x, 0) - |x| F(-|x|), of which the second term is at most 0.17 and so needs few digits: with x from a
-// normal distribution the result is off by 1.5e-4 (root of the mean square), where rounding the exact value to f16
-// costs 1.35e-4. The polynomials are fitted to log2 F(-|x|).
+// normal distribution the result is off by 1.5e-4 (root of the mean square; by emulated arithmetic in f16 with an exact
+// exponential), where rounding the exact value to f16 costs 1.35e-4. The polynomials are fitted to log2 F(-|x|).
 template <Activation activation>
 __device__ inline __half2 activate_pair(__half2 x) {
   static_assert(has_pairs<activation>);

@@ -107,7 +107,7 @@ struct Producer {
   const CUtensorMap *x_map, *w_map;
   const Arguments& a;
 
-  // What one block of the cluster fetches for both is this half of it.
+  // The mask of both blocks of a cluster: of what they share each fetches half, for both.
   static constexpr int both = (1 << cluster) - 1;
 
   __device__ void fetch_x(int stage, const Tile& at, int i) const {
