@@ -27,7 +27,7 @@ void export_to(const Options& options) {
     flush_output();
     return;
   }
-  OutputFile file(options.output);
+  OutputFile file = OutputFile::named_by_user(options.output);
   export_iterations(request, [&](std::string_view text) { file.write(text); });
   file.close();
 }

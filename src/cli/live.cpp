@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/clock.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "report/table.h"
 #include "report/text.h"

@@ -12,6 +12,7 @@
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/find_program.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"

@@ -11,6 +11,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/sensitivity.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"

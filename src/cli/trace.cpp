@@ -22,7 +22,7 @@ void trace(const Options& options) {
     flush_output();
     return;
   }
-  OutputFile file(options.output);
+  OutputFile file = OutputFile::named_by_user(options.output);
   write_trace(directory, [&](std::string_view text) { file.write(text); });
   file.close();
 }

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "base/printable.h"
 #include "report/table.h"
 
 namespace cotenant {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace cotenant {
 namespace {
@@ -92,19 +93,6 @@ std::string csv_field(std::string_view text) {
     out += c;
   }
   return out + "\"";
-}
-
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return out;
-}
-
-std::string printable_lines(std::string_view text) {
-  const size_t end = text.find('\n');
-  if (end == std::string_view::npos) return printable(text);
-  return printable(text.substr(0, end)) + "\n" + printable_lines(text.substr(end + 1));
 }
 
 }  // namespace cotenant

@@ -38,9 +38,4 @@ class Table {
 // A field of CSV: quoted where it must be.
 std::string csv_field(std::string_view text);
 
-// Without control characters, which could move the cursor or recolour what follows: each becomes '?'.
-std::string printable(std::string_view text);
-// The same, but for the ends of lines: an error's remedy stands on a line of its own.
-std::string printable_lines(std::string_view text);
-
 }  // namespace cotenant

@@ -3,16 +3,18 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 
-// A file that is being written, buffered; every write, flush and close is checked. A full disk, a quota and a file-size
-// limit are usage_errors (exit code 2: the user can mend them), other failures system_errors.
+// A file that is being written, buffered; every write, flush and close is checked. Throws as file_error says.
 namespace cotenant {
 
 class OutputFile {
  public:
-  explicit OutputFile(std::filesystem::path path);  // created anew
+  explicit OutputFile(std::filesystem::path path);  // a new one; refuses what is there already
+  // What a user has named as the place of an output: a file (emptied), a pipe, a device; a link is followed.
+  static OutputFile named_by_user(std::filesystem::path path);
   OutputFile(OutputFile&&) = default;
   ~OutputFile() = default;  // without close() the file is abandoned: what was buffered is lost
 
@@ -23,12 +25,15 @@ class OutputFile {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  OutputFile(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+
   std::filesystem::path path_;
   Fd fd_;
   std::string buffer_;
 };
 
-// Writes a whole file by way of a temporary one beside it, so that a reader sees the old text or the new one.
+// Writes a whole file by way of a temporary one beside it (ReplacementFile), so that a reader sees the old text or the
+// new one.
 void write_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace cotenant

@@ -1,6 +1,5 @@
 #include "results/reader.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/open_file.h"
 #include "results/event_parser.h"
 
 namespace cotenant {
@@ -20,14 +20,6 @@ namespace {
 
 constexpr double suspicious_from_ms = 3'600'000;  // an hour
 constexpr size_t suspicious_lines_kept = 10;
-
-Fd open_for_reading(const std::filesystem::path& file) {
-  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd)
-    throw usage_error(file.string(), std::string("cannot be read: ") + std::strerror(errno),
-                      "Check the path and its permissions.");
-  return fd;
-}
 
 size_t read_some(const Fd& fd, char* to, size_t most, const std::filesystem::path& file) {
   for (;;) {
@@ -40,7 +32,7 @@ size_t read_some(const Fd& fd, char* to, size_t most, const std::filesystem::pat
 // Hands out a file's lines in a buffer that the parser may read a little beyond.
 class LineReader {
  public:
-  explicit LineReader(const std::filesystem::path& file) : file_(file), fd_(open_for_reading(file)) { grow(); }
+  explicit LineReader(const std::filesystem::path& file) : file_(file), fd_(open_regular_file(file)) { grow(); }
 
   // The next line without its newline; nullopt at the end of the file. Valid until the next call.
   std::optional<std::string_view> next() {
@@ -159,7 +151,7 @@ std::optional<RunStart> peek_run_start(const std::filesystem::path& file) {
 }
 
 std::string read_text(const std::filesystem::path& file) {
-  const Fd fd = open_for_reading(file);
+  const Fd fd = open_regular_file(file);
   std::string text;
   for (;;) {
     const size_t before = text.size();

@@ -10,6 +10,7 @@
 #include "results/record.h"
 
 // Reads the files of an experiment, ours and the study's. Events are streamed: memory does not grow with the file.
+// Files are opened by open_regular_file(): no link, no FIFO and no device is read.
 namespace cotenant {
 
 // What an events.jsonl says besides its iterations.

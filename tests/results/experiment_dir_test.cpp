@@ -167,7 +167,7 @@ TEST_F(ExperimentDirectoryTest, KnowsACompleteRunAndWhetherItIsValid) {
 
 // The kernel's own full disk.
 TEST(OutputFile, ReportsAFullDiskAsTheUsersBusiness) {
-  OutputFile file("/dev/full");
+  OutputFile file = OutputFile::named_by_user("/dev/full");
   file.write("text");
   try {
     file.flush();
@@ -177,10 +177,10 @@ TEST(OutputFile, ReportsAFullDiskAsTheUsersBusiness) {
     EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
     EXPECT_THAT(error.what(), HasSubstr("another place"));
   }
-  OutputFile other("/dev/full");
+  OutputFile other = OutputFile::named_by_user("/dev/full");
   other.write("text");
   EXPECT_THROW(other.close(), Error);
-  OutputFile large("/dev/full");
+  OutputFile large = OutputFile::named_by_user("/dev/full");
   EXPECT_THROW(large.write(std::string(1 << 20, 'x')), Error);
 }
 

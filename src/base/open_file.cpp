@@ -1,0 +1,42 @@
+#include "base/open_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "base/error.h"
+
+namespace cotenant {
+
+namespace fs = std::filesystem;
+
+Fd open_regular_file(const fs::path& file) {
+  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  if (!fd && errno == ELOOP)
+    throw usage_error(file.string(), "is a symbolic link; links in results are not followed",
+                      "Put the file itself there.");
+  if (!fd)
+    throw usage_error(file.string(), std::string("cannot be read: ") + std::strerror(errno),
+                      "Check the path and its permissions.");
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) throw system_error(file.string(), "fstat");
+  if (!S_ISREG(status.st_mode))
+    throw usage_error(file.string(), S_ISDIR(status.st_mode) ? "is a directory" : "is no regular file",
+                      "Put a file there.");
+  return fd;
+}
+
+bool is_real_directory(const fs::path& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() == fs::file_type::directory;
+}
+
+bool is_real_file(const fs::path& path) {
+  std::error_code error;
+  return fs::symlink_status(path, error).type() == fs::file_type::regular;
+}
+
+}  // namespace cotenant

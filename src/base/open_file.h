@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+
+#include "base/fd.h"
+
+// The one way to open a file that is analysed: written by anybody, sent by anybody.
+namespace cotenant {
+
+// For reading. Throws usage_error when it is not there, cannot be read, is a symbolic link (which may point at what is
+// not the sender's: /etc/shadow), or no regular file (a FIFO or a device would hang or never end). Never blocks.
+Fd open_regular_file(const std::filesystem::path& file);
+
+// Whether it is a directory, and no symbolic link to one. What is analysed is descended into by this.
+bool is_real_directory(const std::filesystem::path& path);
+
+// The same of files.
+bool is_real_file(const std::filesystem::path& path);
+
+}  // namespace cotenant
