@@ -9,13 +9,14 @@
 #include <sstream>
 
 #include "base/temporary_directory.h"
+#include "places.h"
 
 namespace cotenant {
 
 Outcome run_cotenant(const std::string& arguments, const std::string& directory) {
   const TemporaryDirectory temporary;
   const std::string err_file = (temporary.path() / "stderr").string();
-  const std::string command = fmt::format("cd '{}' && '{}' {} 2>'{}'", directory, COTENANT_BINARY, arguments, err_file);
+  const std::string command = fmt::format("cd '{}' && '{}' {} 2>'{}'", directory, binary(), arguments, err_file);
   Outcome outcome;
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return outcome;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "../analysis/made_experiment.h"
+#include "places.h"
 #include "program.h"
 
 // tools/make_study.sh over results that the program measured: its tables say what `cotenant analyze --json` says.
@@ -37,8 +38,8 @@ class StudyPages : public DataRoot {
   // Its exit code; what it says goes to `said`.
   int make_pages(const std::string& more = "") {
     const std::string command =
-        fmt::format("'{0}/tools/make_study.sh' '{1}/data' '{1}/pages' '{2}' {3} >'{1}/said' 2>&1", COTENANT_SOURCE_DIR,
-                    root_.string(), COTENANT_BINARY, more);
+        fmt::format("'{0}/tools/make_study.sh' '{1}/data' '{1}/pages' '{2}' {3} >'{1}/said' 2>&1", source_dir(),
+                    root_.string(), binary(), more);
     const int status = std::system(command.c_str());
     said_ = text_of("said");
     return status;
@@ -156,7 +157,7 @@ TEST_F(StudyPages, ComeFromARunOfTheStudy) {
   const std::string command = fmt::format(
       "cd '{0}' && CONFIGS='{0}/configs' MIXES=mix MODES='timeslice green' WINDOW_S=0.3 WARMUP_S=0 COTENANT='{1}' "
       "'{2}/tools/run_study.sh' data > said 2>&1",
-      root_.string(), COTENANT_BINARY, COTENANT_SOURCE_DIR);
+      root_.string(), binary(), source_dir());
   EXPECT_NE(std::system(command.c_str()), 0);
   const std::string said = text_of("said");
   EXPECT_THAT(said, HasSubstr("5 experiments in"));

@@ -4,6 +4,7 @@
 #include "bad_inputs.h"
 #include "base/error.h"
 #include "config/load.h"
+#include "places.h"
 
 namespace cotenant {
 namespace {
@@ -34,7 +35,7 @@ INSTANTIATE_TEST_SUITE_P(All, BadConfig, testing::ValuesIn(bad_inputs()),
 
 TEST(BadFile, Missing) {
   try {
-    load_config(COTENANT_SOURCE_DIR "/configs/demo/dmo.yaml");
+    load_config(source_dir() + "/configs/demo/dmo.yaml");
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ExitCode::usage);
@@ -44,7 +45,7 @@ TEST(BadFile, Missing) {
 }
 
 TEST(BadFile, Directory) {
-  EXPECT_THROW(load_config(COTENANT_SOURCE_DIR "/configs"), Error);
+  EXPECT_THROW(load_config(source_dir() + "/configs"), Error);
 }
 
 TEST(BadFile, LargerThanAMebibyte) {

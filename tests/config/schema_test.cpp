@@ -8,6 +8,7 @@
 
 #include "bad_inputs.h"
 #include "config/load.h"
+#include "places.h"
 #include "shipped.h"
 
 #if __has_include(<valijson/validator.hpp>)
@@ -129,14 +130,14 @@ TEST(Schema, DescribesEveryKey) {
 }
 
 TEST(Documentation, TablesAreThoseOfTheKeys) {
-  EXPECT_THAT(read_text(COTENANT_SOURCE_DIR "/docs/configuration.md"), testing::HasSubstr(config_markdown()))
+  EXPECT_THAT(read_text(source_dir() + "/docs/configuration.md"), testing::HasSubstr(config_markdown()))
       << "replace the tables by the output of: cotenant schema --markdown";
 }
 
 // A key that the templates do not show is a key that nobody finds.
 TEST(Templates, ShowEveryKey) {
-  const std::string templates = read_text(COTENANT_SOURCE_DIR "/configs/single_model_template.yaml") +
-                                read_text(COTENANT_SOURCE_DIR "/configs/tenants_template.yaml");
+  const std::string templates = read_text(source_dir() + "/configs/single_model_template.yaml") +
+                                read_text(source_dir() + "/configs/tenants_template.yaml");
   const json schema = json::parse(config_schema().dump());
   const auto see = [&](const std::string& path, const json&) {
     EXPECT_THAT(templates, testing::HasSubstr(path.substr(path.rfind('.') + 1) + ":"));

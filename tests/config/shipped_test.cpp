@@ -7,6 +7,7 @@
 #include <set>
 
 #include "config/load.h"
+#include "places.h"
 
 namespace cotenant {
 namespace {
@@ -99,7 +100,7 @@ TEST(StudyMatrix, TwentySixMixes) {
 
 TEST(StudyMatrix, WithAndWithoutMps) {
   const auto sharing = [](const std::string& name) {
-    return load_config(COTENANT_SOURCE_DIR "/configs/multitenant/" + name + ".yaml").sharing;
+    return load_config(source_dir() + "/configs/multitenant/" + name + ".yaml").sharing;
   };
   EXPECT_EQ(sharing("mps_pair_distilGPT2"), SharingMode::mps);
   EXPECT_EQ(sharing("nomps_pair_distilGPT2"), SharingMode::timeslice);

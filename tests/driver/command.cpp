@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "base/clock.h"
+#include "places.h"
 
 namespace cotenant {
 namespace {
@@ -34,7 +35,7 @@ std::unique_ptr<Child> DriverTest::start(const std::string& arguments, const std
   SpawnRequest request;
   request.executable = "/bin/sh";
   request.arguments = {
-      "-c", "cd '" + root_.string() + "'; " + before + " exec " COTENANT_BINARY " " + arguments + " >stdout 2>stderr"};
+      "-c", "cd '" + root_.string() + "'; " + before + " exec " + binary() + " " + arguments + " >stdout 2>stderr"};
   return std::make_unique<Child>(request);
 }
 

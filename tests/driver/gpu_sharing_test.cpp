@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "command.h"
 #include "engine/native/devices.h"
+#include "places.h"
 #include "process/command.h"
 #include "process/signals.h"
 #include "sharing/mps.h"
@@ -71,7 +72,7 @@ std::string environment_of(pid_t pid, const std::string& variable) {
 }
 
 fs::path gpu_client() {
-  return fs::path(COTENANT_BINARY).parent_path() / "gpu_client";
+  return build_dir() + "/gpu_client";
 }
 
 TEST_F(GpuSharing, EveryModeRunsAndGivesWhatItPromises) {
@@ -113,7 +114,7 @@ TEST_F(GpuSharing, SharesUnderMpsAreSeenByTheTenants) {
 
 TEST_F(GpuSharing, SharesAreRealToOtherPrograms) {
   SignalWatch signals;
-  Keeper keeper(COTENANT_BINARY);
+  Keeper keeper(binary());
   MpsDaemon daemon(keeper);
   for (const double percent : {100.0, 50.0, 25.0, 10.0}) {
     SpawnRequest request;
@@ -132,14 +133,14 @@ TEST_F(GpuSharing, SharesAreRealToOtherPrograms) {
 
 TEST_F(GpuSharing, AModelSaysTheSameAsAClientOfMps) {
   SignalWatch signals;
-  Keeper keeper(COTENANT_BINARY);
+  Keeper keeper(binary());
   MpsDaemon daemon(keeper);
   const auto tokens = [&](Environment environment) {
     SpawnRequest request;
-    request.executable = COTENANT_BINARY;
+    request.executable = binary();
     request.arguments = {"infer",
                          "--model",
-                         COTENANT_SOURCE_DIR "/tests/fixtures/models/llama",
+                         source_dir() + "/tests/fixtures/models/llama",
                          "--device",
                          "cuda",
                          "--dtype",
@@ -241,7 +242,7 @@ TEST_F(GpuSharing, AnotherProgramOnTheGpuMakesTheRunInvalid) {
 // A daemon for the whole machine, as some clusters have it: a time-sliced run must not become its client.
 TEST_F(GpuSharing, ATimeSlicedRunStaysAwayFromADaemonOfTheMachine) {
   SignalWatch signals;
-  Keeper keeper(COTENANT_BINARY);
+  Keeper keeper(binary());
   MpsDaemon daemon(keeper);
   write_pair("timeslice", 1);
   std::string before;

@@ -8,6 +8,7 @@
 #include "config/load.h"
 #include "config/overrides.h"
 #include "driver/series.h"
+#include "places.h"
 
 namespace cotenant {
 namespace {
@@ -29,7 +30,7 @@ class ProfiledRun : public DriverTest {
     planned.plan->run.settings.profiled = true;
     planned.plan->run.one_worker = one_worker;
     SeriesOptions options;
-    options.executable = COTENANT_BINARY;
+    options.executable = binary();
     SignalWatch signals;
     ::setenv("COTENANT_CUPTI_MODULE", module.c_str(), 1);
     ExperimentOutcome outcome = run_series({planned}, signals, options, {}).front();
@@ -39,7 +40,7 @@ class ProfiledRun : public DriverTest {
 };
 
 TEST_F(ProfiledRun, HasTheKernelsOfEachTenant) {
-  const ExperimentOutcome outcome = profile(COTENANT_MADE_RECORDER);
+  const ExperimentOutcome outcome = profile(build_dir() + "/tests/libmade_recorder.so");
   ASSERT_EQ(outcome.code, ExitCode::valid) << outcome.error << testing::PrintToString(outcome.reasons);
   EXPECT_TRUE(record("out").settings.profiled);
   for (const char* tenant : {"a", "b"}) {
@@ -56,7 +57,7 @@ TEST_F(ProfiledRun, HasTheKernelsOfEachTenant) {
 
 // Tenants as threads of one process: a kernel is that tenant's whose thread launched it.
 TEST_F(ProfiledRun, TellsTheThreadsOfOneProcessApart) {
-  const ExperimentOutcome outcome = profile(COTENANT_MADE_RECORDER, true);
+  const ExperimentOutcome outcome = profile(build_dir() + "/tests/libmade_recorder.so", true);
   ASSERT_EQ(outcome.code, ExitCode::valid) << outcome.error << testing::PrintToString(outcome.reasons);
   const KernelRecords a = read_kernels(at("out") / "a"), b = read_kernels(at("out") / "b");
   ASSERT_THAT(a.activities, SizeIs(1));

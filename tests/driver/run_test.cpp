@@ -7,6 +7,7 @@
 #include <set>
 
 #include "command.h"
+#include "places.h"
 #include "results/telemetry.h"
 #include "sharing/host_share.h"
 #include "telemetry/nvml.h"
@@ -221,7 +222,7 @@ TEST_F(DriverTest, SaysOnceThatWeightsAreRandomAndWhy) {
 }
 
 TEST_F(DriverTest, RunsAModelWithoutAFile) {
-  const std::string model = COTENANT_SOURCE_DIR "/tests/fixtures/models/llama";
+  const std::string model = source_dir() + "/tests/fixtures/models/llama";
   if (!fs::exists(model)) GTEST_SKIP() << "no fixture";
   const Finished finished =
       run("run --model " + model +

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "places.h"
 
 // Sweeps of the configuration's key `vary`, run by the program.
 namespace cotenant {
@@ -14,8 +15,8 @@ using nlohmann::json;
 using testing::HasSubstr;
 
 TEST_F(DriverTest, TheSensitivityDemoGivesATableOfSlowdowns) {
-  const std::string config = COTENANT_SOURCE_DIR "/configs/sensitivity/cpu_demo.yaml";
-  const std::string small = COTENANT_SOURCE_DIR "/tests/fixtures/models/gpt2";
+  const std::string config = source_dir() + "/configs/sensitivity/cpu_demo.yaml";
+  const std::string small = source_dir() + "/tests/fixtures/models/gpt2";
   const Finished finished =
       run("run " + config + " --set tenants.0.weights=auto --set tenants.0.model_name=" + small +
           " --set min_duration_s=0.2 --set warmup_s=0.05 --set 'tenants.stressor.stress.service_ms=1'");

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/temporary_directory.h"
+#include "places.h"
 #include "process/command.h"
 #include "process/keeper.h"
 #include "process/signals.h"
@@ -178,7 +179,7 @@ pid_t orphan_of_a_killed_driver(const std::function<void(Keeper&, pid_t)>& order
   const std::string file = (directory.path() / "watched_pid").string();
   const pid_t driver = ::fork();
   if (driver == 0) {
-    Keeper keeper(COTENANT_BINARY);
+    Keeper keeper(binary());
     Child child(shell("exec sleep 1000"));
     orders(keeper, child.pid());
     std::ofstream(file) << child.pid() << std::endl;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/processes.h"
 #include "base/temporary_directory.h"
+#include "places.h"
 #include "process/keeper.h"
 #include "process/signals.h"
 #include "sharing/mps.h"
@@ -69,7 +70,7 @@ class StandInDaemon : public testing::Test {
   const TemporaryDirectory bin_;
   const std::string path_;
   SignalWatch signals_;
-  Keeper keeper_{COTENANT_BINARY};
+  Keeper keeper_{binary()};
 };
 
 TEST_F(StandInDaemon, IsReadyAnswersAndIsGone) {

@@ -10,11 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "places.h"
+
 // Reads tests/stats/fixtures/*.json, which tools/make_stats_fixtures.py wrote with numpy and scipy.
 namespace cotenant {
 
 inline nlohmann::json fixture(const std::string& name) {
-  std::ifstream file(std::string(COTENANT_SOURCE_DIR) + "/tests/stats/fixtures/" + name + ".json");
+  std::ifstream file(source_dir() + "/tests/stats/fixtures/" + name + ".json");
   return nlohmann::json::parse(file);
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
+#include "places.h"
 #include "telemetry/device_sampler.h"
 #include "telemetry/gpu_processes.h"
 
@@ -13,7 +14,7 @@ class StandIn : public testing::Test {
  protected:
   void SetUp() override {
     Gap gap;
-    nvml_ = Nvml::open(gap, COTENANT_STAND_IN_NVML);
+    nvml_ = Nvml::open(gap, build_dir() + "/tests/libstand_in_nvml.so");
     ASSERT_TRUE(nvml_) << gap.text();
     device_ = nvml_->device_by_index(0);
     ASSERT_TRUE(device_);
