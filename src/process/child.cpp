@@ -38,6 +38,7 @@ class FileActions {
  public:
   explicit FileActions(const SpawnRequest& request) {
     check(posix_spawn_file_actions_init(&actions_), "posix_spawn_file_actions_init");
+    if (request.directory >= 0) check(posix_spawn_file_actions_addfchdir_np(&actions_, request.directory), "addfchdir");
     const int above = kFirstInherited + static_cast<int>(request.inherited.size());
     if (request.input < 0) {
       check(posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0), "addopen");

@@ -18,6 +18,7 @@ struct SpawnRequest {
   std::vector<int> inherited = {};  // descriptors that the child has as 3, 4, ...; all others close
   int input = -1;                   // the child's standard input; -1: /dev/null
   int output = -1;                  // the child's standard output and error; -1: our standard error
+  int directory = -1;               // the child's working directory; -1: ours
   bool own_session = false;         // else the child leads a process group of its own
 };
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 
 #include "base/directory.h"
+#include "base/path_component.h"
 #include "report/gnuplot.h"
 #include "report/page.h"
 #include "report/plots.h"
@@ -21,9 +21,7 @@ std::vector<std::string> folder_names(std::span<const ExperimentAnalysis> experi
   std::vector<std::string> names;
   std::set<std::string> taken{"comparison"};
   for (const ExperimentAnalysis& experiment : experiments) {
-    std::string plain = experiment.name;
-    std::ranges::replace(plain, '/', '_');
-    if (plain.empty() || plain.starts_with('.')) plain = "_" + plain;
+    const std::string plain = path_component(experiment.name);
     std::string name = plain;
     for (int number = 2; !taken.insert(name).second; ++number) name = fmt::format("{}_{}", plain, number);
     names.push_back(std::move(name));

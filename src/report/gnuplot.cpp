@@ -1,28 +1,32 @@
 #include "report/gnuplot.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdlib>
+#include <cstdio>
 #include <fstream>
 #include <limits>
 
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/new_file.h"
+#include "base/printable.h"
+#include "base/temporary_directory.h"
 #include "process/child.h"
 #include "report/colours.h"
+#include "results/output_file.h"
 
 namespace cotenant {
 namespace {
 
 // What all pictures have in common. Sizes are for 1400 x 800 and still read at half of it.
 constexpr std::string_view style = R"(
-set encoding utf8
 set border 3 linecolor rgb '#8a929a' linewidth 1
 set tics nomirror out scale 0.6 textcolor rgb '#3c434a'
 set xlabel textcolor rgb '#16191d'
@@ -48,21 +52,54 @@ std::string line_types() {
 
 enum class Format { svg, png };
 
-std::filesystem::path file_of(const Picture& picture, Format format, const std::filesystem::path& directory) {
-  return directory / (picture.name + (format == Format::svg ? ".svg" : ".png"));
+std::string file_of(const Picture& picture, Format format) {
+  return std::string(picture.name.text) + (format == Format::svg ? ".svg" : ".png");
 }
 
-std::string script_of(std::span<const Picture> pictures, Format format, const std::filesystem::path& directory) {
+std::string texts_file_of(const Picture& picture) {
+  return std::string(picture.name.text) + ".txt";
+}
+
+// Behind these commands T[1], T[2], ... are the texts of the file.
+std::string texts_command(const Picture& picture) {
+  if (picture.texts.empty()) return "";
+  return fmt::format("array T[{}]\nstats '{}' using (T[int($1)] = strcol(2), $1) nooutput\n", picture.texts.size(),
+                     texts_file_of(picture));
+}
+
+std::string script_of(std::span<const Picture> pictures, Format format) {
   std::string script;
   for (const Picture& picture : pictures) {
-    script += fmt::format("reset\nset terminal {} noenhanced size {},{} font 'DejaVu Sans,20' background rgb 'white'\n",
+    script += fmt::format("reset\nset encoding utf8\n{}", texts_command(picture));
+    script += fmt::format("set terminal {} noenhanced size {},{} font 'DejaVu Sans,20' background rgb 'white'\n",
                           format == Format::svg ? "svg" : "pngcairo", picture.width, picture.height);
-    // The path is the user's, not a label: it is quoted, but neither cut nor changed.
-    std::string path = file_of(picture, format, directory).string();
-    for (size_t at = 0; (at = path.find('\'', at)) != std::string::npos; at += 2) path.insert(at, 1, '\'');
-    script += fmt::format("set output '{}'\n{}{}{}unset output\n", path, style, line_types(), picture.commands);
+    script += fmt::format("set output '{}'\n{}{}{}unset output\n", file_of(picture, format), style, line_types(),
+                          picture.commands.text());
   }
   return script;
+}
+
+// A quoted field of a data file, in which gnuplot obeys the escapes of double quotes: all but letters and what is not
+// ASCII is written as \ooo, so that nothing ends the field or the line. Digits, too: gnuplot reads as many as follow.
+std::string data_field(std::string_view text) {
+  std::string field = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte >= 0x80)
+      field += c;
+    else
+      field += fmt::format("\\{:03o}", byte);
+  }
+  return field + "\"";
+}
+
+void write_texts(std::span<const Picture> pictures, const std::filesystem::path& directory) {
+  for (const Picture& picture : pictures) {
+    std::string lines;
+    for (size_t i = 0; i < picture.texts.size(); ++i)
+      lines += fmt::format("{} {}\n", i + 1, data_field(picture.texts[i]));
+    write_file(directory / texts_file_of(picture), lines);
+  }
 }
 
 // An anonymous file, so that neither side waits for the other as with pipes.
@@ -86,24 +123,30 @@ std::string contents(const Fd& fd) {
   return text;
 }
 
-// A gnuplot that reads its script from a file. Killed when it goes out of scope before its end.
+Error incomplete(const std::string& where, const std::string& messages) {
+  return usage_error(where, messages.empty() ? "a plot could not be written in full" : messages,
+                     "Check that the directory can be written and has room, or pass --no-plots.");
+}
+
+// A gnuplot in `directory` that reads its script from a file. Killed when it goes out of scope before its end.
 class Run {
  public:
-  Run(const std::filesystem::path& gnuplot, const std::string& script)
+  Run(const std::filesystem::path& gnuplot, const std::string& script, const Fd& directory)
       : script_(scratch_file(script)),
         messages_(scratch_file("")),
-        child_({.executable = gnuplot.string(),
+        child_({.executable = std::filesystem::absolute(gnuplot).string(),
                 .arguments = {"-d"},  // ~/.gnuplot and the system's could change everything
                 .input = script_.get(),
-                .output = messages_.get()}) {}
+                .output = messages_.get(),
+                .directory = directory.get()}) {}
 
   // Throws internal_error with what gnuplot said unless it did everything.
   void finish() {
     const ExitStatus ended = *child_.wait_until(std::numeric_limits<int64_t>::max());
-    if (!ended.clean())
-      throw internal_error("gnuplot", fmt::format("ended with {}: {}", ended.text(), contents(messages_)));
+    if (ended.signal == SIGXFSZ) throw incomplete("", messages());
+    if (!ended.clean()) throw internal_error("gnuplot", fmt::format("ended with {}: {}", ended.text(), messages()));
   }
-  std::string messages() const { return contents(messages_); }
+  std::string messages() const { return printable_lines(contents(messages_)); }
 
  private:
   Fd script_, messages_;
@@ -111,102 +154,89 @@ class Run {
 };
 
 // gnuplot says nothing when the disk is full: a file that lacks its end is taken for that.
-void check_complete(const std::filesystem::path& file, const std::string& messages) {
+bool is_complete(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary | std::ios::ate);
   constexpr std::streamoff tail = 16;
   std::string end(static_cast<size_t>(tail), '\0');
   const bool readable = in && in.tellg() >= tail && in.seekg(-tail, std::ios::end) && in.read(end.data(), tail);
-  const std::string_view mark = file.extension() == ".svg" ? "</svg>" : "IEND";
-  if (readable && end.find(mark) != std::string::npos) return;
-  throw usage_error(file.string(), messages.empty() ? "the plot could not be written in full" : messages,
-                    "check that the directory can be written and has room, or pass --no-plots");
-}
-
-size_t code_points(std::string_view text) {
-  size_t count = 0;
-  for (unsigned char c : text) count += (c & 0xc0) != 0x80;
-  return count;
-}
-
-// The first `most` code points, the last of them "…" when something is cut off.
-std::string cut(std::string_view text, size_t most) {
-  if (code_points(text) <= most) return std::string(text);
-  size_t end = 0, count = 0;
-  while (end < text.size()) {
-    count += (static_cast<unsigned char>(text[end]) & 0xc0) != 0x80;
-    if (count == most) break;
-    ++end;
-  }
-  return std::string(text.substr(0, end)) + "…";
+  return readable && end.find(file.extension() == ".svg" ? "</svg>" : "IEND") != std::string::npos;
 }
 
 }  // namespace
 
-std::string gnuplot_text(std::string_view text, size_t most) {
-  std::string out = "'";
-  for (char c : cut(text, most)) {
-    const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    if (c == '\'') out += '\'';
-    out += control ? ' ' : c;
+Script number(double value) {
+  return std::isfinite(value) ? script("{:.7g}", value) : script("NaN");
+}
+
+Script list(std::span<const Script> parts) {
+  Script joined;
+  for (const Script& part : parts) {
+    if (!joined.empty()) joined += script(", ");
+    joined += part;
   }
-  return out + "'";
+  return joined;
 }
 
-std::string tic_text(std::string_view text, size_t most) {
-  std::string out;
-  for (char c : gnuplot_text(text, most)) {
-    if (c == '%') out += '%';
-    out += c;
-  }
-  return out;
+Script PictureWriter::text(std::string_view text, size_t most) {
+  return keep(shortened(printable(text), most));
 }
 
-std::string gnuplot_number(double value) {
-  return std::isfinite(value) ? fmt::format("{:.7g}", value) : "NaN";
+Script PictureWriter::tic(std::string_view text, size_t most) {
+  std::string doubled;
+  for (const char c : shortened(printable(text), most)) doubled.append(c == '%' ? 2 : 1, c);
+  return keep(std::move(doubled));
 }
 
-void PictureWriter::add(std::string_view command) {
-  picture_.commands += command;
-  picture_.commands += '\n';
+Script PictureWriter::keep(std::string text) {
+  picture_.texts.push_back(std::move(text));
+  return script("T[{}]", picture_.texts.size());
 }
 
-std::string PictureWriter::data(const std::vector<std::vector<double>>& rows) {
-  const std::string name = fmt::format("$d{}", ++blocks_);
-  std::string block = name + " << EOD\n";
+Script PictureWriter::data(const std::vector<std::vector<double>>& rows) {
+  const Script name = script("$d{}", ++blocks_);
+  Script block = script("{} << EOD\n", name);
   for (const auto& row : rows) {
-    for (double value : row) block += gnuplot_number(value) + " ";
-    block += '\n';
+    for (double value : row) block += script("{} ", number(value));
+    block += script("\n");
   }
-  add(block + "EOD");
+  add("{}EOD", block);
   return name;
 }
 
-std::string PictureWriter::curve_data(const Curve& curve) {
+Script PictureWriter::curve_data(const Curve& curve) {
   std::vector<std::vector<double>> rows;
   rows.reserve(curve.x.size());
   for (size_t i = 0; i < curve.x.size(); ++i) rows.push_back({curve.x[i], curve.y[i]});
   return data(rows);
 }
 
-void PictureWriter::plot(const std::vector<std::string>& parts) {
-  std::string command = "plot ";
-  for (size_t i = 0; i < parts.size(); ++i) command += (i ? ", \\\n  " : "") + parts[i];
+void PictureWriter::plot(std::span<const Script> parts) {
   // Without a point gnuplot refuses to draw even the axes: it gets one outside them.
-  add(parts.empty() ? "unset logscale\nset xrange [0:1]\nset yrange [0:1]\nplot -1 notitle" : command);
+  if (parts.empty())
+    add("unset logscale\nset xrange [0:1]\nset yrange [0:1]\nplot -1 notitle");
+  else
+    add("plot {}", list(parts));
 }
 
 std::vector<std::filesystem::path> draw(std::span<const Picture> pictures, const std::filesystem::path& gnuplot,
                                         const std::filesystem::path& directory) {
   make_directory(directory);
-  Run svg(gnuplot, script_of(pictures, Format::svg, directory));
-  Run png(gnuplot, script_of(pictures, Format::png, directory));
-  std::vector<std::filesystem::path> files;
+  const TemporaryDirectory drawn(directory);
+  const Fd in(::open(drawn.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!in) throw file_error(drawn.path().string(), "open");
+  write_texts(pictures, drawn.path());
+  Run svg(gnuplot, script_of(pictures, Format::svg), in);
+  Run png(gnuplot, script_of(pictures, Format::png), in);
   svg.finish();
   png.finish();
+  std::vector<std::filesystem::path> files;
   for (const Picture& picture : pictures) {
     for (auto [format, run] : {std::pair{Format::svg, &svg}, std::pair{Format::png, &png}}) {
-      files.push_back(file_of(picture, format, directory));
-      check_complete(files.back(), run->messages());
+      const std::string name = file_of(picture, format);
+      files.push_back(directory / name);
+      if (!is_complete(drawn.path() / name)) throw incomplete(files.back().string(), run->messages());
+      if (::rename((drawn.path() / name).c_str(), files.back().c_str()) != 0)
+        throw file_error(files.back().string(), "rename");
     }
   }
   return files;

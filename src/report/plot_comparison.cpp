@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,19 +18,20 @@ void panel(PictureWriter& picture, std::span<const ExperimentFigures> figures, c
   double top = 0;
   for (const auto& each : figures) top = std::max(top, (each.*field).value_or(0) * scale);
   if (!(top > 0)) return;
-  picture.add("set title " + gnuplot_text(title) + "\nset xlabel " + gnuplot_text(unit));
-  picture.add(fmt::format("set xrange [0:{}]\nset yrange [{}:0.6]\nset grid xtics noytics", gnuplot_number(top * 1.06),
-                          0.4 - static_cast<double>(figures.size())));
-  std::vector<std::string> parts, tics;
+  picture.add("set title {}", picture.text(title));
+  set_axis_label(picture, 'x', unit);
+  picture.add("set xrange [0:{}]\nset yrange [{}:0.6]\nset grid xtics noytics", number(top * 1.06),
+              0.4 - static_cast<double>(figures.size()));
+  std::vector<Script> parts, tics;
   for (size_t i = 0; i < figures.size(); ++i) {
     const double y = -static_cast<double>(i);
-    tics.push_back(fmt::format("{} {}", tic_text(figures[i].name, 26), y));
+    tics.push_back(script("{} {}", picture.tic(figures[i].name, 26), y));
     const auto value = figures[i].*field;
     if (!value) continue;
-    parts.push_back(fmt::format("{} using 1:2:(0):1:($2-0.36):($2+0.36) with boxxyerror linetype {} notitle",
-                                picture.data({{*value * scale, y}}), i + 1));
+    parts.push_back(script("{} using 1:2:(0):1:($2-0.36):($2+0.36) with boxxyerror linetype {} notitle",
+                           picture.data({{*value * scale, y}}), i + 1));
   }
-  picture.add(fmt::format("set ytics scale 0 ({})", fmt::join(tics, ", ")));
+  picture.add("set ytics scale 0 ({})", list(tics));
   picture.plot(parts);
 }
 
@@ -58,8 +58,8 @@ Picture side_by_side(std::span<const ExperimentFigures> figures, Metric metric) 
   std::erase_if(panels, [&](const Panel& each) { return !any(figures, each.field); });
   const int rows = std::max(1, static_cast<int>(panels.size() + 1) / 2);
   PictureWriter picture("comparison", 2000, rows * (240 + 44 * static_cast<int>(figures.size())) + 60);
-  picture.add(fmt::format("set multiplot layout {},{} title 'Experiments side by side' font 'DejaVu Sans,24'", rows,
-                          panels.size() > 1 ? 2 : 1));
+  picture.add("set multiplot layout {},{} title 'Experiments side by side' font 'DejaVu Sans,24'", rows,
+              panels.size() > 1 ? 2 : 1);
   picture.add("unset key\nunset lmargin\nset border 1");
   for (const Panel& each : panels) panel(picture, figures, each.title, each.unit, each.field, each.scale);
   picture.add("unset multiplot");
@@ -71,12 +71,12 @@ std::optional<Picture> work_against_slowdown(std::span<const ExperimentFigures> 
   picture.add("set title 'Work done against the worst slowdown (better: up and left)'");
   picture.add("set xlabel 'worst slowdown, latency shared / alone'\nset ylabel 'STP (devices'' worth of work)'");
   picture.add("set offsets graph 0.08, graph 0.08, graph 0.08, graph 0.08");
-  std::vector<std::string> parts;
+  std::vector<Script> parts;
   for (size_t i = 0; i < figures.size(); ++i) {
     if (!figures[i].stp || !figures[i].worst_slowdown) continue;
-    parts.push_back(fmt::format("{} with points linetype {} pointsize 2.4 title {}",
-                                picture.data({{*figures[i].worst_slowdown, *figures[i].stp}}), i + 1,
-                                gnuplot_text(figures[i].name, 22)));
+    parts.push_back(script("{} with points linetype {} pointsize 2.4 title {}",
+                           picture.data({{*figures[i].worst_slowdown, *figures[i].stp}}), i + 1,
+                           picture.text(figures[i].name, 22)));
   }
   if (parts.empty()) return std::nullopt;
   picture.plot(parts);
@@ -90,23 +90,23 @@ std::optional<Picture> scaling(std::span<const ScalingLine> lines, Metric metric
   double most = 1;
   for (const ScalingLine& line : lines) most = std::max(most, line.tenants.back());
   picture.add("set xlabel 'tenants'\nset yrange [0:*]\nset key outside right top");
-  picture.add(fmt::format("set xtics {}\nset xrange [0.5:{}]", most > 12 ? "autofreq" : "1", most + 0.5));
+  picture.add("set xtics {}\nset xrange [0.5:{}]", most > 12 ? script("autofreq") : script("1"), number(most + 0.5));
   const auto draw_lines = [&](auto values, double scale) {
-    std::vector<std::string> parts;
+    std::vector<Script> parts;
     for (size_t i = 0; i < lines.size(); ++i) {
       Curve curve{lines[i].tenants, lines[i].*values};
       for (double& y : curve.y) y *= scale;
-      parts.push_back(fmt::format("{} with linespoints linetype {} pointsize 1.6 title {}", picture.curve_data(curve),
-                                  i + 1, gnuplot_text(lines[i].name, 30)));
+      parts.push_back(script("{} with linespoints linetype {} pointsize 1.6 title {}", picture.curve_data(curve), i + 1,
+                             picture.text(lines[i].name, 30)));
     }
     picture.plot(parts);
   };
   double fastest = 0;
   for (const ScalingLine& line : lines) fastest = std::max(fastest, *std::ranges::max_element(line.tokens_per_s));
   const ThroughputUnit unit = throughput_unit(fastest);
-  picture.add(fmt::format("set ylabel '{}, all tenants'", unit.name));
+  set_axis_label(picture, 'y', fmt::format("{}, all tenants", unit.name));
   draw_lines(&ScalingLine::tokens_per_s, 1 / unit.tokens);
-  picture.add("set ylabel " + gnuplot_text("median " + unit_title(metric)));
+  set_axis_label(picture, 'y', "median " + unit_title(metric));
   draw_lines(&ScalingLine::median_ms, 1);
   picture.add("unset multiplot");
   return picture.take();

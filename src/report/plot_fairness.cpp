@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,55 +10,56 @@ namespace cotenant {
 namespace {
 
 // Names under an axis: slanted, upright where they stand too close for that.
-const char* rotation(size_t tenants) {
-  return tenants > 5 ? "rotate by 90 right" : "rotate by -25";
+Script rotation(size_t tenants) {
+  return tenants > 5 ? script("rotate by 90 right") : script("rotate by -25");
 }
 
 // A panel with one bar per tenant, in the tenant's colour.
 void tenant_bars(PictureWriter& picture, const ExperimentAnalysis& experiment, const std::string& title,
                  const std::string& unit, const std::vector<Bar>& bars) {
-  picture.add("set title " + gnuplot_text(title));
-  picture.add("set ylabel " + gnuplot_text(unit));
-  std::vector<std::string> parts, tics;
+  picture.add("set title {}", picture.text(title));
+  set_axis_label(picture, 'y', unit);
+  std::vector<Script> parts, tics;
   std::vector<std::vector<double>> whiskers;
   double top = 0;
   for (size_t i = 0; i < bars.size(); ++i) {
     const double x = static_cast<double>(i);
-    tics.push_back(fmt::format("{} {}", tic_text(experiment.tenants[i].name, 16), i));
+    tics.push_back(script("{} {}", picture.tic(experiment.tenants[i].name, 16), i));
     if (!std::isfinite(bars[i].value)) continue;
     top = std::max({top, bars[i].value, std::isfinite(bars[i].high) ? bars[i].high : 0});
     parts.push_back(
-        fmt::format("{} using 1:2:(0.75) with boxes linetype {} notitle", picture.data({{x, bars[i].value}}), i + 1));
+        script("{} using 1:2:(0.75) with boxes linetype {} notitle", picture.data({{x, bars[i].value}}), i + 1));
     if (std::isfinite(bars[i].low)) whiskers.push_back({x, bars[i].low, bars[i].high});
   }
   if (!whiskers.empty()) {
     parts.push_back(whiskers_part(picture, whiskers));
   }
-  picture.add(fmt::format("set xtics {} scale 0 ({})", rotation(bars.size()), fmt::join(tics, ", ")));
-  picture.add(fmt::format("set xrange [-0.7:{}]\nset yrange [0:{}]\nset grid noxtics ytics",
-                          static_cast<double>(bars.size()) - 0.3, gnuplot_number(top > 0 ? top * 1.1 : 1)));
+  picture.add("set xtics {} scale 0 ({})", rotation(bars.size()), list(tics));
+  picture.add("set xrange [-0.7:{}]\nset yrange [0:{}]\nset grid noxtics ytics", static_cast<double>(bars.size()) - 0.3,
+              number(top > 0 ? top * 1.1 : 1));
   picture.plot(parts);
 }
 
 // A panel of lines of text: two columns.
 void text_panel(PictureWriter& picture, const std::string& title,
                 const std::vector<std::pair<std::string, std::string>>& lines) {
-  picture.add("set title " + gnuplot_text(title));
+  picture.add("set title {}", picture.text(title));
   picture.add(
       "unset border\nunset xtics\nunset ytics\nunset grid\nunset xlabel\nunset ylabel\nset xrange [0:1]\nset yrange "
       "[0:1]");
   int label = 0;
   for (const auto& [name, value] : lines) {
     const double y = 0.94 - 0.105 * (label / 2);
-    picture.add(fmt::format("set label {} {} at graph 0,{} left", ++label, gnuplot_text(name, 40), y));
-    picture.add(fmt::format("set label {} {} at graph 1,{} right", ++label, gnuplot_text(value, 30), y));
+    picture.add("set label {} {} at graph 0,{} left", ++label, picture.text(name, 40), y);
+    picture.add("set label {} {} at graph 1,{} right", ++label, picture.text(value, 30), y);
   }
   picture.plot({});
   picture.add("unset label\nset border 3\nset tics nomirror out textcolor rgb '#3c434a'\nset grid");
 }
 
 void boxes_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
-  picture.add("set title 'Boxes'\nunset ylabel\nset xlabel " + gnuplot_text(unit_title(experiment.metric)));
+  picture.add("set title 'Boxes'\nunset ylabel");
+  set_axis_label(picture, 'x', unit_title(experiment.metric));
   picture.add("set xtics norotate autofreq scale 0.6\nset grid xtics noytics");
   const auto boxes = box_chart(experiment);
   double low = INFINITY, high = 0;
@@ -86,29 +86,30 @@ uint32_t shade_of(double p) {
 void heat_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
   picture.add("set title 'p of pairs (Mann-Whitney, Holm)'\nunset ylabel\nset grid noxtics noytics");
   const size_t n = experiment.tenants.size();
-  std::string cells = "$cells << EOD\n", labels = "$labels << EOD\n";
+  Script cells = script("$cells << EOD\n"), labels = script("$labels << EOD\n");
   for (const PairTest& pair : experiment.significance->pairs) {
     if (!std::isfinite(pair.p_holm)) continue;
     for (const auto& [row, column] : {std::pair{pair.a, pair.b}, std::pair{pair.b, pair.a}}) {
       const double x = static_cast<double>(column), y = -static_cast<double>(row);
-      cells += fmt::format("{} {} {}\n", x, y, shade_of(pair.p_holm));
-      const std::string text = pair.p_holm < 0.001 ? "<.001" : fmt::format("{:.3f}", pair.p_holm);
-      labels += fmt::format("{} {} {} {}\n", x, y, text, pair.p_holm < 1e-3 ? 0xffffff : 0x16191d);
+      cells += script("{} {} {}\n", x, y, shade_of(pair.p_holm));
+      const Script text = pair.p_holm < 0.001 ? script("<.001") : script("{:.3f}", pair.p_holm);
+      labels += script("{} {} {} {}\n", x, y, text, pair.p_holm < 1e-3 ? 0xffffff : 0x16191d);
     }
   }
-  picture.add(cells + "EOD\n" + labels + "EOD");
-  std::vector<std::string> columns, rows;
+  picture.add("{}EOD\n{}EOD", cells, labels);
+  std::vector<Script> columns, rows;
   for (size_t i = 0; i < n; ++i) {
-    columns.push_back(fmt::format("{} {}", tic_text(experiment.tenants[i].name, 16), i));
-    rows.push_back(fmt::format("{} {}", tic_text(experiment.tenants[i].name, 16), -static_cast<double>(i)));
+    const Script name = picture.tic(experiment.tenants[i].name, 16);
+    columns.push_back(script("{} {}", name, i));
+    rows.push_back(script("{} {}", name, -static_cast<double>(i)));
   }
-  picture.add(fmt::format("set xtics {} scale 0 ({})\nset ytics scale 0 ({})", rotation(n), fmt::join(columns, ", "),
-                          fmt::join(rows, ", ")));
-  picture.add(fmt::format("set xrange [-0.5:{0}]\nset yrange [-{0}:0.5]", static_cast<double>(n) - 0.5));
-  std::vector<std::string> parts = {
-      "$cells using 1:2:($1-0.48):($1+0.48):($2-0.48):($2+0.48):3 with boxxyerror "
-      "linecolor rgb variable notitle"};
-  if (n <= 6) parts.push_back("$labels using 1:2:3:4 with labels font 'DejaVu Sans,16' textcolor rgb variable notitle");
+  picture.add("set xtics {} scale 0 ({})\nset ytics scale 0 ({})", rotation(n), list(columns), list(rows));
+  picture.add("set xrange [-0.5:{0}]\nset yrange [-{0}:0.5]", static_cast<double>(n) - 0.5);
+  std::vector<Script> parts = {
+      script("$cells using 1:2:($1-0.48):($1+0.48):($2-0.48):($2+0.48):3 with boxxyerror "
+             "linecolor rgb variable notitle")};
+  if (n <= 6)
+    parts.push_back(script("$labels using 1:2:3:4 with labels font 'DejaVu Sans,16' textcolor rgb variable notitle"));
   picture.plot(parts);
 }
 
@@ -151,8 +152,8 @@ void test_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
 std::optional<Picture> fairness_picture(const ExperimentAnalysis& experiment) {
   if (experiment.tenants.size() < 2) return std::nullopt;
   PictureWriter picture("fairness", 2000, 1240);
-  picture.add(fmt::format("set multiplot layout 2,3 title {} font 'DejaVu Sans,24'",
-                          gnuplot_text(experiment.name + ": fairness among tenants", 90)));
+  picture.add("set multiplot layout 2,3 title {} font 'DejaVu Sans,24'",
+              picture.text(experiment.name + ": fairness among tenants", 90));
   picture.add("unset key\nunset lmargin");
   std::vector<Bar> means, variability;
   for (const TenantAnalysis& tenant : experiment.tenants) {

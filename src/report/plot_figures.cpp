@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -28,8 +26,8 @@ const std::vector<std::string> measures = {"mean", "median", "p95", "p99"};
 
 Picture latency_picture(const ExperimentAnalysis& experiment) {
   PictureWriter picture("latency", 1400, 800);
-  picture.add(title_command(experiment, std::string(title(experiment.metric)) + " (whiskers: 95% interval)"));
-  picture.add("set ylabel " + gnuplot_text(unit_title(experiment.metric)));
+  set_title(picture, experiment, std::string(title(experiment.metric)) + " (whiskers: 95% interval)");
+  set_axis_label(picture, 'y', unit_title(experiment.metric));
   std::vector<std::vector<Bar>> bars;
   for (const TenantAnalysis& tenant : experiment.tenants) bars.push_back(metric_bars(tenant, experiment.metric));
   picture.plot(grouped_bars(picture, measures, names_of(experiment), bars));
@@ -47,10 +45,10 @@ std::optional<Picture> slowdown_picture(const ExperimentAnalysis& experiment) {
   }
   if (!any) return std::nullopt;
   PictureWriter picture("slowdown", 1400, 800);
-  picture.add(title_command(experiment, "slowdown, latency shared / alone"));
+  set_title(picture, experiment, "slowdown, latency shared / alone");
   picture.add("set ylabel 'slowdown (1: as fast as alone)'");
   auto parts = grouped_bars(picture, measures, names_of(experiment), bars);
-  parts.push_back("1 with lines linecolor rgb '#16191d' dashtype 2 linewidth 1.5 notitle");
+  parts.push_back(script("1 with lines linecolor rgb '#16191d' dashtype 2 linewidth 1.5 notitle"));
   picture.plot(parts);
   return picture.take();
 }
@@ -67,8 +65,8 @@ std::optional<Picture> throughput_picture(const ExperimentAnalysis& experiment) 
   }
   if (!any) return std::nullopt;
   PictureWriter picture("throughput", 1400, 800);
-  picture.add(title_command(experiment, "throughput"));
-  picture.add(fmt::format("set ylabel '{}'", unit.name));
+  set_title(picture, experiment, "throughput");
+  set_axis_label(picture, 'y', unit.name);
   picture.plot(grouped_bars(picture, std::vector<std::string>{"in the window"}, names_of(experiment), bars));
   return picture.take();
 }
@@ -78,16 +76,16 @@ std::optional<Picture> telemetry_picture(const ExperimentAnalysis& experiment) {
   if (panels.empty()) return std::nullopt;
   const int rows = static_cast<int>(panels.size() + 1) / 2;
   PictureWriter picture("telemetry", 2000, 420 * rows + 80);
-  picture.add(fmt::format("set multiplot layout {},{} title {} font 'DejaVu Sans,24'", rows, panels.size() > 1 ? 2 : 1,
-                          gnuplot_text(experiment.name + ": device over time", 90)));
+  picture.add("set multiplot layout {},{} title {} font 'DejaVu Sans,24'", rows, panels.size() > 1 ? 2 : 1,
+              picture.text(experiment.name + ": device over time", 90));
   picture.add("set xlabel 'time since the start (s)'\nset key outside right top samplen 1.2\nset yrange [0:*]");
   for (const TelemetryPanel& panel : panels) {
-    picture.add("set title " + gnuplot_text(panel.title));
-    picture.add("set ylabel " + gnuplot_text(panel.unit));
-    std::vector<std::string> parts;
+    picture.add("set title {}", picture.text(panel.title));
+    set_axis_label(picture, 'y', panel.unit);
+    std::vector<Script> parts;
     for (size_t i = 0; i < panel.curves.size(); ++i) {
-      parts.push_back(fmt::format("{} with lines linetype {} title {}", picture.curve_data(panel.curves[i]),
-                                  panel.colours[i] + 1, gnuplot_text(panel.names[i], 18)));
+      parts.push_back(script("{} with lines linetype {} title {}", picture.curve_data(panel.curves[i]),
+                             panel.colours[i] + 1, picture.text(panel.names[i], 18)));
     }
     picture.plot(parts);
   }

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -22,9 +20,8 @@ Curve outline(std::span<const double> edges, std::span<const double> values) {
 void shade_window(PictureWriter& picture, const ExperimentAnalysis& experiment) {
   if (!experiment.window_s) return;
   picture.add(
-      fmt::format("set object 1 rectangle from {},graph 0 to {},graph 1 behind fillcolor rgb '#e8f0f7' "
-                  "fillstyle solid noborder",
-                  gnuplot_number(experiment.window_s->low), gnuplot_number(experiment.window_s->high)));
+      "set object 1 rectangle from {},graph 0 to {},graph 1 behind fillcolor rgb '#e8f0f7' fillstyle solid noborder",
+      number(experiment.window_s->low), number(experiment.window_s->high));
 }
 
 struct Extent {
@@ -42,22 +39,20 @@ struct Extent {
 Picture distribution_picture(const ExperimentAnalysis& experiment) {
   const DistributionChart chart = distribution_chart(experiment);
   PictureWriter picture("distribution", 1400, 800);
-  picture.add(title_command(experiment, "distribution of " + std::string(title(experiment.metric))));
-  picture.add("set xlabel " + gnuplot_text(unit_title(experiment.metric)));
-  picture.add(fmt::format("set ylabel 'density ({})'", chart.logarithmic ? "per decade" : "per ms"));
+  set_title(picture, experiment, "distribution of " + std::string(title(experiment.metric)));
+  set_axis_label(picture, 'x', unit_title(experiment.metric));
+  set_axis_label(picture, 'y', chart.logarithmic ? "density (per decade)" : "density (per ms)");
   set_range(picture, 'x', chart.edges.front(), chart.edges.back(), chart.logarithmic);
   picture.add("set yrange [0:*]");
-  std::vector<std::string> histograms, densities;
+  std::vector<Script> histograms, densities;
   for (size_t i = 0; i < experiment.tenants.size(); ++i) {
     if (chart.histogram[i].empty()) continue;
-    const std::string bars = picture.curve_data(outline(chart.edges, chart.histogram[i]));
+    const Script bars = picture.curve_data(outline(chart.edges, chart.histogram[i]));
     histograms.push_back(
-        fmt::format("{} with filledcurves y=0 linetype {} fillstyle transparent solid 0.16 noborder "
-                    "notitle",
-                    bars, i + 1));
-    const std::string density = picture.curve_data(Curve{chart.grid, chart.density[i]});
-    densities.push_back(fmt::format("{} with lines linetype {} title {}", density, i + 1,
-                                    gnuplot_text(experiment.tenants[i].name, 22)));
+        script("{} with filledcurves y=0 linetype {} fillstyle transparent solid 0.16 noborder notitle", bars, i + 1));
+    const Script density = picture.curve_data(Curve{chart.grid, chart.density[i]});
+    densities.push_back(
+        script("{} with lines linetype {} title {}", density, i + 1, picture.text(experiment.tenants[i].name, 22)));
   }
   histograms.insert(histograms.end(), densities.begin(), densities.end());
   picture.plot(histograms);
@@ -68,15 +63,15 @@ Picture ecdf_picture(const ExperimentAnalysis& experiment) {
   const auto curves = ecdf_chart(experiment);
   const DistributionChart bounds = distribution_chart(experiment);
   PictureWriter picture("ecdf", 1400, 800);
-  picture.add(title_command(experiment, "share of samples below a " + std::string(title(experiment.metric))));
-  picture.add("set xlabel " + gnuplot_text(unit_title(experiment.metric)));
+  set_title(picture, experiment, "share of samples below a " + std::string(title(experiment.metric)));
+  set_axis_label(picture, 'x', unit_title(experiment.metric));
   picture.add("set ylabel 'share of samples'\nset yrange [0:1.005]");
   set_range(picture, 'x', bounds.edges.front(), bounds.edges.back(), bounds.logarithmic);
-  std::vector<std::string> parts;
+  std::vector<Script> parts;
   for (size_t i = 0; i < curves.size(); ++i) {
     if (curves[i].x.empty()) continue;
-    parts.push_back(fmt::format("{} with steps linetype {} title {}", picture.curve_data(curves[i]), i + 1,
-                                gnuplot_text(experiment.tenants[i].name, 22)));
+    parts.push_back(script("{} with steps linetype {} title {}", picture.curve_data(curves[i]), i + 1,
+                           picture.text(experiment.tenants[i].name, 22)));
   }
   picture.plot(parts);
   return picture.take();
@@ -94,9 +89,9 @@ Picture boxes_picture(const ExperimentAnalysis& experiment) {
   const double margin = logarithmic ? 0 : std::max((extent.high - extent.low) * 0.03, extent.high * 1e-3);
   const int height = std::max(420, 220 + 70 * static_cast<int>(boxes.size()));
   PictureWriter picture("boxes", 1400, height);
-  picture.add(title_command(experiment, std::string(title(experiment.metric)) + ", quartiles and whiskers"));
-  picture.add("unset lmargin\nset border 1\nset grid xtics noytics\nset xlabel " +
-              gnuplot_text(unit_title(experiment.metric)));
+  set_title(picture, experiment, std::string(title(experiment.metric)) + ", quartiles and whiskers");
+  picture.add("unset lmargin\nset border 1\nset grid xtics noytics");
+  set_axis_label(picture, 'x', unit_title(experiment.metric));
   if (extent.low <= extent.high) {
     set_range(picture, 'x', logarithmic ? extent.low / 1.05 : extent.low - margin,
               logarithmic ? extent.high * 1.05 : extent.high + margin, logarithmic);
@@ -114,12 +109,10 @@ std::optional<Picture> timeline_picture(const ExperimentAnalysis& experiment) {
   }
   if (!(times.low <= times.high)) return std::nullopt;
   PictureWriter picture("timeline", 1400, 800);
-  picture.add(title_command(experiment, std::string(title(experiment.metric)) + " over time"));
-  picture.add(fmt::format("set xlabel '{}'",
-                          chart.has_times ? "time since the start (s); shaded: all tenants active" : "iteration"));
-  picture.add("set ylabel " + gnuplot_text(unit_title(experiment.metric)));
-  picture.add(fmt::format("set xrange [{}:{}]", gnuplot_number(times.low),
-                          gnuplot_number(std::max(times.high, times.low + 1e-3))));
+  set_title(picture, experiment, std::string(title(experiment.metric)) + " over time");
+  set_axis_label(picture, 'x', chart.has_times ? "time since the start (s); shaded: all tenants active" : "iteration");
+  set_axis_label(picture, 'y', unit_title(experiment.metric));
+  set_range(picture, 'x', times.low, std::max(times.high, times.low + 1e-3), false);
   if (wants_log_axis(experiment)) {
     set_range(picture, 'y', values.low / 1.1, values.high * 1.1, true);
   } else {
@@ -129,13 +122,13 @@ std::optional<Picture> timeline_picture(const ExperimentAnalysis& experiment) {
   size_t points = 0;
   for (const Curve& curve : chart.curves) points += curve.x.size();
   const double size = points < 600 ? 0.9 : 0.35;
-  std::vector<std::string> parts, keys;
+  std::vector<Script> parts, keys;
   for (size_t i = 0; i < chart.curves.size(); ++i) {
     if (chart.curves[i].x.empty()) continue;
-    const std::string block = picture.curve_data(chart.curves[i]);
-    parts.push_back(fmt::format("{} with points linetype {} pointsize {} notitle", block, i + 1, size));
-    keys.push_back(fmt::format("NaN with points linetype {} pointsize 1.4 title {}", i + 1,
-                               gnuplot_text(experiment.tenants[i].name, 22)));
+    const Script block = picture.curve_data(chart.curves[i]);
+    parts.push_back(script("{} with points linetype {} pointsize {} notitle", block, i + 1, size));
+    keys.push_back(script("NaN with points linetype {} pointsize 1.4 title {}", i + 1,
+                          picture.text(experiment.tenants[i].name, 22)));
   }
   parts.insert(parts.end(), keys.begin(), keys.end());
   picture.plot(parts);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
@@ -51,11 +52,68 @@ TEST_F(Plots, NamesAreTextWhateverTheyHold) {
   for (const char* name : {"latency.svg", "boxes.svg"}) {  // names in the key, names as tics
     const std::string svg = text_of(scratch_.path() / name);
     for (const char* expected : {"&lt;b>&amp;'\"<", ">50% %d %s<", ">a_{b}^c<", ">`touch /tmp/x` $d1 @y<",
-                                 ">x'; set output 'z<", ">tab here line<"}) {
+                                 ">x'; set output 'z<", ">tab?here?line<"}) {
       EXPECT_THAT(svg, HasSubstr(expected)) << name;
     }
   }
   EXPECT_FALSE(std::filesystem::exists("z"));
+}
+
+// What each of them would do: make the file. Every way of gnuplot's to run a command or to read a script, in every
+// place where a text of others is drawn, and in the path.
+TEST_F(Plots, NoTextIsRunAsACommand) {
+  const std::string touched = (scratch_.path() / "touched").string();
+  const std::vector<std::string> commands = {"\n!touch " + touched + "\n#",
+                                             "`touch " + touched + "`",
+                                             "'\nsystem('touch " + touched + "')\n#",
+                                             "\"; system(\"touch " + touched + "\"); \"",
+                                             "@`touch " + touched + "`",
+                                             "\\042 . system('touch " + touched + "') . \\042",
+                                             "\" x\n2 \"\nEOD\nsystem('touch " + touched + "')\n",
+                                             "'.system('touch " + touched + "').'",
+                                             "\r!touch " + touched + "\r",
+                                             "\u2028!touch " + touched + "\u2028",
+                                             "| touch " + touched,
+                                             "<touch " + touched,
+                                             "\xff'\n!touch " + touched + "\n"};
+  auto all = synthetic_experiment(commands, 50);
+  all.device.name = commands.front();
+  draw(experiment_pictures(all), gnuplot_, scratch_.path() / "all");
+  EXPECT_FALSE(std::filesystem::exists(touched));
+  for (const std::string& command : commands) {
+    auto experiment = synthetic_experiment({command}, 50);
+    experiment.name = command;
+    std::string component = command;
+    std::ranges::replace(component, '/', '_');
+    const auto directory = scratch_.path() / component;
+    const auto files = draw(std::vector{*throughput_picture(experiment)}, gnuplot_, directory);
+    EXPECT_FALSE(std::filesystem::exists(touched)) << command;
+    EXPECT_THAT(text_of(directory / "throughput.svg"), HasSubstr("</svg>"));
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), static_cast<long>(files.size()));
+  }
+}
+
+// The drawn text, all of it that fits, as one reads it.
+TEST_F(Plots, ATitleIsDrawnAsItIs) {
+  for (const auto& [name, drawn] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"x\n!touch RCE\n#", "x?!touch RCE?#: throughput"},
+           {"50% \\n \\101 {/*2 big} a_b^c @d $e 'f' `g`", "50% \\n \\101 {/*2 big} a_b^c @d $e 'f' `g`: throughput"},
+           {"größe 模型", "größe 模型: throughput"},
+           {"NaN", "NaN: throughput"},
+           {"# no comment", "# no comment: throughput"}}) {
+    auto experiment = synthetic_experiment({"a"}, 50);
+    experiment.name = name;
+    draw(std::vector{*throughput_picture(experiment)}, gnuplot_, scratch_.path());
+    EXPECT_THAT(text_of(scratch_.path() / "throughput.svg"), HasSubstr("<text>" + drawn + "</text>"));
+  }
+}
+
+TEST_F(Plots, ALinkInTheWayIsReplacedAndNotFollowed) {
+  const auto victim = scratch_.write("victim", "precious");
+  std::filesystem::create_symlink(victim, scratch_.path() / "boxes.svg");
+  draw(std::vector{boxes_picture(synthetic_experiment({"a"}))}, gnuplot_, scratch_.path());
+  EXPECT_EQ(text_of(victim), "precious");
+  EXPECT_THAT(text_of(scratch_.path() / "boxes.svg"), HasSubstr("</svg>"));
 }
 
 TEST_F(Plots, DegenerateExperimentsAreDrawn) {
@@ -99,9 +157,17 @@ TEST_F(Plots, APlaceThatCannotBeWrittenIsTheUsersToMend) {
 }
 
 TEST_F(Plots, AFullDiskIsNoticed) {
-  // /dev/full behind a picture's name: every write fails.
-  std::filesystem::create_symlink("/dev/full", scratch_.path() / "boxes.svg");
-  EXPECT_THROW(draw(std::vector{boxes_picture(synthetic_experiment({"a"}))}, gnuplot_, scratch_.path()), Error);
+  // gnuplot itself, with /dev/full behind a picture's name: every write fails.
+  const auto program = scratch_.write("gnuplot", "#!/bin/sh\nln -s /dev/full boxes.svg\nexec gnuplot \"$@\"\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  try {
+    draw(std::vector{boxes_picture(synthetic_experiment({"a"}))}, program, scratch_.path() / "plots");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ExitCode::usage);
+    EXPECT_THAT(e.what(), HasSubstr("--no-plots"));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(scratch_.path() / "plots"));
 }
 
 TEST(PlotsWithoutGnuplot, IsFoundMissing) {
