@@ -104,7 +104,7 @@ void generate(const Pass& pass, const Options& options, const Ceilings& ceilings
   }
   print({.name = pass.name() + " per token",
          .ms = median(token_ms),
-         .bytes = static_cast<double>(ready.engine->memory_needed().weights_bytes) -
+         .bytes = static_cast<double>(ready.engine->memory_needed()->weights_bytes) -
                   static_cast<double>(ready.model->spec.vocab_size * ready.model->spec.hidden) *
                       static_cast<double>(size_of(pass.dtype)),  // the embedding is only looked up
          .ceiling = ceilings.read_gb_per_s,
@@ -115,7 +115,7 @@ void generate(const Pass& pass, const Options& options, const Ceilings& ceilings
 void load(const Options& options) {
   const Pass pass{"distilgpt2", Dtype::f32, 8, 128, 0};
   const Ready ready = make_ready(pass, options.threads);
-  const auto bytes = static_cast<double>(ready.engine->memory_needed().weights_bytes);
+  const auto bytes = static_cast<double>(ready.engine->memory_needed()->weights_bytes);
   print(
       {.name = "load distilgpt2 float32, random weights", .ms = ready.load_ms, .bytes = bytes, .ceiling = bytes * 1e-6},
       options.json);

@@ -160,7 +160,7 @@ void run_case(const BenchOptions& options, const std::string& text) {
   GpuState state(open_device(options.device).ordinal);
   nlohmann::json line =
       bench.max_new_tokens > 0
-          ? bench_generate(options, bench, model->spec, engine.memory_needed().weights_bytes, engine, request, state)
+          ? bench_generate(options, bench, model->spec, engine.memory_needed()->weights_bytes, engine, request, state)
       : options.floor ? bench_forward_and_floor(options, bench, model->spec, engine, request, state)
                       : bench_forward(options, bench, model->spec, engine, request, state);
   line["case"] = text;
@@ -168,7 +168,7 @@ void run_case(const BenchOptions& options, const std::string& text) {
   line["dtype"] = to_string(options.dtype);
   line["load_s"] = ns_to_s(loaded_ns - begin_ns);
   line["load_gbs"] =
-      static_cast<double>(engine.memory_needed().weights_bytes) / static_cast<double>(loaded_ns - begin_ns);
+      static_cast<double>(engine.memory_needed()->weights_bytes) / static_cast<double>(loaded_ns - begin_ns);
   line["tune_s"] = ns_to_s(prepared_ns - loaded_ns);
   line["process_to_first_iteration_s"] = ready_s;  // of the process, so only the first case's says something
   line["device"] = to_json(state);

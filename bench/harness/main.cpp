@@ -46,7 +46,9 @@ void bench_request(int requests) {
   options.service_ms = service_us * 1e-3;
   const auto engine = make_engine(options);
   EventRing ring = EventRing::create();
-  run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, requests, ring);
+  Workload workload({.exactly = requests}, now_ns());
+  InFlight in_flight(engine->capacity(), 0);
+  run_timed_loop(*engine, workload, {}, in_flight, ring);
   std::vector<double> latency_us, period_us;
   EventSlot event;
   std::vector<int64_t> tokens;

@@ -112,10 +112,9 @@ Json measure(const Options& options) {
   engine->prepare();
   engine->warm();
   const std::vector<int32_t> input = synthetic_input(order, model.get());
-  const RequestShape shape{
-      .tokens = input, .rows = order.batch_size, .tokens_in = static_cast<int64_t>(input.size()), .max_new_tokens = 0};
-  int64_t iter = 0;
-  const auto request = [&] { return run_request(*engine, shape, iter++, now_ns(), nullptr); };
+  InFlight in_flight(engine->capacity(), 0);
+  const DueRequest pass = *Workload(workload_of(order), now_ns()).next();
+  const auto request = [&] { return run_request(*engine, pass, input, in_flight); };
   for (const int64_t warm_ns = now_ns() + s_to_ns(2); now_ns() < warm_ns;) request();
 
   Sampler sampler(describe_device(order.device).uuid, options.interval_ms);

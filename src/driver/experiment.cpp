@@ -20,6 +20,7 @@
 #include "results/window.h"
 #include "sharing/mps.h"
 #include "telemetry/foreign_load.h"
+#include "worker/engine_setup.h"
 
 namespace cotenant {
 namespace {
@@ -255,7 +256,7 @@ class Run {
   void give_up_stalled() {
     const double pass_s = deadlines_.stall_s(ns_to_s(crew_->longest_pass_ns()));
     for (size_t i = 0; i < recorders_.size(); ++i) {
-      const double patience_s = pass_s + plan_.tenants[i].order.period_ms * 1e-3;
+      const double patience_s = cotenant::patience_s(workload_of(plan_.tenants[i].order), pass_s);
       auto& [completed, since_ns] = last_completed_[i];
       if (recorders_[i].iterations().size() > completed) {
         completed = recorders_[i].iterations().size();

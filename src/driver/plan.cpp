@@ -179,7 +179,7 @@ void examine_engine(const TenantConfig& config, TenantPlan& plan) {
     plan.record.weights_origin = model->origin;
   }
   if (plan.order.device != "cpu") return;  // its memory is the device's, and asked for by the worker that has it
-  const MemoryNeed need = make_engine(engine_options(plan.order, model))->memory_needed();
+  const MemoryNeed need = make_engine(engine_options(plan.order, model))->memory_needed().value_or(MemoryNeed{});
   plan.record.weights_bytes = need.weights_bytes;
   plan.record.activation_bytes = need.activation_bytes;
 }

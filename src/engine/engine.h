@@ -13,9 +13,9 @@
 // What executes requests. An engine knows no tenant, no experiment, no file and no traffic.
 namespace cotenant {
 
-// One batch: `rows` sequences of equal length, all of them at once.
+// One batch: `rows` sequences of equal length, all of them at once. Its lengths are its own.
 struct Request {
-  uint64_t id = 0;
+  uint64_t id = 0;                       // of no other request in flight
   std::span<const int32_t> tokens = {};  // rows x length; must stay valid until done
   int rows = 0;
   int max_new_tokens = 0;    // 0: one forward pass
@@ -28,7 +28,8 @@ struct Progress {
   uint64_t id = 0;
   Status status = Status::started;
   int32_t row = 0;    // of `token`: its sequence in the batch
-  int32_t token = 0;  // of `token`: the id
+  int32_t token = 0;  // of `token`: the id, where the engine knows it
+  int32_t count = 1;  // of `token`: how many of that row came at once
   int64_t at_ns = 0;  // CLOCK_MONOTONIC, when the host knew it
   float gpu_ms = -1;  // of `done`: between events on the device around the work; negative where there is no such clock
 };
@@ -53,17 +54,22 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  virtual MemoryNeed memory_needed() const = 0;  // known before load
-  virtual void load() = 0;                       // weights to where they are used
-  virtual void prepare() {}                      // tunes kernels; the device is otherwise idle
+  // Before load; none where it is not for the engine to know.
+  virtual std::optional<MemoryNeed> memory_needed() const { return std::nullopt; }
+  virtual void load() = 0;   // weights to where they are used
+  virtual void prepare() {}  // tunes kernels; the device is otherwise idle
   virtual std::optional<Calibration> calibration() const { return std::nullopt; }  // after prepare
   virtual void warm() = 0;  // records all programs, and runs each once if that matters; nothing is allocated afterwards
+
+  // How many requests it holds at once, those that wait included.
+  virtual int capacity() const { return 1; }
 
   // Takes a request; false: full, try again after step.
   virtual bool submit(const Request& request) = 0;
 
-  // Works until something can be reported: at most one batch, or one token of each sequence. Returns empty-handed at
-  // `until_ns` when there is nothing to do. The span is valid until the next call.
+  // Works until something can be reported of any request in flight: at most one batch, or one token of each sequence.
+  // Returns empty-handed at `until_ns`, or at the end of what cannot be interrupted. The span is valid until the next
+  // call.
   virtual std::span<const Progress> step(int64_t until_ns) = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -10,98 +11,91 @@
 namespace cotenant {
 namespace {
 
-constexpr uint64_t kMagic = 0x31676e6972746f63;  // "cotring1"
+constexpr uint64_t kMagic = 0x32676e6972746f63;  // "cotring2"
 constexpr size_t kLineBytes = 64;                // a cache line, so that writer and reader share none
+constexpr size_t kWordBytes = sizeof(int64_t);
 
 }  // namespace
 
 struct EventRing::Header {
   uint64_t magic = kMagic;
-  uint32_t events = 0, tokens = 0;
-  alignas(kLineBytes) std::atomic<uint64_t> written{0};  // events published so far
+  uint32_t words = 0;
+  alignas(kLineBytes) std::atomic<uint64_t> written{0};  // words published so far
   std::atomic<uint64_t> dropped{0};
-  alignas(kLineBytes) std::atomic<uint64_t> read{0};  // events taken so far
-  std::atomic<uint64_t> tokens_read{0};
+  alignas(kLineBytes) std::atomic<uint64_t> read{0};  // words taken so far
   alignas(kLineBytes) std::atomic<uint32_t> stop{0};
 };
 
-namespace {
-
-size_t bytes_for(size_t header_bytes, uint64_t events, uint64_t tokens) {
-  return header_bytes + events * sizeof(EventSlot) + tokens * sizeof(int64_t);
-}
-
-}  // namespace
-
-EventRing EventRing::create(uint32_t events, uint32_t tokens) {
-  if (!std::has_single_bit(events) || !std::has_single_bit(tokens))
-    throw internal_error("event ring", "sizes must be powers of two");
-  SharedMemory memory = SharedMemory::create("cotenant-events", bytes_for(sizeof(Header), events, tokens));
+EventRing EventRing::create(uint32_t words) {
+  if (!std::has_single_bit(words)) throw internal_error("event ring", "its size must be a power of two");
+  SharedMemory memory = SharedMemory::create("cotenant-events", sizeof(Header) + words * kWordBytes);
   auto* header = new (memory.data()) Header;
-  header->events = events;
-  header->tokens = tokens;
-  return EventRing(std::move(memory), events, tokens);
+  header->words = words;
+  return EventRing(std::move(memory), words);
 }
 
 EventRing EventRing::attach(Fd fd) {
   SharedMemory memory = SharedMemory::attach(std::move(fd));
   if (memory.size() < sizeof(Header)) throw internal_error("event ring", "the shared memory is too small");
   const auto* header = reinterpret_cast<const Header*>(memory.data());
-  const uint32_t events = header->events, tokens = header->tokens;
-  if (header->magic != kMagic || !std::has_single_bit(events) || !std::has_single_bit(tokens) ||
-      memory.size() != bytes_for(sizeof(Header), events, tokens))
+  const uint32_t words = header->words;
+  if (header->magic != kMagic || !std::has_single_bit(words) || memory.size() != sizeof(Header) + words * kWordBytes)
     throw internal_error("event ring", "the shared memory is no event ring");
-  return EventRing(std::move(memory), events, tokens);
+  return EventRing(std::move(memory), words);
 }
 
-EventRing::EventRing(SharedMemory memory, uint32_t events, uint32_t tokens)
+EventRing::EventRing(SharedMemory memory, uint32_t words)
     : memory_(std::move(memory)),
-      events_(events),
-      tokens_(tokens),
-      slots_(reinterpret_cast<EventSlot*>(memory_.data() + sizeof(Header))),
-      token_ns_(reinterpret_cast<int64_t*>(memory_.data() + sizeof(Header) + events * sizeof(EventSlot))) {}
+      capacity_(words),
+      words_(reinterpret_cast<int64_t*>(memory_.data() + sizeof(Header))) {}
 
 EventRing::Header& EventRing::header() const {
   return *reinterpret_cast<Header*>(memory_.data());
 }
 
-void EventRing::token(int64_t at_ns) {
-  const uint64_t at = published_tokens_ + pending_tokens_;
-  if (token_lost_ || at - header().tokens_read.load(std::memory_order_acquire) >= tokens_) {
-    token_lost_ = true;
-    return;
-  }
-  token_ns_[at & (tokens_ - 1)] = at_ns;
-  ++pending_tokens_;
+// Copies of at most the ring's length, in two parts where they wrap around.
+void EventRing::put(uint64_t at, const void* from, uint64_t count) {
+  const uint64_t begin = at & (capacity_ - 1), first = std::min(count, capacity_ - begin);
+  std::memcpy(words_ + begin, from, first * kWordBytes);
+  std::memcpy(words_, static_cast<const std::byte*>(from) + first * kWordBytes, (count - first) * kWordBytes);
 }
 
-bool EventRing::publish(EventSlot event) {
+void EventRing::get(uint64_t at, void* to, uint64_t count) const {
+  const uint64_t begin = at & (capacity_ - 1), first = std::min(count, capacity_ - begin);
+  std::memcpy(to, words_ + begin, first * kWordBytes);
+  std::memcpy(static_cast<std::byte*>(to) + first * kWordBytes, words_, (count - first) * kWordBytes);
+}
+
+bool EventRing::publish(EventSlot event, std::span<const int64_t> token_ns) {
   Header& h = header();
   const uint64_t written = h.written.load(std::memory_order_relaxed);
-  const uint64_t pending = std::exchange(pending_tokens_, 0);
-  if (std::exchange(token_lost_, false) || written - h.read.load(std::memory_order_acquire) >= events_) {
-    h.dropped.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t free = capacity_ - (written - h.read.load(std::memory_order_acquire));
+  if (free < event_words || token_ns.size() > free - event_words) {
+    drop();
     return false;
   }
-  event.first_token = published_tokens_;
-  event.token_count = static_cast<uint32_t>(pending);
-  published_tokens_ += pending;
-  slots_[written & (events_ - 1)] = event;
-  h.written.store(written + 1, std::memory_order_release);
+  event.token_count = token_ns.size();
+  put(written, &event, event_words);
+  if (!token_ns.empty()) put(written + event_words, token_ns.data(), token_ns.size());
+  h.written.store(written + event_words + token_ns.size(), std::memory_order_release);
   return true;
 }
 
+void EventRing::drop() {
+  header().dropped.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Whatever the writer put there, nothing outside of the ring is read, and what it published at most.
 bool EventRing::take(EventSlot& event, std::vector<int64_t>& token_ns) {
   Header& h = header();
   const uint64_t read = h.read.load(std::memory_order_relaxed);
-  if (read == h.written.load(std::memory_order_acquire)) return false;
-  event = slots_[read & (events_ - 1)];
-  event.token_count = std::min(event.token_count, tokens_);  // whatever the writer put there
-  token_ns.clear();
-  for (uint64_t i = 0; i < event.token_count; ++i)
-    token_ns.push_back(token_ns_[(event.first_token + i) & (tokens_ - 1)]);
-  h.tokens_read.store(event.first_token + event.token_count, std::memory_order_release);
-  h.read.store(read + 1, std::memory_order_release);
+  const uint64_t there = std::min(h.written.load(std::memory_order_acquire) - read, capacity_);
+  if (there < event_words) return false;
+  get(read, &event, event_words);
+  event.token_count = std::min(event.token_count, there - event_words);
+  token_ns.resize(event.token_count);
+  if (!token_ns.empty()) get(read + event_words, token_ns.data(), token_ns.size());
+  h.read.store(read + event_words + event.token_count, std::memory_order_release);
   return true;
 }
 

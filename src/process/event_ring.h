@@ -7,10 +7,10 @@
 
 #include "process/shared_memory.h"
 
-// How a tenant's timed loop hands its events to the driver: a ring in shared memory with one writer and one reader,
-// without locks, allocation or system calls. An event exists for the reader once it is published as a whole, so a
-// writer killed in the middle leaves nothing torn, and what was published survives it. A full ring never makes the
-// writer wait: the event is dropped and counted.
+// How a tenant's timed loop hands its events to the driver: a ring of words in shared memory with one writer and one
+// reader, without locks, allocation or system calls. A record is one finished request: its event, then the times of its
+// tokens. It exists for the reader once it is published as a whole, so a writer killed in the middle leaves nothing
+// torn, and what was published survives it. A full ring never makes the writer wait: the record is dropped and counted.
 namespace cotenant {
 
 // One request, times by CLOCK_MONOTONIC.
@@ -20,25 +20,25 @@ struct EventSlot {
   int64_t tokens_in = 0, tokens_out = 0;
   float gpu_ms = -1;         // negative: no such clock
   uint32_t status = 0;       // 0 ok, 1 rejected, 2 failed
-  uint32_t token_count = 0;  // set by publish(): number of times recorded by token()
-  uint32_t reserved = 0;
-  uint64_t first_token = 0;  // set by publish(): where they begin
+  uint64_t token_count = 0;  // set by publish(): number of times behind it
 };
+static_assert(sizeof(EventSlot) % sizeof(int64_t) == 0);
 static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
 
 class EventRing {
  public:
-  // `events` and `tokens` are powers of two.
-  static EventRing create(uint32_t events = 1 << 15, uint32_t tokens = 1 << 17);
+  static constexpr uint32_t event_words = sizeof(EventSlot) / sizeof(int64_t);  // of a record without tokens
+
+  // `words` of 8 bytes, a power of two.
+  static EventRing create(uint32_t words = 1 << 19);
   static EventRing attach(Fd fd);  // throws internal_error when the memory is no ring
 
   int fd() const { return memory_.fd(); }
 
   // ---- the writer ----
-  // The time of a token of the request that is being measured.
-  void token(int64_t at_ns);
-  // Publishes an event with the tokens since the last one; false: dropped, the ring is full.
-  bool publish(EventSlot event);
+  // Publishes an event with the times of its tokens; false: dropped, there is no room for it.
+  bool publish(EventSlot event, std::span<const int64_t> token_ns = {});
+  void drop();  // counts an event that cannot be published: not all of its tokens' times are known
 
   // ---- the reader ----
   // Takes the oldest event; false when there is none. `token_ns` receives the times of its tokens.
@@ -52,16 +52,14 @@ class EventRing {
 
  private:
   struct Header;
-  explicit EventRing(SharedMemory memory, uint32_t events, uint32_t tokens);
+  EventRing(SharedMemory memory, uint32_t words);
   Header& header() const;
+  void put(uint64_t at, const void* from, uint64_t count);
+  void get(uint64_t at, void* to, uint64_t count) const;
 
   SharedMemory memory_;
-  uint32_t events_, tokens_;  // capacities; our own copies, which the other side cannot change
-  EventSlot* slots_;
-  int64_t* token_ns_;
-  uint64_t pending_tokens_ = 0;    // the writer's: recorded, not yet published
-  uint64_t published_tokens_ = 0;  // the writer's
-  bool token_lost_ = false;        // the writer's: a token found its ring full
+  uint64_t capacity_;  // in words; our own copy, which the other side cannot change
+  int64_t* words_;
 };
 
 }  // namespace cotenant

@@ -49,6 +49,14 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
   return options;
 }
 
+WorkloadSpec workload_of(const TenantOrder& order) {
+  return {.rows = order.batch_size,
+          .seq_len = order.seq_len,
+          .max_new_tokens = order.max_new_tokens,
+          .period_ms = order.period_ms,
+          .exactly = order.fixed_iters};
+}
+
 std::vector<int32_t> synthetic_input(const TenantOrder& order, const Model* model) {
   if (model == nullptr) return {};
   const auto vocab = static_cast<uint64_t>(model->spec.vocab_size);

@@ -6,6 +6,7 @@
 
 #include "engine/options.h"
 #include "worker/messages.h"
+#include "workload/workload.h"
 
 // From a tenant's order to its engine and its input. The driver uses the same functions to check an experiment before
 // it starts anything.
@@ -17,6 +18,8 @@ std::shared_ptr<const Model> open_model_of(const TenantOrder& order);
 // `share`: the part of the device that the order's sm_groups came to; null: all of it.
 EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model,
                              std::shared_ptr<const DeviceShare> share = nullptr);
+
+WorkloadSpec workload_of(const TenantOrder& order);
 
 // Token ids of one request, [batch_size * seq_len]: a pure function of the seed, uniform over the vocabulary without
 // the padding id. Empty without a model.

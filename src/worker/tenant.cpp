@@ -17,6 +17,7 @@
 #include "engine/options.h"
 #include "model/model.h"
 #include "worker/engine_setup.h"
+#include "worker/timed_loop.h"
 #include "worker/usage.h"
 
 namespace cotenant {
@@ -120,23 +121,22 @@ void Tenant::load() {
   engine_ = make_engine(engine_options(order_, model_, share_));
   engine_->load();
   input_ = synthetic_input(order_, model_.get());
-  shape_ = {.tokens = input_,
-            .rows = order_.batch_size,
-            .tokens_in = int64_t{order_.batch_size} * order_.seq_len,
-            .max_new_tokens = order_.max_new_tokens};
+  workload_ = workload_of(order_);
+  in_flight_.emplace(std::min(workload_.concurrency, engine_->capacity()), workload_.max_new_tokens);
   Report loaded;
   loaded.type = "loaded";
   loaded.tenant = order_.name;
   if (model_) loaded.weights_origin = model_->origin;
   loaded.sm_count = sms_of(order_.device, share_.get());
-  loaded.weights_bytes = engine_->memory_needed().weights_bytes;
-  loaded.activation_bytes = engine_->memory_needed().activation_bytes;
+  const MemoryNeed need = engine_->memory_needed().value_or(MemoryNeed{});
+  loaded.weights_bytes = need.weights_bytes;
+  loaded.activation_bytes = need.activation_bytes;
   report_(loaded);
 }
 
 int64_t Tenant::one_pass() {
-  const int64_t start_ns = now_ns();
-  return run_request(*engine_, shape_, 0, start_ns, nullptr).end_ns - start_ns;
+  const EventSlot event = run_request(*engine_, *Workload(workload_, 0).next(), input_, *in_flight_);
+  return event.end_ns - event.start_ns;
 }
 
 int64_t Tenant::warm_up() {
@@ -165,8 +165,8 @@ void Tenant::run() {
   if (leaving_) return;
   const Usage before = usage_now();
   wait_until_ns(t0_ns_);
-  const int64_t requests =
-      run_timed_loop(*engine_, shape_, order_.fixed_iters, ring_, s_to_ns(order_.period_ms * 1e-3));
+  Workload workload(workload_, now_ns());
+  const int64_t requests = run_timed_loop(*engine_, workload, input_, *in_flight_, ring_);
   report_({.type = "done", .tenant = order_.name, .requests = requests, .usage = usage_since(before)});
 }
 

@@ -7,13 +7,15 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
 #include "engine/engine.h"
 #include "process/event_ring.h"
+#include "worker/in_flight.h"
 #include "worker/messages.h"
-#include "worker/timed_loop.h"
+#include "workload/workload.h"
 
 namespace cotenant {
 
@@ -54,7 +56,8 @@ class Tenant {
   std::shared_ptr<const Model> model_;
   std::unique_ptr<Engine> engine_;
   std::vector<int32_t> input_;
-  RequestShape shape_;
+  WorkloadSpec workload_;
+  std::optional<InFlight> in_flight_;
   int64_t longest_pass_ns_ = 0;
 
   std::mutex mutex_;

@@ -111,7 +111,7 @@ TEST(NativeEngine, NeedsWhatTheModelAndItsLogitsTake) {
   options.rows = 8;
   options.seq_len = 128;
   options.threads = test_threads;
-  const MemoryNeed need = make_engine(options)->memory_needed();
+  const MemoryNeed need = *make_engine(options)->memory_needed();
   const double weights = 4.0 * static_cast<double>(parameter_count(options.model->spec) + 50257 * 768);  // head apart
   EXPECT_NEAR(static_cast<double>(need.weights_bytes), weights, 0.01 * weights);
   EXPECT_GT(need.activation_bytes, 4u * 8 * 128 * 50257);

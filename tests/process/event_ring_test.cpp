@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <thread>
 
 #include "base/error.h"
@@ -17,11 +19,12 @@ EventRing other_side(const EventRing& ring) {
 }
 
 TEST(EventRing, CarriesEventsAndTheirTokensInOrder) {
-  EventRing reader = EventRing::create(8, 8);
+  EventRing reader = EventRing::create(64);
   EventRing writer = other_side(reader);
   for (int64_t iter = 0; iter < 3; ++iter) {
-    for (int64_t token = 0; token < iter; ++token) writer.token(100 * iter + token);
-    ASSERT_TRUE(writer.publish({.iter = iter, .start_ns = 10 * iter, .gpu_ms = 0.5f}));
+    std::vector<int64_t> times;
+    for (int64_t token = 0; token < iter; ++token) times.push_back(100 * iter + token);
+    ASSERT_TRUE(writer.publish({.iter = iter, .start_ns = 10 * iter, .gpu_ms = 0.5f}, times));
   }
   EventSlot event;
   std::vector<int64_t> tokens;
@@ -37,7 +40,7 @@ TEST(EventRing, CarriesEventsAndTheirTokensInOrder) {
 }
 
 TEST(EventRing, DropsAndCountsWhenFull) {
-  EventRing reader = EventRing::create(4, 4);
+  EventRing reader = EventRing::create(4 * EventRing::event_words);
   EventRing writer = other_side(reader);
   for (int64_t iter = 0; iter < 6; ++iter) EXPECT_EQ(writer.publish({.iter = iter}), iter < 4);
   EXPECT_EQ(reader.dropped(), 2u);
@@ -49,12 +52,11 @@ TEST(EventRing, DropsAndCountsWhenFull) {
 }
 
 TEST(EventRing, DropsAnEventWhoseTokensDoNotFit) {
-  EventRing reader = EventRing::create(4, 4);
+  EventRing reader = EventRing::create(2 * EventRing::event_words);
   EventRing writer = other_side(reader);
-  for (int64_t token = 0; token < 5; ++token) writer.token(token);
-  EXPECT_FALSE(writer.publish({.iter = 0}));
-  writer.token(7);
-  EXPECT_TRUE(writer.publish({.iter = 1}));
+  const std::vector<int64_t> many(EventRing::event_words + 1);
+  EXPECT_FALSE(writer.publish({.iter = 0}, many));
+  EXPECT_TRUE(writer.publish({.iter = 1}, std::vector<int64_t>{7}));
   EventSlot event;
   std::vector<int64_t> tokens;
   ASSERT_TRUE(reader.take(event, tokens));
@@ -67,11 +69,12 @@ TEST(EventRing, DropsAnEventWhoseTokensDoNotFit) {
 // ordering.
 TEST(EventRing, WrapsAroundUnderAConcurrentReader) {
   constexpr int64_t count = 100'000;
-  EventRing reader = EventRing::create(16, 32);
+  EventRing reader = EventRing::create(128);
   std::thread thread([writer = other_side(reader)]() mutable {
     for (int64_t iter = 0; iter < count;) {
-      for (int64_t token = 0; token < iter % 3; ++token) writer.token(iter + token);
-      if (writer.publish({.iter = iter, .start_ns = 2 * iter, .end_ns = 3 * iter}))
+      const std::array<int64_t, 2> times{iter, iter + 1};
+      if (writer.publish({.iter = iter, .start_ns = 2 * iter, .end_ns = 3 * iter},
+                         {times.data(), static_cast<size_t>(iter % 3)}))
         ++iter;
       else
         std::this_thread::yield();
@@ -95,17 +98,21 @@ TEST(EventRing, WrapsAroundUnderAConcurrentReader) {
   EXPECT_FALSE(reader.take(event, tokens));
 }
 
-// A writer that is killed in the middle of an event: everything before it is there, nothing of it is.
+// A writer that dies in the middle of a record, since not all of its tokens' times can be read: everything before it is
+// there, nothing of it is.
 TEST(EventRing, SurvivesItsWritersDeath) {
-  EventRing reader = EventRing::create(2048, 2048);
+  EventRing reader = EventRing::create(1 << 14);
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     EventRing writer = other_side(reader);
     for (int64_t iter = 0; iter < 1000; ++iter) writer.publish({.iter = iter});
-    writer.token(1);
-    writer.token(2);
-    ::kill(::getpid(), SIGKILL);
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    void* memory = ::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ::mprotect(static_cast<char*>(memory) + page, page, PROT_NONE);
+    ::signal(SIGSEGV, SIG_DFL);
+    writer.publish({.iter = 1000}, {static_cast<const int64_t*>(memory), 2 * page / sizeof(int64_t)});
+    ::_exit(0);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -121,7 +128,7 @@ TEST(EventRing, SurvivesItsWritersDeath) {
 }
 
 TEST(EventRing, CarriesTheStopFlag) {
-  EventRing driver = EventRing::create(2, 2);
+  EventRing driver = EventRing::create(2);
   const EventRing worker = other_side(driver);
   EXPECT_FALSE(worker.stop_requested());
   driver.request_stop();
@@ -133,7 +140,7 @@ TEST(EventRing, RefusesMemoryThatIsNoRing) {
   EXPECT_THROW(EventRing::attach(Fd(::dup(zeros.fd()))), Error);
   const SharedMemory tiny = SharedMemory::create("tiny", 8);
   EXPECT_THROW(EventRing::attach(Fd(::dup(tiny.fd()))), Error);
-  EXPECT_THROW(EventRing::create(3, 4), Error);
+  EXPECT_THROW(EventRing::create(3), Error);
 }
 
 TEST(SharedMemory, CannotBeCutOffByTheOtherSide) {

@@ -2,7 +2,9 @@
 
 #include <memory>
 
+#include "base/clock.h"
 #include "engine/options.h"
+#include "worker/timed_loop.h"
 
 namespace cotenant {
 
@@ -12,6 +14,13 @@ inline std::unique_ptr<Engine> spin(double service_ms) {
   options.kind = EngineOptions::Kind::spin;
   options.service_ms = service_ms;
   return make_engine(options);
+}
+
+// Runs a workload from now on, with nothing but what the loop itself needs.
+inline int64_t run_workload(Engine& engine, const WorkloadSpec& spec, EventRing& ring) {
+  Workload workload(spec, now_ns());
+  InFlight in_flight(engine.capacity(), spec.max_new_tokens);
+  return run_timed_loop(engine, workload, {}, in_flight, ring);
 }
 
 }  // namespace cotenant

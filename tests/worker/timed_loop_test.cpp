@@ -43,7 +43,6 @@ namespace {
 // Two tokens of two rows per request, as an engine that generates reports them.
 class TwoTokens : public Engine {
  public:
-  MemoryNeed memory_needed() const override { return {}; }
   void load() override {}
   void warm() override {}
   bool submit(const Request& request) override {
@@ -69,9 +68,9 @@ class TwoTokens : public Engine {
 };
 
 TEST(TimedLoop, RunsExactlyTheFixedIterations) {
-  EventRing ring = EventRing::create(64, 64);
+  EventRing ring = EventRing::create(1 << 10);
   const auto engine = spin(0.1);
-  EXPECT_EQ(run_timed_loop(*engine, {.tokens = {}, .rows = 2, .tokens_in = 32}, 20, ring), 20);
+  EXPECT_EQ(run_workload(*engine, {.rows = 2, .seq_len = 16, .exactly = 20}, ring), 20);
   EventSlot event;
   std::vector<int64_t> tokens;
   int64_t last_end_ns = 0;
@@ -91,11 +90,11 @@ TEST(TimedLoop, RunsExactlyTheFixedIterations) {
 }
 
 TEST(TimedLoop, RunsUntilItIsToldToStop) {
-  EventRing ring = EventRing::create(1 << 15, 64);
+  EventRing ring = EventRing::create(1 << 18);
   EventRing worker_side = EventRing::attach(Fd(::dup(ring.fd())));
   const auto engine = spin(0.2);
   int64_t requests = 0;
-  std::thread thread([&] { requests = run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 0, worker_side); });
+  std::thread thread([&] { requests = run_workload(*engine, {}, worker_side); });
   sleep_until_ns(now_ns() + 50'000'000);
   ring.request_stop();
   thread.join();
@@ -108,9 +107,9 @@ TEST(TimedLoop, RunsUntilItIsToldToStop) {
 }
 
 TEST(TimedLoop, NotesTokensOfAllRowsAndTimesOfOne) {
-  EventRing ring = EventRing::create(8, 8);
+  EventRing ring = EventRing::create(64);
   TwoTokens engine;
-  run_timed_loop(engine, {.tokens = {}, .rows = 2, .tokens_in = 10, .max_new_tokens = 2}, 2, ring);
+  run_workload(engine, {.rows = 2, .seq_len = 5, .max_new_tokens = 2, .exactly = 2}, ring);
   EventSlot event;
   std::vector<int64_t> tokens;
   ASSERT_TRUE(ring.take(event, tokens));
@@ -121,10 +120,10 @@ TEST(TimedLoop, NotesTokensOfAllRowsAndTimesOfOne) {
 }
 
 TEST(TimedLoop, RecordsFailures) {
-  EventRing ring = EventRing::create(8, 8);
+  EventRing ring = EventRing::create(64);
   TwoTokens engine;
   engine.fails_ = true;
-  EXPECT_EQ(run_timed_loop(engine, {.tokens = {}, .rows = 2, .tokens_in = 10, .max_new_tokens = 2}, 1, ring), 1);
+  EXPECT_EQ(run_workload(engine, {.rows = 2, .seq_len = 5, .max_new_tokens = 2, .exactly = 1}, ring), 1);
   EventSlot event;
   std::vector<int64_t> tokens;
   ASSERT_TRUE(ring.take(event, tokens));
@@ -133,13 +132,16 @@ TEST(TimedLoop, RecordsFailures) {
 
 TEST(TimedLoop, AllocatesNothing) {
   if (!COTENANT_COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer has replaced the allocator";
-  EventRing ring = EventRing::create(1 << 10, 64);
+  EventRing ring = EventRing::create(1 << 14);
   const auto engine = spin(0.01);
   TwoTokens generating;
+  InFlight in_flight(1, 2);
+  Workload closed({.exactly = 500}, now_ns()), paced({.period_ms = 0.02, .exactly = 50}, now_ns()),
+      tokens({.rows = 2, .max_new_tokens = 2, .exactly = 20}, now_ns());
   const size_t before = allocations;
-  run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 500, ring);
-  run_timed_loop(*engine, {.tokens = {}, .tokens_in = 1}, 50, ring, 20'000);
-  run_timed_loop(generating, {.tokens = {}, .rows = 2, .tokens_in = 1, .max_new_tokens = 2}, 20, ring);
+  run_timed_loop(*engine, closed, {}, in_flight, ring);
+  run_timed_loop(*engine, paced, {}, in_flight, ring);
+  run_timed_loop(generating, tokens, {}, in_flight, ring);
   EXPECT_EQ(allocations, before);
 }
 

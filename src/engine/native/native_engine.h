@@ -20,7 +20,7 @@ class NativeEngine : public Engine {
   explicit NativeEngine(const EngineOptions& options);
   ~NativeEngine() override;
 
-  MemoryNeed memory_needed() const override { return need_; }
+  std::optional<MemoryNeed> memory_needed() const override { return need_; }
   void load() override;
   void prepare() override;
   void warm() override;

@@ -17,7 +17,7 @@ class CalibratedEngine : public Engine {
   // Throws usage_error for a time that is none.
   CalibratedEngine(std::unique_ptr<StressLoad> load, double service_ms);
 
-  MemoryNeed memory_needed() const override { return load_->memory_needed(); }
+  std::optional<MemoryNeed> memory_needed() const override { return load_->memory_needed(); }
   void load() override { load_->allocate(); }
   // Throws usage_error when one round takes longer than a request should.
   void prepare() override;

@@ -16,7 +16,6 @@ class FixedTimeEngine : public Engine {
 
   FixedTimeEngine(How how, double service_ms);
 
-  MemoryNeed memory_needed() const override { return {}; }
   void load() override {}
   void warm() override {}
   bool submit(const Request& request) override;
