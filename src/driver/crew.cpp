@@ -8,19 +8,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/overloaded.h"
 
 namespace cotenant {
 namespace {
 
 constexpr int64_t kReapNs = 2'000'000'000;  // between the end of a worker's socket and that of its process
-
-Stage stage_after(const std::string& report) {
-  if (report == "loaded") return Stage::loaded;
-  if (report == "prepared") return Stage::prepared;
-  if (report == "warm") return Stage::warm;
-  if (report == "done") return Stage::done;
-  throw internal_error("worker", "unknown report \"" + report + "\"");
-}
 
 }  // namespace
 
@@ -44,19 +37,14 @@ Crew::Crew(const RunPlan& plan, RunContext& context, const Environment& environm
   over_.resize(workers_.size());
 }
 
-void Crew::tell(const std::string& type, int64_t t0_ns) {
-  Command command;
-  command.type = type;
-  command.t0_ns = t0_ns;
+void Crew::tell(const Command& command) {
   for (WorkerProcess& worker : workers_) worker.send(command);
-  if (type != "go") return;
+  if (!command.is<command::Go>()) return;
   for (TenantState& tenant : tenants_)
     if (tenant.stage == Stage::warm) tenant.stage = Stage::running;
 }
 
-void Crew::tell(size_t tenant, const std::string& type) {
-  Command command;
-  command.type = type;
+void Crew::tell(size_t tenant, Command command) {
   command.tenant = plan_.tenants[tenant].order.name;
   workers_[tenants_[tenant].worker].send(command);
 }
@@ -93,7 +81,7 @@ bool Crew::all_over() const {
 
 int64_t Crew::longest_pass_ns() const {
   int64_t longest_ns = 0;
-  for (const TenantState& tenant : tenants_) longest_ns = std::max(longest_ns, tenant.report.longest_pass_ns);
+  for (const TenantState& tenant : tenants_) longest_ns = std::max(longest_ns, tenant.warm.longest_pass_ns);
   return longest_ns;
 }
 
@@ -124,7 +112,7 @@ void Crew::give_up_all(const std::string& what) {
 }
 
 void Crew::end(int64_t until_ns) {
-  tell("exit");
+  tell({"", command::Exit{}});
   for (size_t i = 0; i < workers_.size(); ++i) {
     if (over_[i]) continue;
     const ExitStatus status = workers_[i].end(until_ns);
@@ -140,35 +128,26 @@ void Crew::end(int64_t until_ns) {
   }
 }
 
-// Later reports add to the earlier ones: each kind has fields of its own.
 void Crew::note(const Report& report) {
-  for (size_t i = 0; i < tenants_.size(); ++i) {
-    if (plan_.tenants[i].order.name != report.tenant) continue;
-    TenantState& tenant = tenants_[i];
-    if (tenant.stage == Stage::died) return;
-    if (report.type == "failed") {
-      tenant.report.error = report.error;
-      return mark_died(tenant, "failed");
-    }
-    tenant.stage = stage_after(report.type);
-    if (report.type == "loaded") {
-      tenant.report.weights_origin = report.weights_origin;
-      tenant.report.sm_count = report.sm_count;
-      tenant.report.weights_bytes = report.weights_bytes;
-      tenant.report.activation_bytes = report.activation_bytes;
-    }
-    if (report.type == "prepared") tenant.report.stress = report.stress;
-    if (report.type == "warm") {
-      tenant.report.longest_pass_ns = report.longest_pass_ns;
-      tenant.report.resident_bytes = report.resident_bytes;
-    }
-    if (report.type == "done") {
-      tenant.report.requests = report.requests;
-      tenant.report.usage = report.usage;
-    }
-    return;
-  }
-  throw internal_error("worker", "a report of an unknown tenant \"" + report.tenant + "\"");
+  const auto planned =
+      std::ranges::find_if(plan_.tenants, [&](const TenantPlan& tenant) { return tenant.order.name == report.tenant; });
+  if (planned == plan_.tenants.end())
+    throw internal_error("worker", "a report of an unknown tenant \"" + report.tenant + "\"");
+  TenantState& tenant = tenants_[static_cast<size_t>(planned - plan_.tenants.begin())];
+  if (tenant.stage == Stage::died) return;
+  const auto reach = [&](Stage stage, auto& told, const auto& what) {
+    tenant.stage = stage;
+    told = what;
+  };
+  std::visit(Overloaded{[&](const report::Loaded& what) { reach(Stage::loaded, tenant.loaded, what); },
+                        [&](const report::Prepared& what) { reach(Stage::prepared, tenant.prepared, what); },
+                        [&](const report::Warm& what) { reach(Stage::warm, tenant.warm, what); },
+                        [&](const report::Done& what) { reach(Stage::done, tenant.done, what); },
+                        [&](const report::Failed& what) {
+                          tenant.failed = what;
+                          mark_died(tenant, "failed");
+                        }},
+             report.what);
 }
 
 void Crew::note_output(size_t worker) {
@@ -200,7 +179,7 @@ void Crew::mark_died(TenantState& tenant, const std::string& what) {
   tenant.exit.died = true;
   tenant.exit.phase = phase_;
   tenant.exit.what = what;
-  tenant.exit.last_error = tenant.report.error.empty() ? tenant.last_line : tenant.report.error;
+  tenant.exit.last_error = tenant.failed.error.empty() ? tenant.last_line : tenant.failed.error;
 }
 
 }  // namespace cotenant

@@ -15,9 +15,13 @@ enum class Stage : uint8_t { started, loaded, prepared, warm, running, done, die
 
 struct TenantState {
   Stage stage = Stage::started;
-  size_t worker = 0;  // index of its worker
-  size_t ring = 0;    // index of its ring there
-  Report report;      // what it has told so far: the fields of all its reports
+  size_t worker = 0;      // index of its worker
+  size_t ring = 0;        // index of its ring there
+  report::Loaded loaded;  // what it has told so far
+  report::Prepared prepared;
+  report::Warm warm;
+  report::Done done;
+  report::Failed failed;
   ExitRecord exit;
   std::string last_line;  // that its worker printed
 };
@@ -29,8 +33,8 @@ class Crew {
   Crew(const RunPlan& plan, RunContext& context, const Environment& environment);
 
   void set_phase(const std::string& phase) { phase_ = phase; }  // for the records of deaths
-  void tell(const std::string& type, int64_t t0_ns = 0);        // a command to every tenant
-  void tell(size_t tenant, const std::string& type);
+  void tell(const Command& command);                            // to every worker; its tenants are running after Go
+  void tell(size_t tenant, Command command);
 
   // Waits until something has happened or `until_ns`, and notes it.
   void wait(int64_t until_ns);

@@ -197,7 +197,7 @@ class Run {
 
   bool load() {
     enter("load");
-    crew_->tell("load");
+    crew_->tell({"", command::Load{}});
     return reach(Stage::loaded, deadlines_.load_s);
   }
 
@@ -205,7 +205,7 @@ class Run {
   bool prepare() {
     enter("prepare");
     for (size_t i = 0; i < record_.tenants.size(); ++i) {
-      crew_->tell(i, "prepare");
+      crew_->tell(i, {"", command::Prepare{}});
       if (!reach(Stage::prepared, deadlines_.prepare_s, i)) return false;
     }
     return true;
@@ -213,7 +213,7 @@ class Run {
 
   bool warm_up() {
     enter("warm up");
-    crew_->tell("warm");
+    crew_->tell({"", command::Warm{}});
     return reach(Stage::warm, deadlines_.warm_s);
   }
 
@@ -227,7 +227,7 @@ class Run {
     telemetry_.start(directory_ / "telemetry.jsonl", processes);
     t0_ns_ = now_ns() + ahead_ns();
     record_.t0_wall_s = wall_clock_s() + ns_to_s(t0_ns_ - now_ns());
-    crew_->tell("go", t0_ns_);
+    crew_->tell({"", command::Go{t0_ns_}});
     write_file(directory_ / "experiment.json", to_json(record_));  // for readers of a run whose driver was killed
   }
 
@@ -345,18 +345,18 @@ class Run {
     const bool generates = tenant.max_new_tokens > 0;
     tenant.summary = summarize(samples, record_.window, generates);
     if (is_fixed()) tenant.whole_run = summarize(samples, std::nullopt, generates);
-    tenant.usage = state.report.usage;
+    tenant.usage = state.done.usage;
     tenant.exit = state.exit;
     tenant.exit.events_dropped = static_cast<int64_t>(crew_->ring(i).dropped());
-    tenant.resident_bytes = state.report.resident_bytes;
+    tenant.resident_bytes = state.warm.resident_bytes;
     tenant.pid = crew_->pid_of(i);
-    if (state.report.sm_count > 0) tenant.sm_granted = state.report.sm_count;
-    if (state.report.weights_bytes + state.report.activation_bytes > 0) {
-      tenant.weights_bytes = state.report.weights_bytes;
-      tenant.activation_bytes = state.report.activation_bytes;
+    if (state.loaded.sm_count > 0) tenant.sm_granted = state.loaded.sm_count;
+    if (state.loaded.weights_bytes + state.loaded.activation_bytes > 0) {
+      tenant.weights_bytes = state.loaded.weights_bytes;
+      tenant.activation_bytes = state.loaded.activation_bytes;
     }
-    finish_stress(tenant, state.report.stress);
-    if (!state.report.weights_origin.empty()) tenant.weights_origin = state.report.weights_origin;
+    finish_stress(tenant, state.prepared.stress);
+    if (!state.loaded.weights_origin.empty()) tenant.weights_origin = state.loaded.weights_origin;
     if (!samples.empty() && samples.front().start_s) tenant.start_skew_us = *samples.front().start_s * 1e6;
   }
 

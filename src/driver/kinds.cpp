@@ -42,9 +42,8 @@ std::string key_of(const RunPlan& run, const TenantPlan& tenant) {
   order.name.clear();
   order.fixed_iters = 0;
   if (is_partition(run) && !order.cpus.empty()) order.cpus.assign(1, static_cast<int>(order.cpus.size()));
-  Command command;
-  command.tenants = {order};
-  return fmt::format("{} {} {}", to_json(command), tenant.record.sm_percent.value_or(0), tenant.environment);
+  return fmt::format("{} {} {}", to_json(Command{"", command::Order{{order}}}), tenant.record.sm_percent.value_or(0),
+                     tenant.environment);
 }
 
 std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_share) {

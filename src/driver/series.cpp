@@ -221,14 +221,14 @@ std::string identity_of(const RunPlan& baseline) {
   record.settings.overrides.clear();
   record.settings.sleep_duration_s = 0;
   record.device = baseline.device;
-  Command command;
+  command::Order order;
   for (const TenantPlan& tenant : baseline.tenants) {
-    command.tenants.push_back(tenant.order);
+    order.tenants.push_back(tenant.order);
     record.tenants.push_back(tenant.record);
     record.tenants.back().kind.clear();
     record.tenants.back().kind_with_share.clear();
   }
-  std::string text = to_json(record) + to_json(command);
+  std::string text = to_json(record) + to_json(Command{"", order});
   for (const auto& [name, value] : baseline.environment) text += fmt::format("{}={}\n", name, value);
   return text;
 }

@@ -42,10 +42,7 @@ WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<Te
         return start(executable, theirs.fd(), writing.get(), rings_, environment);
       }()) {
   keeper_->watch(child_.pid());
-  Command order;
-  order.type = "order";
-  order.tenants = tenants;
-  send(order);
+  send({"", command::Order{tenants}});
 }
 
 WorkerProcess::~WorkerProcess() {
@@ -79,9 +76,7 @@ std::vector<std::string> WorkerProcess::read_output() {
 }
 
 ExitStatus WorkerProcess::end(int64_t until_ns) {
-  Command command;
-  command.type = "exit";
-  send(command);
+  send({"", command::Exit{}});
   if (const auto ended = child_.wait_until(until_ns)) return *ended;
   return child_.kill();
 }

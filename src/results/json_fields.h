@@ -7,6 +7,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/error.h"
@@ -18,7 +19,9 @@
 //     visit("start_s", record.start_s);
 //   }
 //
-// Fields may be bool, integers, floating-point numbers, strings, std::optional and std::vector of these, and structs.
+// Fields may be bool, integers, floating-point numbers, strings, std::optional and std::vector of these, and structs. A
+// std::variant of structs is visited by visit.one_of("type", record.what): its fields stand beside the others, and
+// "type" says which of them it is, by the struct's `type`.
 namespace cotenant {
 
 template <class T>
@@ -35,6 +38,16 @@ class JsonWriter {
   template <class T>
   void operator()(const char* key, T& value) {
     object_[key] = convert(value);
+  }
+
+  template <class... T>
+  void one_of(const char* key, std::variant<T...>& value) {
+    std::visit(
+        [&](auto& alternative) {
+          object_[key] = alternative.type;
+          fields(*this, alternative);
+        },
+        value);
   }
 
   template <class T>
@@ -73,6 +86,14 @@ class JsonReader {
     if (found != object_.end()) assign(*found, value, where_ + (where_.ends_with(": ") ? "" : ".") + key);
   }
 
+  template <class... T>
+  void one_of(const char* key, std::variant<T...>& value) {
+    std::string type;
+    (*this)(key, type);
+    const bool known = (read_as<T>(type, value) || ...);
+    if (!known) fail(where_, std::string("a ") + key + " that is known", nlohmann::json(type));
+  }
+
   template <class T>
   static void assign(const nlohmann::json& json, T& value, const std::string& where) {
     if constexpr (IsOptional<T>::value) {
@@ -103,6 +124,13 @@ class JsonReader {
   }
 
  private:
+  template <class T, class Variant>
+  bool read_as(const std::string& type, Variant& value) {
+    if (type != T::type) return false;
+    fields(*this, value.template emplace<T>());
+    return true;
+  }
+
   template <class T>
   static void assign_integer(const nlohmann::json& json, T& value, const std::string& where) {
     const bool fits = json.is_number_unsigned()  ? std::in_range<T>(json.get<uint64_t>())

@@ -1,5 +1,7 @@
 #include "worker/messages.h"
 
+#include <type_traits>
+
 #include "results/record_fields.h"
 
 namespace cotenant {
@@ -31,28 +33,68 @@ void fields(Visitor& visit, TenantOrder& r) {
   visit("profile_dir", r.profile_dir);
 }
 
+namespace command {
+
+template <class Visitor, class What>
+requires std::is_empty_v<What>
+void fields(Visitor&, What&) {}
+
 template <class Visitor>
-void fields(Visitor& visit, Command& r) {
-  visit("type", r.type);
-  visit("tenant", r.tenant);
-  visit("t0_ns", r.t0_ns);
+void fields(Visitor& visit, Order& r) {
   visit("tenants", r.tenants);
 }
 
 template <class Visitor>
-void fields(Visitor& visit, Report& r) {
-  visit("type", r.type);
-  visit("tenant", r.tenant);
+void fields(Visitor& visit, Go& r) {
+  visit("t0_ns", r.t0_ns);
+}
+
+}  // namespace command
+
+namespace report {
+
+template <class Visitor>
+void fields(Visitor& visit, Loaded& r) {
   visit("weights_origin", r.weights_origin);
   visit("sm_count", r.sm_count);
   visit("weights_bytes", r.weights_bytes);
   visit("activation_bytes", r.activation_bytes);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Prepared& r) {
+  visit("stress", r.stress);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Warm& r) {
   visit("longest_pass_ns", r.longest_pass_ns);
   visit("resident_bytes", r.resident_bytes);
-  visit("stress", r.stress);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Done& r) {
   visit("requests", r.requests);
   visit("usage", r.usage);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Failed& r) {
   visit("error", r.error);
+}
+
+}  // namespace report
+
+template <class Visitor>
+void fields(Visitor& visit, Command& r) {
+  visit("tenant", r.tenant);
+  visit.one_of("type", r.what);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Report& r) {
+  visit("tenant", r.tenant);
+  visit.one_of("type", r.what);
 }
 
 std::string to_json(const Command& command) {

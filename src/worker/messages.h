@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "results/record.h"
@@ -34,27 +35,76 @@ struct TenantOrder {
   std::string profile_dir;  // where its kernels are written at the end; empty: they are not recorded
 };
 
-// Driver to worker. The first one is an order; event ring i is the worker's descriptor 4 + i.
-struct Command {
-  std::string type;  // "order", "load", "prepare", "warm", "go", "exit"
-  std::string tenant;
-  int64_t t0_ns = 0;                 // go: the instant at which all start
-  std::vector<TenantOrder> tenants;  // order
+// Driver to worker, in this order.
+namespace command {
+
+// The first one. Event ring i is the worker's descriptor 4 + i.
+struct Order {
+  static constexpr const char* type = "order";
+  std::vector<TenantOrder> tenants;
+};
+struct Load {
+  static constexpr const char* type = "load";
+};
+struct Prepare {
+  static constexpr const char* type = "prepare";
+};
+struct Warm {
+  static constexpr const char* type = "warm";
+};
+struct Go {
+  static constexpr const char* type = "go";
+  int64_t t0_ns = 0;  // the instant at which all start
+};
+struct Exit {
+  static constexpr const char* type = "exit";
 };
 
-// Worker to driver: the answer to each command, and "failed" instead of any of them.
+}  // namespace command
+
+struct Command {
+  std::string tenant;  // empty: to all of the worker's
+  std::variant<command::Order, command::Load, command::Prepare, command::Warm, command::Go, command::Exit> what;
+
+  template <class What>
+  bool is() const {
+    return std::holds_alternative<What>(what);
+  }
+};
+
+// Worker to driver: the answer to each command, and Failed instead of any of them.
+namespace report {
+
+struct Loaded {
+  static constexpr const char* type = "loaded";
+  std::string weights_origin;
+  int sm_count = 0;                                  // the multiprocessors it has on a CUDA device
+  uint64_t weights_bytes = 0, activation_bytes = 0;  // what it takes of the device
+};
+struct Prepared {
+  static constexpr const char* type = "prepared";
+  std::optional<StressRecord> stress;  // of a stressor that has calibrated itself
+};
+struct Warm {
+  static constexpr const char* type = "warm";
+  int64_t longest_pass_ns = 0;
+  std::optional<uint64_t> resident_bytes;
+};
+struct Done {
+  static constexpr const char* type = "done";
+  int64_t requests = 0;  // recorded
+  UsageRecord usage;     // between T0 and the last request
+};
+struct Failed {
+  static constexpr const char* type = "failed";
+  std::string error;  // in one line, with what to do
+};
+
+}  // namespace report
+
 struct Report {
-  std::string type;  // "loaded", "prepared", "warm", "done", "failed"
   std::string tenant;
-  std::string weights_origin{};                      // loaded
-  int sm_count = 0;                                  // loaded: the multiprocessors it has on a CUDA device
-  uint64_t weights_bytes = 0, activation_bytes = 0;  // loaded: what it takes of the device
-  int64_t longest_pass_ns = 0;                       // warm
-  std::optional<uint64_t> resident_bytes{};          // warm
-  std::optional<StressRecord> stress{};              // prepared: of a stressor that has calibrated itself
-  int64_t requests = 0;                              // done: recorded
-  UsageRecord usage{};                               // done: between T0 and the last request
-  std::string error{};                               // failed: in one line, with what to do
+  std::variant<report::Loaded, report::Prepared, report::Warm, report::Done, report::Failed> what;
 };
 
 std::string to_json(const Command& command);

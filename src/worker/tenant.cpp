@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/device_name.h"
 #include "base/error.h"
+#include "base/overloaded.h"
 #include "base/text.h"
 #include "engine/native/devices.h"
 #include "engine/options.h"
@@ -68,8 +69,8 @@ Tenant::~Tenant() {
 }
 
 void Tenant::post(const Command& command) {
-  if (command.type == "go") t0_ns_ = command.t0_ns;
-  if (command.type == "exit") leaving_ = true;
+  if (const auto* go = std::get_if<command::Go>(&command.what)) t0_ns_ = go->t0_ns;
+  if (command.is<command::Exit>()) leaving_ = true;
   {
     const std::lock_guard lock(mutex_);
     commands_.push_back(command);
@@ -95,25 +96,19 @@ void Tenant::live() {
   ::pthread_setname_np(::pthread_self(), order_.name.substr(0, 15).c_str());
   try {
     pin_this_thread(order_.cpus);  // before the engine starts threads, which inherit it
-    for (Command command = next_command(); command.type != "exit"; command = next_command()) obey(command);
+    for (Command command = next_command(); !command.is<command::Exit>(); command = next_command()) obey(command);
     engine_.reset();
   } catch (const std::exception& error) {
     failed_ = true;
-    report_({.type = "failed", .tenant = order_.name, .error = one_line(error.what())});
+    tell(report::Failed{one_line(error.what())});
   }
 }
 
 void Tenant::obey(const Command& command) {
-  if (command.type == "load") {
-    load();
-  } else if (command.type == "prepare") {
-    engine_->prepare();
-    report_({.type = "prepared", .tenant = order_.name, .stress = stress_record(engine_->calibration())});
-  } else if (command.type == "warm") {
-    warm();
-  } else if (command.type == "go") {
-    run();
-  }
+  std::visit(Overloaded{[&](const command::Load&) { load(); }, [&](const command::Prepare&) { prepare(); },
+                        [&](const command::Warm&) { warm(); }, [&](const command::Go&) { run(); },
+                        [](const command::Order&) {}, [](const command::Exit&) {}},  // the worker's
+             command.what);
 }
 
 void Tenant::load() {
@@ -123,15 +118,18 @@ void Tenant::load() {
   input_ = synthetic_input(order_, model_.get());
   workload_ = workload_of(order_);
   in_flight_.emplace(std::min(workload_.concurrency, engine_->capacity()), workload_.max_new_tokens);
-  Report loaded;
-  loaded.type = "loaded";
-  loaded.tenant = order_.name;
+  report::Loaded loaded;
   if (model_) loaded.weights_origin = model_->origin;
   loaded.sm_count = sms_of(order_.device, share_.get());
   const MemoryNeed need = engine_->memory_needed().value_or(MemoryNeed{});
   loaded.weights_bytes = need.weights_bytes;
   loaded.activation_bytes = need.activation_bytes;
-  report_(loaded);
+  tell(std::move(loaded));
+}
+
+void Tenant::prepare() {
+  engine_->prepare();
+  tell(report::Prepared{stress_record(engine_->calibration())});
 }
 
 int64_t Tenant::one_pass() {
@@ -154,8 +152,7 @@ int64_t Tenant::warm_up() {
 void Tenant::warm() {
   engine_->warm();
   longest_pass_ns_ = warm_up();
-  report_(
-      {.type = "warm", .tenant = order_.name, .longest_pass_ns = longest_pass_ns_, .resident_bytes = resident_bytes()});
+  tell(report::Warm{longest_pass_ns_, resident_bytes()});
   if (command_within(kPromptNs)) return;
   while (t0_ns_ == 0 && !leaving_) one_pass();
 }
@@ -167,7 +164,7 @@ void Tenant::run() {
   wait_until_ns(t0_ns_);
   Workload workload(workload_, now_ns());
   const int64_t requests = run_timed_loop(*engine_, workload, input_, *in_flight_, ring_);
-  report_({.type = "done", .tenant = order_.name, .requests = requests, .usage = usage_since(before)});
+  tell(report::Done{requests, usage_since(before)});
 }
 
 }  // namespace cotenant

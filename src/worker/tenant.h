@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -42,7 +43,12 @@ class Tenant {
   Command next_command();
   bool command_within(int64_t patience_ns);
   void obey(const Command& command);
+  template <class What>
+  void tell(What what) const {
+    report_({order_.name, std::move(what)});
+  }
   void load();
+  void prepare();
   void warm();
   void run();
   int64_t one_pass();  // unrecorded; its duration in ns

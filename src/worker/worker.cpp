@@ -52,9 +52,10 @@ std::vector<std::shared_ptr<const DeviceShare>> split_among(const std::vector<Te
 }
 
 // Those that could be made are in `tenants` also when it throws.
-void make_tenants(const Command& order, Outbox& outbox, std::vector<std::unique_ptr<Tenant>>& tenants) {
-  const auto shares = split_among(order.tenants);
-  for (const TenantOrder& tenant : order.tenants) {
+void make_tenants(const std::vector<TenantOrder>& orders, Outbox& outbox,
+                  std::vector<std::unique_ptr<Tenant>>& tenants) {
+  const auto shares = split_among(orders);
+  for (const TenantOrder& tenant : orders) {
     const int ring = kFirstRing + static_cast<int>(tenants.size());
     tenants.push_back(std::make_unique<Tenant>(tenant, shares[tenants.size()], EventRing::attach(inherited(ring)),
                                                [&outbox](const Report& report) { outbox.send(report); }));
@@ -84,16 +85,10 @@ void pass_on(const Command& command, const std::vector<std::unique_ptr<Tenant>>&
 }
 
 // No tenant can do what its order says.
-int refuse(const Command& order, std::string why, Channel& channel, Outbox& outbox) {
+int refuse(const std::vector<TenantOrder>& orders, std::string why, Channel& channel, Outbox& outbox) {
   why = one_line(std::move(why));
-  for (const TenantOrder& tenant : order.tenants) {
-    Report report;
-    report.type = "failed";
-    report.tenant = tenant.name;
-    report.error = why;
-    outbox.send(report);
-  }
-  while (receive(channel).type != "exit") continue;
+  for (const TenantOrder& tenant : orders) outbox.send({tenant.name, report::Failed{why}});
+  while (!receive(channel).is<command::Exit>()) continue;
   return static_cast<int>(ExitCode::internal);
 }
 
@@ -103,24 +98,24 @@ int worker_main() {
   ::prctl(PR_SET_NAME, "cotenant-worker");
   Channel channel(inherited(kSocket));
   Outbox outbox(channel);
-  const Command order = receive(channel);
+  const Command first = receive(channel);
+  const auto* order = std::get_if<command::Order>(&first.what);
+  if (order == nullptr) throw internal_error("worker", "its first command is no order");
   std::optional<KernelProfile> profile;
   std::vector<std::unique_ptr<Tenant>> tenants;
   try {
-    profile.emplace(order.tenants);  // before anything calls CUDA
-    make_tenants(order, outbox, tenants);
+    profile.emplace(order->tenants);  // before anything calls CUDA
+    make_tenants(order->tenants, outbox, tenants);
   } catch (const std::exception& error) {
-    Command leave;
-    leave.type = "exit";
-    pass_on(leave, tenants);  // to those that are there already
-    return refuse(order, error.what(), channel, outbox);
+    pass_on({"", command::Exit{}}, tenants);  // to those that are there already
+    return refuse(order->tenants, error.what(), channel, outbox);
   }
   Command command;
   do {
     command = receive(channel);
-    if (command.type == "go") profile->begin(command.t0_ns);
+    if (const auto* go = std::get_if<command::Go>(&command.what)) profile->begin(go->t0_ns);
     pass_on(command, tenants);
-  } while (command.type != "exit");
+  } while (!command.is<command::Exit>());
   const std::vector<uint32_t> threads = thread_ids(tenants);
   const bool failed = std::ranges::any_of(tenants, [](const auto& tenant) { return tenant->failed(); });
   tenants.clear();  // waits until all have ended

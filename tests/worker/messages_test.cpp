@@ -12,40 +12,43 @@ namespace cotenant {
 namespace {
 
 TEST(Messages, AnOrderArrivesAsItWasGiven) {
-  Command command;
-  command.type = "order";
-  command.t0_ns = int64_t{1} << 62;
   TenantOrder order;
   order.name = "a \"quoted\" name";
   order.seed = ~uint64_t{0};
   order.cpus = {1, 5};
   order.spin_wait = false;
   order.service_ms = 0.1;
-  command.tenants = {order, TenantOrder()};
+  const Command command{"", command::Order{{order, TenantOrder()}}};
   const std::string line = to_json(command);
   EXPECT_EQ(line.find('\n'), std::string::npos);
   const Command arrived = command_from_json(line);
   EXPECT_EQ(to_json(arrived), line);
-  EXPECT_EQ(arrived.t0_ns, command.t0_ns);
-  ASSERT_EQ(arrived.tenants.size(), 2u);
-  EXPECT_EQ(arrived.tenants[0].name, order.name);
-  EXPECT_EQ(arrived.tenants[0].seed, order.seed);
-  EXPECT_EQ(arrived.tenants[0].cpus, order.cpus);
-  EXPECT_FALSE(arrived.tenants[0].spin_wait);
+  const auto& tenants = std::get<command::Order>(arrived.what).tenants;
+  ASSERT_EQ(tenants.size(), 2u);
+  EXPECT_EQ(tenants[0].name, order.name);
+  EXPECT_EQ(tenants[0].seed, order.seed);
+  EXPECT_EQ(tenants[0].cpus, order.cpus);
+  EXPECT_FALSE(tenants[0].spin_wait);
+  const Command go = command_from_json(to_json(Command{"", command::Go{int64_t{1} << 62}}));
+  EXPECT_EQ(std::get<command::Go>(go.what).t0_ns, int64_t{1} << 62);
 }
 
 TEST(Messages, AReportArrivesAsItWasGiven) {
-  Report report;
-  report.type = "done";
-  report.tenant = "a";
-  report.usage.cpu_user_s = 1.5;
-  report.resident_bytes = 1ull << 40;
-  EXPECT_EQ(to_json(report_from_json(to_json(report))), to_json(report));
+  report::Done done;
+  done.requests = 3;
+  done.usage.cpu_user_s = 1.5;
+  const Report report{"a", done};
+  const Report arrived = report_from_json(to_json(report));
+  EXPECT_EQ(arrived.tenant, "a");
+  EXPECT_EQ(std::get<report::Done>(arrived.what).usage.cpu_user_s, 1.5);
+  EXPECT_EQ(to_json(arrived), to_json(report));
 }
 
 TEST(Messages, RefusesWhatIsNone) {
   EXPECT_THROW(command_from_json("hello"), Error);
   EXPECT_THROW(report_from_json("[]"), Error);
+  EXPECT_THROW(report_from_json(R"({"tenant":"a"})"), Error);
+  EXPECT_THROW(command_from_json(R"({"type":"dance"})"), Error);
 }
 
 TEST(SyntheticInput, IsAFunctionOfTheSeedAndAvoidsThePadding) {
