@@ -164,7 +164,7 @@ bool is_complete(const std::filesystem::path& file) {
 
 }  // namespace
 
-Script number(double value) {
+Script script_number(double value) {
   return std::isfinite(value) ? script("{:.7g}", value) : script("NaN");
 }
 
@@ -196,7 +196,7 @@ Script PictureWriter::data(const std::vector<std::vector<double>>& rows) {
   const Script name = script("$d{}", ++blocks_);
   Script block = script("{} << EOD\n", name);
   for (const auto& row : rows) {
-    for (double value : row) block += script("{} ", number(value));
+    for (double value : row) block += script("{} ", script_number(value));
     block += script("\n");
   }
   add("{}EOD", block);

@@ -63,7 +63,7 @@ Script script(fmt::format_string<const Parts&...> format, const Parts&... parts)
 }
 
 // A number as gnuplot reads it; NaN for what is not finite, which it does not draw.
-Script number(double value);
+Script script_number(double value);
 
 // "a, b, c"
 Script list(std::span<const Script> parts);

@@ -20,7 +20,7 @@ void panel(PictureWriter& picture, std::span<const ExperimentFigures> figures, c
   if (!(top > 0)) return;
   picture.add("set title {}", picture.text(title));
   set_axis_label(picture, 'x', unit);
-  picture.add("set xrange [0:{}]\nset yrange [{}:0.6]\nset grid xtics noytics", number(top * 1.06),
+  picture.add("set xrange [0:{}]\nset yrange [{}:0.6]\nset grid xtics noytics", script_number(top * 1.06),
               0.4 - static_cast<double>(figures.size()));
   std::vector<Script> parts, tics;
   for (size_t i = 0; i < figures.size(); ++i) {
@@ -90,7 +90,8 @@ std::optional<Picture> scaling(std::span<const ScalingLine> lines, Metric metric
   double most = 1;
   for (const ScalingLine& line : lines) most = std::max(most, line.tenants.back());
   picture.add("set xlabel 'tenants'\nset yrange [0:*]\nset key outside right top");
-  picture.add("set xtics {}\nset xrange [0.5:{}]", most > 12 ? script("autofreq") : script("1"), number(most + 0.5));
+  picture.add("set xtics {}\nset xrange [0.5:{}]", most > 12 ? script("autofreq") : script("1"),
+              script_number(most + 0.5));
   const auto draw_lines = [&](auto values, double scale) {
     std::vector<Script> parts;
     for (size_t i = 0; i < lines.size(); ++i) {

@@ -36,7 +36,7 @@ void tenant_bars(PictureWriter& picture, const ExperimentAnalysis& experiment, c
   }
   picture.add("set xtics {} scale 0 ({})", rotation(bars.size()), list(tics));
   picture.add("set xrange [-0.7:{}]\nset yrange [0:{}]\nset grid noxtics ytics", static_cast<double>(bars.size()) - 0.3,
-              number(top > 0 ? top * 1.1 : 1));
+              script_number(top > 0 ? top * 1.1 : 1));
   picture.plot(parts);
 }
 

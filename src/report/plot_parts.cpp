@@ -33,7 +33,7 @@ std::vector<Script> grouped_bars(PictureWriter& picture, std::span<const std::st
   for (size_t g = 0; g < groups.size(); ++g) tics.push_back(script("{} {}", picture.tic(groups[g]), g));
   picture.add("set xtics scale 0 ({})", list(tics));
   picture.add("set xrange [-0.55:{}]", static_cast<double>(groups.size()) - 0.45);
-  picture.add("set yrange [0:{}]", number(greatest(bars) * 1.08));
+  picture.add("set yrange [0:{}]", script_number(greatest(bars) * 1.08));
   picture.add("set grid noxtics ytics");
   const double width = std::min(group_width / static_cast<double>(series.size()), 0.3);
   std::vector<Script> parts;
@@ -96,7 +96,7 @@ std::vector<Script> horizontal_boxes(PictureWriter& picture, std::span<const Box
 
 void set_range(PictureWriter& picture, char axis, double low, double high, bool logarithmic) {
   const Script name = name_of(axis);
-  picture.add("set {}range [{}:{}]", name, number(low), number(high));
+  picture.add("set {}range [{}:{}]", name, script_number(low), script_number(high));
   if (!logarithmic) return;
   picture.add("set logscale {}", name);
   std::vector<Script> tics;
@@ -104,7 +104,7 @@ void set_range(PictureWriter& picture, char axis, double low, double high, bool 
     for (double multiple : {1, 2, 5}) {
       const double at = power * multiple;
       if (at < low || at > high) continue;
-      tics.push_back(script("'{:.4g}' {}", at, number(at)));
+      tics.push_back(script("'{:.4g}' {}", at, script_number(at)));
     }
   }
   if (!tics.empty()) picture.add("set {}tics ({})", name, list(tics));

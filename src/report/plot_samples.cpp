@@ -21,7 +21,7 @@ void shade_window(PictureWriter& picture, const ExperimentAnalysis& experiment) 
   if (!experiment.window_s) return;
   picture.add(
       "set object 1 rectangle from {},graph 0 to {},graph 1 behind fillcolor rgb '#e8f0f7' fillstyle solid noborder",
-      number(experiment.window_s->low), number(experiment.window_s->high));
+      script_number(experiment.window_s->low), script_number(experiment.window_s->high));
 }
 
 struct Extent {
