@@ -21,14 +21,14 @@
 namespace cotenant {
 namespace {
 
-struct Options {
+struct AnalyzeOptions {
   std::vector<std::string> paths;
   std::string metric = "latency";
   std::string baseline, out;
   bool force_baseline = false, json = false, csv = false, markdown = false, no_plots = false;
 };
 
-AnalysisRequest request_for(const std::filesystem::path& directory, const Options& options) {
+AnalysisRequest request_for(const std::filesystem::path& directory, const AnalyzeOptions& options) {
   AnalysisRequest request;
   request.directory = directory;
   if (!options.baseline.empty()) request.baseline = options.baseline;
@@ -48,12 +48,12 @@ std::string text_of(const std::vector<ExperimentAnalysis>& experiments) {
 }
 
 // Output for programs comes without files, unless a place for them is named.
-bool wants_files(const Options& options) {
+bool wants_files(const AnalyzeOptions& options) {
   const bool for_programs = options.json || options.csv || options.markdown;
   return !options.no_plots && (!for_programs || !options.out.empty());
 }
 
-void write_files(const std::vector<ExperimentAnalysis>& experiments, const Options& options) {
+void write_files(const std::vector<ExperimentAnalysis>& experiments, const AnalyzeOptions& options) {
   const std::filesystem::path gnuplot = find_program("gnuplot").value_or("");
   const auto out = options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
   const ReportFiles files = write_report_files(experiments, out, gnuplot);
@@ -64,7 +64,7 @@ void write_files(const std::vector<ExperimentAnalysis>& experiments, const Optio
     fmt::print(stderr, "plots: {} files in {}\n", files.plots, files.pages.back().parent_path().string());
 }
 
-void analyze(const Options& options) {
+void analyze(const AnalyzeOptions& options) {
   std::vector<ExperimentAnalysis> experiments;
   bool any_sweep = false;
   for (const std::string& path : options.paths) {
@@ -87,28 +87,29 @@ void analyze(const Options& options) {
 
 }  // namespace
 
-void add_analyze(CLI::App& app, int&) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("analyze", "Says what an experiment's files say: statistics, plots, a report");
-  command->add_option("path", options->paths, "Directories of experiments, or their configuration files")
-      ->required()
-      ->type_name("PATH");
-  add_metric_option(*command, options->metric);
-  command->add_option("--baseline", options->baseline, "The tenants alone: an experiment, or a directory of several")
-      ->type_name("DIR");
-  command->add_flag("--force-baseline", options->force_baseline, "Use a baseline of other work or of another machine");
-  auto* json = command->add_flag("--json", options->json, "One JSON object, or a list of them for several paths");
-  auto* csv = command->add_flag("--csv", options->csv, "A row per tenant");
-  auto* markdown = command->add_flag("--markdown", options->markdown, "Tables for a document");
-  json->excludes(csv)->excludes(markdown);
-  csv->excludes(markdown);
-  command->add_flag("--no-plots", options->no_plots, "Write no plots and no report.html");
+void add_analyze(Subcommand& app, int&) {
+  auto options = std::make_shared<AnalyzeOptions>();
+  Subcommand command =
+      app.add_subcommand("analyze", "Says what an experiment's files say: statistics, plots, a report");
+  command.add_option("path", options->paths, "Directories of experiments, or their configuration files")
+      .required()
+      .type_name("PATH");
+  add_metric_option(command, options->metric);
+  command.add_option("--baseline", options->baseline, "The tenants alone: an experiment, or a directory of several")
+      .type_name("DIR");
+  command.add_flag("--force-baseline", options->force_baseline, "Use a baseline of other work or of another machine");
+  Option json = command.add_flag("--json", options->json, "One JSON object, or a list of them for several paths");
+  Option csv = command.add_flag("--csv", options->csv, "A row per tenant");
+  const Option markdown = command.add_flag("--markdown", options->markdown, "Tables for a document");
+  json.excludes(csv).excludes(markdown);
+  csv.excludes(markdown);
+  command.add_flag("--no-plots", options->no_plots, "Write no plots and no report.html");
   command
-      ->add_option(
+      .add_option(
           "--out", options->out,
           "Where plots and report.html go; default: plots/<experiment>, and nowhere with --json, --csv, --markdown")
-      ->type_name("DIR");
-  command->callback([options] { analyze(*options); });
+      .type_name("DIR");
+  command.callback([options] { analyze(*options); });
 }
 
 }  // namespace cotenant

@@ -20,7 +20,7 @@
 namespace cotenant {
 namespace {
 
-struct Options {
+struct CompareOptions {
   std::string before, metric = "latency", min_effect = "2%";
   std::vector<std::string> after;
   bool fail_if_slower = false, json = false;
@@ -82,7 +82,7 @@ void print_text(const std::vector<Comparison>& comparisons, const std::vector<Ex
   print_all(text);
 }
 
-int compare(const Options& options) {
+int compare(const CompareOptions& options) {
   CompareRequest request;
   request.before = experiment_directory(options.before);
   request.metric = metric_named(options.metric);
@@ -108,17 +108,17 @@ int compare(const Options& options) {
 
 }  // namespace
 
-void add_compare(CLI::App& app, int& exit_code) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
+void add_compare(Subcommand& app, int& exit_code) {
+  auto options = std::make_shared<CompareOptions>();
+  Subcommand command = app.add_subcommand(
       "compare", "Says whether later runs of an experiment are faster or slower, or sharing modes better");
-  command->add_option("before", options->before, "A run, or a directory that holds several")->required();
-  command->add_option("after", options->after, "The run or runs to judge; several: each against the first")->required();
-  add_metric_option(*command, options->metric);
-  command->add_option("--min-effect", options->min_effect, "The smallest shift worth naming")->capture_default_str();
-  command->add_flag("--fail-if-slower", options->fail_if_slower, "Exit code 5 when a tenant is SLOWER");
-  command->add_flag("--json", options->json, "One JSON object");
-  command->callback([options, &exit_code] { exit_code = compare(*options); });
+  command.add_option("before", options->before, "A run, or a directory that holds several").required();
+  command.add_option("after", options->after, "The run or runs to judge; several: each against the first").required();
+  add_metric_option(command, options->metric);
+  command.add_option("--min-effect", options->min_effect, "The smallest shift worth naming").show_default();
+  command.add_flag("--fail-if-slower", options->fail_if_slower, "Exit code 5 when a tenant is SLOWER");
+  command.add_flag("--json", options->json, "One JSON object");
+  command.callback([options, &exit_code] { exit_code = compare(*options); });
 }
 
 }  // namespace cotenant

@@ -30,11 +30,11 @@ std::string findings_text(const std::vector<Finding>& findings) {
 
 }  // namespace
 
-void add_doctor(CLI::App& app, int&) {
-  CLI::App* command = app.add_subcommand("doctor", "Says what this machine can do, and what to install for the rest");
+void add_doctor(Subcommand& app, int&) {
+  Subcommand command = app.add_subcommand("doctor", "Says what this machine can do, and what to install for the rest");
   const auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "Print JSON");
-  command->callback([json] {
+  command.add_flag("--json", *json, "Print JSON");
+  command.callback([json] {
     be_no_mps_client();
     const std::vector<Finding> findings = check_machine();
     print_all(*json ? findings_json(findings).dump(2) + "\n"

@@ -12,12 +12,12 @@
 namespace cotenant {
 namespace {
 
-struct Options {
+struct ExportOptions {
   std::string path, format = "csv", output;
   bool everything = false;
 };
 
-void export_to(const Options& options) {
+void export_to(const ExportOptions& options) {
   ExportRequest request;
   request.directory = experiment_directory(options.path);
   request.format = options.format == "json" ? ExportFormat::json : ExportFormat::csv;
@@ -34,16 +34,16 @@ void export_to(const Options& options) {
 
 }  // namespace
 
-void add_export(CLI::App& app, int&) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("export", "Writes all iterations of an experiment as one table");
-  command->add_option("path", options->path, "Directory of an experiment, or its configuration file")->required();
-  command->add_option("--format", options->format, "csv, or json: an array of objects")
-      ->check(CLI::IsMember({"csv", "json"}))
-      ->capture_default_str();
-  command->add_flag("--all", options->everything, "Also its baselines and repeats");
-  command->add_option("-o,--output", options->output, "A file; default: standard output")->type_name("FILE");
-  command->callback([options] { export_to(*options); });
+void add_export(Subcommand& app, int&) {
+  auto options = std::make_shared<ExportOptions>();
+  Subcommand command = app.add_subcommand("export", "Writes all iterations of an experiment as one table");
+  command.add_option("path", options->path, "Directory of an experiment, or its configuration file").required();
+  command.add_option("--format", options->format, "csv, or json: an array of objects")
+      .one_of({"csv", "json"})
+      .show_default();
+  command.add_flag("--all", options->everything, "Also its baselines and repeats");
+  command.add_option("-o,--output", options->output, "A file; default: standard output").type_name("FILE");
+  command.callback([options] { export_to(*options); });
 }
 
 }  // namespace cotenant

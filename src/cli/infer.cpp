@@ -92,24 +92,22 @@ void infer(const InferFlags& flags) {
 
 }  // namespace
 
-void add_infer(CLI::App& app, int&) {
+void add_infer(Subcommand& app, int&) {
   auto flags = std::make_shared<InferFlags>();
-  CLI::App* command = app.add_subcommand("infer", "Runs a model once on given token ids, to check an engine");
-  command->add_option("--model", flags->model, "Name or directory of a model")->required();
-  command->add_option("--input-ids", flags->input_ids, "JSON file with a list of lists of ids, or ids: 1,2,3")
-      ->required();
-  command->add_option("--max-new-tokens", flags->max_new_tokens, "Greedy tokens to print for each row")
-      ->check(CLI::PositiveNumber);
-  command->add_flag("--json", flags->json, R"(Print {"output_ids": [[...]]}: the new tokens, without the prompt)");
-  command->add_option("--logits", flags->logits,
-                      "Write all logits (hidden states of an encoder) to a .npy file: float32 [rows, length, width]");
-  command->add_option("--device", flags->device, "cpu, cuda, cuda:N or auto")->capture_default_str();
-  command->add_option("--dtype", flags->dtype, "float32, bfloat16 or float16 (default: by device)");
-  command->add_option("--weights", flags->weights, "auto, random or a directory")->capture_default_str();
-  command->add_option("--seed", flags->seed, "Of random weights")->capture_default_str();
-  command->add_option("--threads", flags->threads, "Host threads that compute (default: all)")
-      ->check(CLI::PositiveNumber);
-  command->callback([flags] { infer(*flags); });
+  Subcommand command = app.add_subcommand("infer", "Runs a model once on given token ids, to check an engine");
+  command.add_option("--model", flags->model, "Name or directory of a model").required();
+  command.add_option("--input-ids", flags->input_ids, "JSON file with a list of lists of ids, or ids: 1,2,3")
+      .required();
+  command.add_option("--max-new-tokens", flags->max_new_tokens, "Greedy tokens to print for each row").positive();
+  command.add_flag("--json", flags->json, R"(Print {"output_ids": [[...]]}: the new tokens, without the prompt)");
+  command.add_option("--logits", flags->logits,
+                     "Write all logits (hidden states of an encoder) to a .npy file: float32 [rows, length, width]");
+  command.add_option("--device", flags->device, "cpu, cuda, cuda:N or auto").show_default();
+  command.add_option("--dtype", flags->dtype, "float32, bfloat16 or float16 (default: by device)");
+  command.add_option("--weights", flags->weights, "auto, random or a directory").show_default();
+  command.add_option("--seed", flags->seed, "Of random weights").show_default();
+  command.add_option("--threads", flags->threads, "Host threads that compute (default: all)").positive();
+  command.callback([flags] { infer(*flags); });
 }
 
 }  // namespace cotenant

@@ -12,14 +12,10 @@ namespace cotenant {
 namespace {
 
 // CLI11 would only say that one is required.
-void check_subcommand(const CLI::App& app, const std::string& name) {
-  if (name.empty() || name.starts_with('-')) return;
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) {
-    if (command->check_name(name)) return;
-    if (!command->get_group().empty()) names.push_back(command->get_name());
-  }
-  throw usage_error(name, "there is no such subcommand", fmt::format("There are {}.", fmt::join(names, ", ")));
+void check_subcommand(const CommandLine& line, const std::string& name) {
+  if (name.empty() || name.starts_with('-') || line.has_subcommand(name)) return;
+  throw usage_error(name, "there is no such subcommand",
+                    fmt::format("There are {}.", fmt::join(line.shown_subcommands(), ", ")));
 }
 
 }  // namespace
@@ -27,9 +23,8 @@ void check_subcommand(const CLI::App& app, const std::string& name) {
 
 int main(int argc, char** argv) {
   using namespace cotenant;
-  CLI::App app{"Measures and explains how deep-learning models share one accelerator.", "cotenant"};
-  app.set_version_flag("--version", fmt::format("cotenant {} ({})", version(), git_commit()));
-  app.require_subcommand(1);
+  CommandLine app("cotenant", "Measures and explains how deep-learning models share one accelerator.",
+                  fmt::format("cotenant {} ({})", version(), git_commit()));
   int exit_code = 0;
   add_run(app, exit_code);
   add_infer(app, exit_code);
@@ -44,10 +39,7 @@ int main(int argc, char** argv) {
   add_hidden(app, exit_code);
   try {
     check_subcommand(app, argc > 1 ? argv[1] : "");
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : static_cast<int>(ExitCode::usage);
+    return app.parse(argc, argv).value_or(exit_code);
   } catch (const Error& e) {
     fmt::print(stderr, "cotenant: {}\n", e.what());
     return static_cast<int>(e.code());
@@ -55,5 +47,4 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "cotenant: {}\n  This is a defect of cotenant: please report it.\n", e.what());
     return static_cast<int>(ExitCode::internal);
   }
-  return exit_code;
 }

@@ -12,12 +12,12 @@ constexpr std::array metrics{Metric::latency, Metric::gpu, Metric::ttft, Metric:
 
 }  // namespace
 
-void add_metric_option(CLI::App& command, std::string& metric) {
+void add_metric_option(Subcommand& command, std::string& metric) {
   std::vector<std::string> names;
   for (const Metric each : metrics) names.emplace_back(to_string(each));
   command.add_option("--metric", metric, "The column that statistics, tests and plots are about")
-      ->check(CLI::IsMember(names))
-      ->capture_default_str();
+      .one_of(names)
+      .show_default();
 }
 
 Metric metric_named(const std::string& name) {

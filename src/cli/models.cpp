@@ -58,17 +58,17 @@ std::string json_of(const std::vector<Row>& rows) {
 
 }  // namespace
 
-void add_models(CLI::App& app, int&) {
-  CLI::App* command = app.add_subcommand("models", "Lists the architectures that are built in");
-  command->footer(
+void add_models(Subcommand& app, int&) {
+  Subcommand command = app.add_subcommand("models", "Lists the architectures that are built in");
+  command.footer(
       "Any other model of these families works as well: give the directory of its config.json and model.safetensors, "
       "or "
       "its name once `hf download NAME` has fetched it. \"gated\": accept the licence on huggingface.co and log in "
       "with "
       "`hf auth login` first. Without files, weights are random.");
   auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "Print JSON instead of a table");
-  command->callback([json] { print_all(*json ? json_of(rows_of_known_models()) : table_of(rows_of_known_models())); });
+  command.add_flag("--json", *json, "Print JSON instead of a table");
+  command.callback([json] { print_all(*json ? json_of(rows_of_known_models()) : table_of(rows_of_known_models())); });
 }
 
 }  // namespace cotenant

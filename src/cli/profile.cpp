@@ -35,7 +35,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct ProfileOptions {
   std::string config, out;
   std::vector<std::string> set;
   std::optional<double> duration_s;
@@ -44,7 +44,7 @@ struct Options {
 };
 
 // A short window, unless --set asks for another: what the file says is for measuring.
-std::vector<std::string> shortened(const Options& options, const ExperimentConfig& config) {
+std::vector<std::string> shortened(const ProfileOptions& options, const ExperimentConfig& config) {
   std::vector<std::string> set;
   if (config.corun == Corun::overlap) set = {"min_duration_s=2", "warmup_s=1"};
   set.insert(set.end(), options.set.begin(), options.set.end());
@@ -53,12 +53,12 @@ std::vector<std::string> shortened(const Options& options, const ExperimentConfi
 }
 
 // The experiment's directory with a suffix, so that a measured run is never replaced.
-std::string output_directory(const Options& options, const ExperimentConfig& config, const char* suffix) {
+std::string output_directory(const ProfileOptions& options, const ExperimentConfig& config, const char* suffix) {
   return options.out.empty() ? config.out_dir + suffix : options.out;
 }
 
 // This process becomes `nsys profile ... cotenant run ...`.
-[[noreturn]] void become_nsys(const Options& options) {
+[[noreturn]] void become_nsys(const ProfileOptions& options) {
   if (options.json) throw usage_error("--json", "does not go with --nsys, which prints for itself");
   const auto nsys = find_program("nsys");
   if (!nsys)
@@ -88,7 +88,7 @@ std::string output_directory(const Options& options, const ExperimentConfig& con
   throw system_error(*nsys, "execv");
 }
 
-PlannedExperiment plan_profile(const Options& options) {
+PlannedExperiment plan_profile(const ProfileOptions& options) {
   const ExperimentConfig measured = load_config(options.config, {.set = options.set});
   if (!measured.vary.empty())
     throw usage_error(options.config, "has the key vary, and a profile is of one experiment",
@@ -113,7 +113,7 @@ PlannedExperiment plan_profile(const Options& options) {
 }
 
 // What is made of the kernels, into the directory and to standard output.
-void report(const fs::path& directory, const Options& options) {
+void report(const fs::path& directory, const ProfileOptions& options) {
   const ProfileAnalysis profile = analyze_profile(directory);
   write_file(directory / "profile.json", profile_json(profile));
   write_file(directory / "profile.csv", profile_csv(profile));
@@ -125,7 +125,7 @@ void report(const fs::path& directory, const Options& options) {
   fmt::print(stderr, "files: {}\ntimeline: {} (open it in ui.perfetto.dev)\n", directory.string(), trace.string());
 }
 
-int profile(const Options& options) {
+int profile(const ProfileOptions& options) {
   if (options.nsys) become_nsys(options);
   SignalWatch signals;  // before a driver starts threads
   be_no_mps_client();
@@ -153,21 +153,20 @@ int profile(const Options& options) {
 
 }  // namespace
 
-void add_profile(CLI::App& app, int& exit_code) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("profile", "Records what the kernels of each tenant did, in a run of its own");
-  command->add_option("config", options->config, "A YAML file")->required();
-  command->add_option("--set", options->set, "key=value: changes the configuration")->allow_extra_args(false);
-  command->add_option("--out", options->out, "Directory of the results; default: <out_dir>_profile")->type_name("DIR");
-  command->add_option("--duration", options->duration_s, "Least seconds to record; default: 2")
-      ->check(CLI::Range(0.01, 600.0));
-  command->add_option("--top", options->top, "Kernels to print of each tenant; default: 10")
-      ->check(CLI::Range(1, 1000000));
-  command->add_flag("--json", options->json, "JSON instead of tables");
-  command->add_flag("--nsys", options->nsys, "Run under Nsight Systems instead");
-  command->add_flag("--quiet,-q", options->quiet, "No progress");
-  command->add_flag("--verbose,-v", options->verbose, "What workers print");
-  command->callback([options, &exit_code] { exit_code = profile(*options); });
+void add_profile(Subcommand& app, int& exit_code) {
+  auto options = std::make_shared<ProfileOptions>();
+  Subcommand command =
+      app.add_subcommand("profile", "Records what the kernels of each tenant did, in a run of its own");
+  command.add_option("config", options->config, "A YAML file").required();
+  command.add_option("--set", options->set, "key=value: changes the configuration").one_value_each();
+  command.add_option("--out", options->out, "Directory of the results; default: <out_dir>_profile").type_name("DIR");
+  command.add_option("--duration", options->duration_s, "Least seconds to record; default: 2").range(0.01, 600.0);
+  command.add_option("--top", options->top, "Kernels to print of each tenant; default: 10").range(1, 1000000);
+  command.add_flag("--json", options->json, "JSON instead of tables");
+  command.add_flag("--nsys", options->nsys, "Run under Nsight Systems instead");
+  command.add_flag("--quiet,-q", options->quiet, "No progress");
+  command.add_flag("--verbose,-v", options->verbose, "What workers print");
+  command.callback([options, &exit_code] { exit_code = profile(*options); });
 }
 
 }  // namespace cotenant

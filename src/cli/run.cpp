@@ -46,7 +46,7 @@ std::string flag_of(const std::string& key) {
   return flag;
 }
 
-void add_key_flags(CLI::App& command, RunFlags& flags) {
+void add_key_flags(Subcommand& command, RunFlags& flags) {
   const auto add = [&](const Key& key) {
     const bool is_plain = key.path.find('.') == std::string::npos && key.type != ValueType::tenant &&
                           key.type != ValueType::tenants && key.type != ValueType::vary && key.path != "model_name" &&
@@ -54,8 +54,8 @@ void add_key_flags(CLI::App& command, RunFlags& flags) {
     if (!is_plain || flags.values.count(key.path)) return;
     flags.values[key.path];
     command.add_option(flag_of(key.path), flags.values[key.path], key.description)
-        ->group("Without a configuration file")
-        ->type_name(flag_default(key).empty() ? "" : "[" + flag_default(key) + "]");
+        .group("Without a configuration file")
+        .type_name(flag_default(key).empty() ? "" : "[" + flag_default(key) + "]");
   };
   for (const Key& key : tenant_keys()) add(key);
   for (const Key& key : experiment_keys()) add(key);
@@ -276,37 +276,36 @@ int run(RunFlags& flags) {
 
 }  // namespace
 
-void add_run(CLI::App& app, int& exit_code) {
+void add_run(Subcommand& app, int& exit_code) {
   auto flags = std::make_shared<RunFlags>();
-  CLI::App* command = app.add_subcommand("run", "Runs experiments and prints what came of them.");
-  command->add_option("config", flags->configs, "YAML files, one experiment each");
-  command->add_option("--set", flags->set, "key=value: changes a configuration, e.g. tenants.0.batch_size=4")
-      ->allow_extra_args(false);
-  command->add_option("--vary", flags->vary, "key=a,b,c: one experiment for each value; repeated: the grid")
-      ->allow_extra_args(false);
-  command->add_flag("--baselines", flags->series.baselines, "each distinct tenant alone first, for slowdowns");
-  command->add_option("--repeat", flags->series.repeats, "whole runs, interleaved with their baselines")
-      ->check(CLI::Range(1, 1000));
-  command->add_option("--out", flags->out, "directory of the results instead of the configuration's");
-  command->add_flag("--no-save", flags->no_save, "keep no files");
-  command->add_flag("--skip-existing", flags->series.skip_existing, "not those whose directory holds a complete run");
-  command->add_flag("--keep-going", flags->series.keep_going, "past experiments that fail");
-  command->add_flag("--strict", flags->series.strict, "every warning makes a run invalid (exit code 4)");
-  command->add_option("--sleep", flags->series.sleep_s, "seconds between runs, instead of sleep_duration")
-      ->check(CLI::Range(0.0, 86400.0));
+  Subcommand command = app.add_subcommand("run", "Runs experiments and prints what came of them.");
+  command.add_option("config", flags->configs, "YAML files, one experiment each");
+  command.add_option("--set", flags->set, "key=value: changes a configuration, e.g. tenants.0.batch_size=4")
+      .one_value_each();
+  command.add_option("--vary", flags->vary, "key=a,b,c: one experiment for each value; repeated: the grid")
+      .one_value_each();
+  command.add_flag("--baselines", flags->series.baselines, "each distinct tenant alone first, for slowdowns");
+  command.add_option("--repeat", flags->series.repeats, "whole runs, interleaved with their baselines").range(1, 1000);
+  command.add_option("--out", flags->out, "directory of the results instead of the configuration's");
+  command.add_flag("--no-save", flags->no_save, "keep no files");
+  command.add_flag("--skip-existing", flags->series.skip_existing, "not those whose directory holds a complete run");
+  command.add_flag("--keep-going", flags->series.keep_going, "past experiments that fail");
+  command.add_flag("--strict", flags->series.strict, "every warning makes a run invalid (exit code 4)");
+  command.add_option("--sleep", flags->series.sleep_s, "seconds between runs, instead of sleep_duration")
+      .range(0.0, 86400.0);
   command
-      ->add_option("--deadline", flags->series.deadline_s,
-                   "give up a tenant that spends more seconds than this in one phase (load, prepare, warm up, stop)")
-      ->check(CLI::Range(0.01, 86400.0));
-  command->add_flag("--json", flags->json, "the analysis as JSON instead of tables");
-  command->add_flag("--quiet,-q", flags->quiet, "no progress; warnings and results only");
-  command->add_flag("--verbose,-v", flags->verbose, "what workers print, and details behind the table");
+      .add_option("--deadline", flags->series.deadline_s,
+                  "give up a tenant that spends more seconds than this in one phase (load, prepare, warm up, stop)")
+      .range(0.01, 86400.0);
+  command.add_flag("--json", flags->json, "the analysis as JSON instead of tables");
+  command.add_flag("--quiet,-q", flags->quiet, "no progress; warnings and results only");
+  command.add_flag("--verbose,-v", flags->verbose, "what workers print, and details behind the table");
   command
-      ->add_option("--model", flags->models, "a model to run, without a configuration file; repeated: one tenant each")
-      ->allow_extra_args(false)
-      ->group("Without a configuration file");
-  add_key_flags(*command, *flags);
-  command->callback([flags, &exit_code] { exit_code = run(*flags); });
+      .add_option("--model", flags->models, "a model to run, without a configuration file; repeated: one tenant each")
+      .one_value_each()
+      .group("Without a configuration file");
+  add_key_flags(command, *flags);
+  command.callback([flags, &exit_code] { exit_code = run(*flags); });
 }
 
 }  // namespace cotenant

@@ -7,11 +7,11 @@
 
 namespace cotenant {
 
-void add_schema(CLI::App& app, int&) {
-  CLI::App* command = app.add_subcommand("schema", "Prints the JSON Schema of a configuration, for editors");
+void add_schema(Subcommand& app, int&) {
+  Subcommand command = app.add_subcommand("schema", "Prints the JSON Schema of a configuration, for editors");
   const auto markdown = std::make_shared<bool>(false);
-  command->add_flag("--markdown", *markdown, "Print the tables of docs/configuration.md instead")->group("");
-  command->callback([markdown] { print_all(*markdown ? config_markdown() : config_schema().dump(2) + "\n"); });
+  command.add_flag("--markdown", *markdown, "Print the tables of docs/configuration.md instead").group("");
+  command.callback([markdown] { print_all(*markdown ? config_markdown() : config_schema().dump(2) + "\n"); });
 }
 
 }  // namespace cotenant

@@ -11,11 +11,11 @@
 namespace cotenant {
 namespace {
 
-struct Options {
+struct TraceOptions {
   std::string path, output;
 };
 
-void trace(const Options& options) {
+void trace(const TraceOptions& options) {
   const auto directory = experiment_directory(options.path);
   if (options.output.empty() || options.output == "-") {
     write_trace(directory, print);
@@ -29,12 +29,12 @@ void trace(const Options& options) {
 
 }  // namespace
 
-void add_trace(CLI::App& app, int&) {
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("trace", "Writes an experiment as a timeline for ui.perfetto.dev");
-  command->add_option("path", options->path, "Directory of an experiment, or its configuration file")->required();
-  command->add_option("-o,--output", options->output, "A file; default: standard output")->type_name("FILE");
-  command->callback([options] { trace(*options); });
+void add_trace(Subcommand& app, int&) {
+  auto options = std::make_shared<TraceOptions>();
+  Subcommand command = app.add_subcommand("trace", "Writes an experiment as a timeline for ui.perfetto.dev");
+  command.add_option("path", options->path, "Directory of an experiment, or its configuration file").required();
+  command.add_option("-o,--output", options->output, "A file; default: standard output").type_name("FILE");
+  command.callback([options] { trace(*options); });
 }
 
 }  // namespace cotenant

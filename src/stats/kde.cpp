@@ -9,7 +9,7 @@
 namespace cotenant {
 namespace {
 
-constexpr size_t exact_up_to = 20'000;
+constexpr size_t most_exact_values = 20'000;
 constexpr size_t bins = 4'096;
 
 // Values at `points`, each with its weight.
@@ -38,7 +38,8 @@ double scott_bandwidth(std::span<const double> values) {
 std::vector<double> kde(std::span<const double> values, std::span<const double> grid) {
   const double bandwidth = scott_bandwidth(values);
   if (!(bandwidth > 0)) return std::vector<double>(grid.size(), 0);
-  if (values.size() <= exact_up_to) return weighted_kde(values, std::vector<double>(values.size(), 1), bandwidth, grid);
+  if (values.size() <= most_exact_values)
+    return weighted_kde(values, std::vector<double>(values.size(), 1), bandwidth, grid);
 
   const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
   const double step = (*greatest - *least) / (bins - 1);

@@ -14,7 +14,6 @@
 namespace cotenant {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t exact_up_to = 8;  // values in the smaller sample
 // With 8 values against this many the number of arrangements still fits 128 bits.
 constexpr size_t exact_other_up_to = 200'000;
@@ -56,7 +55,7 @@ TestResult kruskal(SampleSpans sorted_samples) {
     h += ranked.sums[s] * ranked.sums[s] / static_cast<double>(sorted_samples[s].size());
   h = 12 / (n * (n + 1)) * h - 3 * (n + 1);
   const double untied = 1 - ranked.ties / (n * n * n - n);
-  if (!(untied > 0)) return {nan, nan};
+  if (!(untied > 0)) return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   h /= untied;
   const boost::math::chi_squared distribution(static_cast<double>(sorted_samples.size() - 1));
   return {h, cdf(complement(distribution, std::max(h, 0.0)))};
