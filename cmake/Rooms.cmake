@@ -1,7 +1,9 @@
 # A room is one static library made of every *.cpp in its folder. Its headers are visible as "<room>/<header>.h" to
-# the rooms that link it and to nobody else: each room's include directory holds one link, to the room itself.
+# the rooms that link it and to nobody else: each room's include directory holds one link, to the room itself. COLD:
+# nothing of it runs while requests are measured, or long enough to be waited for; a release then spends less time on
+# optimising it.
 function(cotenant_room name)
-  cmake_parse_arguments(room "" "" "DEPS;SYSTEM" ${ARGN})
+  cmake_parse_arguments(room "COLD" "" "DEPS;SYSTEM" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/native/(cpu|cuda|cupti)/|/stress/cuda/")  # optional: added by their own lists
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/rooms/${name})
@@ -16,6 +18,9 @@ function(cotenant_room name)
   add_library(cotenant_${name} STATIC ${sources})
   target_include_directories(cotenant_${name} PUBLIC ${CMAKE_BINARY_DIR}/rooms/${name})
   target_link_libraries(cotenant_${name} PUBLIC ${room_DEPS} PRIVATE cotenant_options PUBLIC ${room_SYSTEM})
+  if(room_COLD)
+    target_compile_options(cotenant_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
 endfunction()
 
 # tests/<room>/*_test.cpp become one executable, test_<room>; each case is a CTest of its own. ON_GPU: GoogleTest's
@@ -25,6 +30,7 @@ function(cotenant_tests name)
   cmake_parse_arguments(test "" "TIMEOUT" "DEPS;SYSTEM;ON_GPU" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
   add_executable(test_${name} ${sources})
+  add_dependencies(tests test_${name})
   list(TRANSFORM test_DEPS PREPEND cotenant_)
   target_link_libraries(test_${name} PRIVATE cotenant_options ${test_DEPS} ${test_SYSTEM} cotenant_places
                         GTest::gmock GTest::gtest_main)

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what cotenant needs from the distribution's packages: Debian 12 or newer, Ubuntu 24.04 or newer.
 #
-#   tools/install-deps.sh              what building, testing and plotting need
+#   tools/install-deps.sh              what building the program needs
+#   tools/install-deps.sh --test       also what the tests need, plots among it
 #   tools/install-deps.sh --format     also what formats the sources
 #   tools/install-deps.sh --fuzz       also what fuzzes the readers of files
 #   tools/install-deps.sh --browser    also what tests report.html in a browser (Debian; Ubuntu has it as a snap)
@@ -24,9 +25,11 @@ libfmt-dev            text
 libspdlog-dev         messages
 libboost-dev          statistics (Boost.Math)
 libdnnl-dev           CPU engine (oneDNN)
+'
+test='
 libgtest-dev          tests
 libgmock-dev          tests
-libvalijson-dev       tests: judges the JSON Schema of configurations
+python3-jsonschema    tests: judges the JSON Schema of configurations
 gnuplot-nox           plots
 '
 format='
@@ -45,6 +48,7 @@ list=$base
 for argument in "$@"; do
   case $argument in
     --dry-run) dry_run=yes ;;
+    --test) list=$list$test ;;
     --format) list=$list$format ;;
     --fuzz) list=$list$fuzz ;;
     --browser) list=$list$browser ;;
@@ -74,6 +78,7 @@ provided() {
     git | clang | clang-format) command -v "$1" >/dev/null ;;
     pkg-config) command -v pkg-config >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
+    python3-jsonschema) python3 -c 'import jsonschema' 2>/dev/null ;;
     *) return 1 ;;
   esac
 }
@@ -89,12 +94,17 @@ echo "cotenant needs these packages:" >&2
 for package in $missing; do echo "$list" | awk -v p="$package" '$1 == p { print "  " $0 }' >&2; done
 [ "$dry_run" = no ] || exit 0
 
+# give_up WHY
+give_up() {
+  echo "$0: $1. What is missing: apt-get install$missing" >&2
+  echo "  Without these packages: on a machine that has them, \`make wheel\` builds cotenant with all that it needs for" >&2
+  echo "  \`pip install\`, which asks for no root." >&2
+  exit 1
+}
+
 sudo=
 if [ "$(id -u)" != 0 ]; then
-  if ! command -v sudo >/dev/null; then
-    echo "$0: neither root nor sudo. Ask an administrator for: apt-get install$missing" >&2
-    exit 1
-  fi
+  command -v sudo >/dev/null || give_up "neither root nor sudo"
   sudo=sudo
 fi
 install() {
@@ -102,4 +112,4 @@ install() {
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >&2
 }
 # The package lists may be missing (a fresh container) or old.
-install || { $sudo apt-get update >&2 && install; }
+install || { $sudo apt-get update >&2 && install; } || give_up "apt-get could not install them (is there a network?)"
