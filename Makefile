@@ -61,11 +61,11 @@ check-format:
 	@tools/install-deps.sh --format
 	@$(SOURCES) | xargs clang-format --dry-run -Werror
 
-fuzz:  ## fuzz each reader of files for FUZZ_SECONDS (60)
+fuzz:  ## fuzz each reader for FUZZ_SECONDS (60), JOBS at once
 	@tools/install-deps.sh --fuzz
 	@cmake --preset fuzz >/dev/null
 	@cmake --build build/fuzz -j $(JOBS) --target fuzz_all
-	@tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+	@JOBS=$(JOBS) tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 install: build  ## install below PREFIX (/usr/local)
 	@cmake --install $(BUILD) --prefix $(PREFIX)

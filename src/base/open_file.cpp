@@ -13,9 +13,10 @@ namespace cotenant {
 
 namespace fs = std::filesystem;
 
-Fd open_regular_file(const fs::path& file) {
-  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  if (!fd && errno == ELOOP)
+Fd open_regular_file(const fs::path& file, Links links) {
+  const int no_follow = links == Links::refused ? O_NOFOLLOW : 0;
+  Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | no_follow | O_NONBLOCK | O_NOCTTY));
+  if (!fd && errno == ELOOP && links == Links::refused)
     throw usage_error(file.string(), "is a symbolic link; links in results are not followed",
                       "Put the file itself there.");
   if (!fd)

@@ -4,12 +4,16 @@
 
 #include "base/fd.h"
 
-// The one way to open a file that is analysed: written by anybody, sent by anybody.
+// The one way to open a file that somebody else may have written: what is analysed, and models.
 namespace cotenant {
 
-// For reading. Throws usage_error when it is not there, cannot be read, is a symbolic link (which may point at what is
-// not the sender's: /etc/shadow), or no regular file (a FIFO or a device would hang or never end). Never blocks.
-Fd open_regular_file(const std::filesystem::path& file);
+// Symbolic links in what is analysed may point at what is not the sender's: /etc/shadow. The Hugging Face cache is made
+// of them.
+enum class Links { refused, followed };
+
+// For reading. Throws usage_error when it is not there, cannot be read, is a symbolic link, or no regular file (a FIFO
+// or a device would hang or never end). Never blocks.
+Fd open_regular_file(const std::filesystem::path& file, Links links = Links::refused);
 
 // Whether it is a directory, and no symbolic link to one. What is analysed is descended into by this.
 bool is_real_directory(const std::filesystem::path& path);

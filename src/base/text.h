@@ -16,6 +16,9 @@ std::vector<std::string> nearest(std::string_view word, std::span<const std::str
 // Line breaks as spaces.
 std::string one_line(std::string text);
 
+// A path with $HOME for a leading ~, which a shell replaces only in some places. Unchanged where HOME is not set.
+std::string expand_home(const std::string& path);
+
 std::string format_bytes(uint64_t bytes);       // "15.2 GiB", "980 KiB", "12 B"
 std::string format_duration_s(double seconds);  // "950 ms", "12.3 s", "2 min 5 s"
 std::string format_count(double count);         // "82.0M", "7.24B", "1234"

@@ -15,14 +15,18 @@ namespace cotenant {
 
 namespace fs = std::filesystem;
 
-fs::path experiment_directory(const std::string& path) {
+namespace {
+
+// Not a directory, nor the configuration that a run has kept beside its results. It may be a pipe.
+bool is_config_file(const fs::path& path) {
   std::error_code error;
-  fs::path directory = path;
-  if (fs::is_regular_file(directory, error)) {
-    const bool of_a_run = fs::exists(directory.parent_path() / "experiment.json", error);
-    directory = of_a_run ? directory.parent_path() : fs::path(load_config(path).out_dir);
-    if (directory.empty()) directory = ".";
-  }
+  return fs::exists(path, error) && !fs::is_directory(path, error) &&
+         !fs::exists(path.parent_path() / "experiment.json", error);
+}
+
+// `directory`: of the results of `path`, as far as is known.
+fs::path existing_directory(fs::path directory, const std::string& path) {
+  std::error_code error;
   if (directory.has_relative_path() && directory.filename().empty()) directory = directory.parent_path();
   if (fs::is_directory(directory, error)) return directory;
   const fs::path incomplete = directory.string() + ".incomplete";
@@ -37,18 +41,27 @@ fs::path experiment_directory(const std::string& path) {
                     "Give an experiment's directory (data/<experiment_name>) or its configuration file.");
 }
 
+}  // namespace
+
+fs::path experiment_directory(const std::string& path) {
+  if (is_config_file(path)) return existing_directory(load_config(path).out_dir, path);
+  std::error_code error;
+  if (!fs::is_regular_file(path, error)) return existing_directory(path, path);
+  const fs::path of_a_run = fs::path(path).parent_path();
+  return existing_directory(of_a_run.empty() ? "." : of_a_run, path);
+}
+
 std::vector<fs::path> experiment_directories(const std::string& path, bool& of_sweep) {
   of_sweep = false;
-  std::error_code error;
-  const fs::path file = path;
-  const bool is_config = fs::is_regular_file(file, error) && !fs::exists(file.parent_path() / "experiment.json", error);
-  const auto axes = is_config ? load_config(path).vary : std::vector<VaryAxis>();
-  if (axes.empty()) return {experiment_directory(path)};
+  if (!is_config_file(path)) return {experiment_directory(path)};
+  const ExperimentConfig config = load_config(path);
+  if (config.vary.empty()) return {existing_directory(config.out_dir, path)};
   of_sweep = true;
+  std::error_code error;
   std::vector<fs::path> found;
   std::vector<std::string> missing;
-  for (const Variation& cell : grid_of(axes)) {
-    const fs::path directory = load_config(path, {.vary = cell.set, .suffix = cell.suffix}).out_dir;
+  for (const Variation& cell : grid_of(config.vary)) {
+    const fs::path directory = parse_config(config.text, path, {.vary = cell.set, .suffix = cell.suffix}).out_dir;
     if (fs::is_directory(directory, error))
       found.push_back(directory);
     else

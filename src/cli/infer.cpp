@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/npy.h"
@@ -26,13 +28,39 @@ struct InferFlags {
   bool json = false;
 };
 
-TokenRows rows_of_json(const nlohmann::json& json, const std::string& where) {
-  try {
-    if (json.is_array() && !json.empty() && json[0].is_array()) return json.get<TokenRows>();
-    return {json.get<std::vector<int32_t>>()};
-  } catch (const nlohmann::json::exception& e) {
+std::vector<int32_t> row_of_json(const nlohmann::json& json, const std::string& where) {
+  const auto refuse = [&] {
     throw usage_error(where, "expected a list of lists of token ids, such as [[1, 2, 3], [4, 5]]");
+  };
+  if (!json.is_array()) refuse();
+  std::vector<int32_t> row;
+  for (const nlohmann::json& id : json) {
+    const bool fits = id.is_number_unsigned()  ? std::in_range<int32_t>(id.get<uint64_t>())
+                      : id.is_number_integer() ? std::in_range<int32_t>(id.get<int64_t>())
+                                               : false;
+    if (!fits) refuse();
+    row.push_back(id.get<int32_t>());
   }
+  return row;
+}
+
+TokenRows rows_of_json(const nlohmann::json& json, const std::string& where) {
+  if (!json.is_array() || json.empty() || !json[0].is_array()) return {row_of_json(json, where)};
+  TokenRows rows;
+  for (const nlohmann::json& row : json) rows.push_back(row_of_json(row, where));
+  return rows;
+}
+
+// Of a file, which may be a pipe.
+std::string read_ids(const std::string& path) {
+  constexpr size_t most_bytes = size_t{1} << 26;
+  std::ifstream file(path);
+  if (!file) throw usage_error(path, "cannot be read", "--input-ids takes a JSON file or a list such as 1,2,3.");
+  std::string text(most_bytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > most_bytes) throw usage_error(path, "has more than " + format_bytes(most_bytes));
+  return text;
 }
 
 // "1,2,3", JSON text, or the name of a file with JSON in it.
@@ -41,12 +69,12 @@ TokenRows parse_input_ids(const std::string& text) {
   if (text.find_first_not_of("0123456789, -") == std::string::npos) {
     json = "[" + text + "]";
   } else if (!text.starts_with('[')) {
-    std::ifstream file(text);
-    if (!file) throw usage_error(text, "cannot be read", "--input-ids takes a JSON file or a list such as 1,2,3.");
-    json.assign(std::istreambuf_iterator<char>(file), {});
+    json = read_ids(text);
     where = text;
   }
-  const auto parsed = nlohmann::json::parse(json, nullptr, false);
+  constexpr size_t levels = 2;
+  const auto parsed = json_is_deeper_than(json, levels) ? nlohmann::json(nlohmann::json::value_t::discarded)
+                                                        : nlohmann::json::parse(without_bom(json), nullptr, false);
   if (parsed.is_discarded()) throw usage_error(where, "is not JSON", "Expected a list of lists of token ids.");
   return rows_of_json(parsed, where);
 }

@@ -100,7 +100,7 @@ PlannedExperiment plan_profile(const ProfileOptions& options) {
   cupti_module();  // throws where it is missing, before anything is started
   ConfigChanges changes{.set = shortened(options, measured)};
   changes.set.push_back(text_override("out_dir", output_directory(options, measured, "_profile")));
-  const ExperimentConfig config = load_config(options.config, changes);
+  const ExperimentConfig config = parse_config(measured.text, options.config, changes);
   if (const auto measured_there = read_record(config.out_dir); measured_there && !measured_there->settings.profiled)
     throw usage_error(config.out_dir, "holds a measured run, which a profiled one does not replace",
                       "Choose another --out.");

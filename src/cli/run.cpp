@@ -85,14 +85,27 @@ void check_flags(const RunFlags& flags) {
 // One experiment to be loaded: a file, or the text of the flags, with a cell of the grid of --vary.
 struct Source {
   std::string file, text;
-  Variation cell;
+  std::optional<Error> unreadable{};  // why its file could not be read
+  Variation cell{};
   bool of_sweep = false;  // its file has the key vary
 
   ExperimentConfig load(const ConfigChanges& changes) const {
-    return file.empty() ? parse_config(text, "", changes) : load_config(file, changes);
+    if (unreadable) throw *unreadable;
+    return parse_config(text, file, changes);
   }
   std::string name() const { return (file.empty() ? std::string("--model") : file) + cell.suffix; }
 };
+
+// Its file is read once: it may be a pipe.
+Source read_source(const std::string& file) {
+  Source source{.file = file, .text = ""};
+  try {
+    source.text = read_config(file);
+  } catch (const Error& error) {
+    source.unreadable = error;
+  }
+  return source;
+}
 
 // Of the file's key vary. A file that cannot be read has none: it is refused when it is planned.
 std::vector<VaryAxis> axes_of(const Source& source, const RunFlags& flags) {
@@ -108,14 +121,17 @@ std::vector<Source> sources_of(const RunFlags& flags) {
   std::vector<Source> sources;
   const std::vector<VaryAxis> options = vary_axes(flags.vary);
   grid_of(options);
-  const auto add = [&](const std::string& file, const std::string& text) {
-    std::vector<VaryAxis> axes = axes_of({file, text, {}}, flags);
-    const bool of_sweep = !axes.empty();
+  const auto add = [&](Source source) {
+    std::vector<VaryAxis> axes = axes_of(source, flags);
+    source.of_sweep = !axes.empty();
     axes.insert(axes.end(), options.begin(), options.end());
-    for (const Variation& cell : grid_of(axes)) sources.push_back({file, text, cell, of_sweep});
+    for (const Variation& cell : grid_of(axes)) {
+      source.cell = cell;
+      sources.push_back(source);
+    }
   };
-  if (!flags.models.empty()) add("", config_text(flags.models, given_values(flags)));
-  for (const std::string& config : flags.configs) add(config, "");
+  if (!flags.models.empty()) add({.file = "", .text = config_text(flags.models, given_values(flags))});
+  for (const std::string& config : flags.configs) add(read_source(config));
   return sources;
 }
 

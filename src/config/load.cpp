@@ -131,7 +131,9 @@ bool is_single(const YamlNode& root) {
   return single != nullptr;
 }
 
-std::string read_file(const std::string& path) {
+}  // namespace
+
+std::string read_config(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) throw usage_error(path, "expected a YAML file, found a directory");
   std::ifstream in(path, std::ios::binary);
@@ -156,10 +158,8 @@ std::string read_file(const std::string& path) {
   return text;
 }
 
-}  // namespace
-
 ExperimentConfig load_config(const std::string& path, const ConfigChanges& changes) {
-  return parse_config(read_file(path), path, changes);
+  return parse_config(read_config(path), path, changes);
 }
 
 ExperimentConfig parse_config(std::string text, const std::string& file, const ConfigChanges& changes) {

@@ -17,12 +17,16 @@ struct ConfigChanges {
   std::string suffix{};  // appended to experiment_name and to every out_dir that is given: one cell of a grid
 };
 
+// The text of a configuration file, which may be a pipe: it can be read only once. Throws usage_error.
+std::string read_config(const std::string& path);
+
 // Reads and checks an experiment. Throws usage_error for everything a user can get wrong, with file:line:column, the
 // path of the key, what was expected and what was found. What needs the machine or the model (is there such a device,
 // is the sequence too long for the model) is for others to say.
 ExperimentConfig load_config(const std::string& path, const ConfigChanges& changes = {});
 
-// The same from memory. Without a `file` it came from the command line's flags.
+// The same from memory: of read_config or ExperimentConfig::text. Without a `file` it came from the command line's
+// flags.
 ExperimentConfig parse_config(std::string text, const std::string& file = "", const ConfigChanges& changes = {});
 
 // An experiment without a file: one tenant per model, all with the same values. Keys are those of config/keys.h

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "config/load.h"
 
 namespace cotenant {
@@ -205,11 +206,11 @@ void resolve_directories(ExperimentDraft& draft, std::vector<TenantDraft>& tenan
     config.experiment_name = default_name(std::filesystem::path(config.file).stem().string());
   config.experiment_name += suffix;
   config.out_dir = config.out_dir.empty() ? "data/" + directory_name(config.experiment_name)
-                                          : without_slash(config.out_dir) + suffix;
+                                          : without_slash(expand_home(config.out_dir)) + suffix;
   for (TenantDraft& tenant : tenants) {
     TenantConfig& one = tenant.config;
     one.out_dir = one.out_dir.empty() ? fmt::format("{}/{}", config.out_dir, directory_name(one.name))
-                                      : without_slash(one.out_dir) + suffix;
+                                      : without_slash(expand_home(one.out_dir)) + suffix;
   }
 }
 

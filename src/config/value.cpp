@@ -8,6 +8,7 @@
 #include <limits>
 #include <optional>
 #include <regex>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -29,23 +30,31 @@ std::optional<bool> as_boolean(const YamlNode& node) {
   return std::nullopt;
 }
 
+// std::from_chars knows no plus sign.
+std::string_view without_plus(std::string_view number) {
+  if (number.starts_with('+')) number.remove_prefix(1);
+  return number;
+}
+
 // Decimal, without a leading zero: YAML 1.1 reads 010 as eight, YAML 1.2 as ten.
 std::optional<int64_t> as_integer(const YamlNode& node) {
   if (!is_plain(node)) return std::nullopt;
-  static const std::regex form("-?(0|[1-9][0-9]*)");
+  static const std::regex form("[-+]?(0|[1-9][0-9]*)");
   if (node.text.size() > 20 || !std::regex_match(node.text, form)) return std::nullopt;
+  const std::string_view digits = without_plus(node.text);
   int64_t value = 0;
-  const auto result = std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
+  const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (result.ec != std::errc()) return std::nullopt;
   return value;
 }
 
 std::optional<double> as_number(const YamlNode& node) {
   if (!is_plain(node)) return std::nullopt;
-  static const std::regex form("-?(0|[1-9][0-9]*)(\\.[0-9]*)?([eE][-+]?[0-9]+)?");
+  static const std::regex form("[-+]?((0|[1-9][0-9]*)(\\.[0-9]*)?|\\.[0-9]+)([eE][-+]?[0-9]+)?");
   if (node.text.size() > 40 || !std::regex_match(node.text, form)) return std::nullopt;
+  const std::string_view digits = without_plus(node.text);
   double value = 0;
-  const auto result = std::from_chars(node.text.data(), node.text.data() + node.text.size(), value);
+  const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (result.ec != std::errc() || !std::isfinite(value)) return std::nullopt;
   return value;
 }

@@ -119,8 +119,10 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
   if (length > spec.max_positions)
     throw usage_error(place(tenant), fmt::format("expected {} of at most {}, the positions of {}; found {}", keys,
                                                  spec.max_positions, order.model, length));
-  if (order.max_new_tokens > 0 && !spec.causal)
-    throw usage_error(place(tenant), fmt::format("{} is an encoder and generates no text", order.model),
+  if (order.max_new_tokens > 0 && !spec.has_head)
+    throw usage_error(place(tenant),
+                      fmt::format("{} {} and generates no text", order.model,
+                                  spec.causal ? "has no language-model head" : "is an encoder"),
                       "Use task: forward.");
 }
 

@@ -196,6 +196,10 @@ std::string_view tensor_prefix(Family family) {
   return names_of(family).prefix;
 }
 
+bool is_token_embedding(std::string_view name, Family family) {
+  return name == fmt::format("{}.weight", names_of(family).token_embedding);
+}
+
 std::string_view layer_prefix(Family family) {
   return names_of(family).layer;
 }

@@ -32,6 +32,8 @@ Model assemble(const ModelSpec& spec, const TensorProvider& provide);
 // head's.
 std::string_view tensor_prefix(Family family);
 
+bool is_token_embedding(std::string_view name, Family family);  // "wte.weight" of GPT-2
+
 // What the names of all layers start with, "h." of GPT-2: a file's tensor of such a name that nobody asked for means
 // that the file holds another architecture.
 std::string_view layer_prefix(Family family);

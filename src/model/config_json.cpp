@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "model/files.h"
+#include "base/input_file.h"
 #include "model/json.h"
 
 namespace cotenant {
@@ -21,6 +21,8 @@ using nlohmann::json;
 
 constexpr std::array kFamilies{Family::gpt2,  Family::bert,    Family::distilbert, Family::roberta,
                                Family::llama, Family::mistral, Family::qwen2,      Family::qwen3};
+
+constexpr std::array<std::string_view, 3> kPythonWords{"NaN", "Infinity", "-Infinity"};
 
 // Bounds that keep every product of sizes far from overflow. The largest models known have 2^18 tokens and 2^14
 // features.
@@ -100,6 +102,30 @@ class Reader {
   const json& object_;
   std::string where_;
 };
+
+// Python's json writes Infinity and NaN as words, which are no JSON. As strings they are harmless where a key is not
+// looked at, and named where a number is wanted.
+std::string with_quoted_words(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size();) {
+    size_t length = 1;
+    if (text[i] == '"') {
+      while (i + length < text.size() && text[i + length] != '"') length += text[i + length] == '\\' ? 2 : 1;
+      length = std::min(length + 1, text.size() - i);
+      out += text.substr(i, length);
+    } else if (const auto word =
+                   std::ranges::find_if(kPythonWords, [&](auto w) { return text.substr(i).starts_with(w); });
+               word != kPythonWords.end()) {
+      length = word->size();
+      out += fmt::format("\"{}\"", *word);
+    } else {
+      out += text[i];
+    }
+    i += length;
+  }
+  return out;
+}
 
 Family read_family(const Reader& config) {
   const std::string type = config.text("model_type");
@@ -182,13 +208,40 @@ struct SizeKeys {
   const char *hidden, *layers, *heads, *positions;
 };
 
+// What Transformers' configuration class takes where config.json does not say.
+struct DefaultSizes {
+  int64_t vocab = 0, hidden = 0, layers = 0, heads = 0, positions = 0, intermediate = 0;
+};
+
+DefaultSizes default_sizes(Family family) {
+  switch (family) {
+    case Family::gpt2:
+      return {50257, 768, 12, 12, 1024, 0};  // 4 * hidden between
+    case Family::bert:
+      return {30522, 768, 12, 12, 512, 3072};
+    case Family::distilbert:
+      return {30522, 768, 6, 12, 512, 3072};
+    case Family::roberta:
+      return {50265, 768, 12, 12, 512, 3072};
+    case Family::llama:
+      return {32000, 4096, 32, 32, 2048, 11008};
+    case Family::mistral:
+      return {32000, 4096, 32, 32, 131072, 14336};
+    case Family::qwen2:
+    case Family::qwen3:
+      return {151936, 4096, 32, 32, 32768, 22016};
+  }
+  return {};
+}
+
 void read_sizes(ModelSpec& spec, const Reader& config, const SizeKeys& keys) {
-  spec.vocab_size = config.integer("vocab_size", 1, kMostVocab);
-  spec.hidden = config.width(keys.hidden);
-  spec.layers = config.integer(keys.layers, 1, kMostLayers);
-  spec.heads = config.integer(keys.heads, 1, 65536);
+  const DefaultSizes otherwise = default_sizes(spec.family);
+  spec.vocab_size = config.integer("vocab_size", 1, kMostVocab, otherwise.vocab);
+  spec.hidden = config.width(keys.hidden, otherwise.hidden);
+  spec.layers = config.integer(keys.layers, 1, kMostLayers, otherwise.layers);
+  spec.heads = config.integer(keys.heads, 1, 65536, otherwise.heads);
   spec.kv_heads = spec.heads;
-  spec.max_positions = config.integer(keys.positions, 1, kMostPositions);
+  spec.max_positions = config.integer(keys.positions, 1, kMostPositions, otherwise.positions);
 }
 
 void derive_head_dim(ModelSpec& spec, const Reader& config) {
@@ -221,7 +274,7 @@ void read_bert(ModelSpec& spec, const Reader& config) {
   make_encoder(spec);
   read_sizes(spec, config, {"hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"});
   derive_head_dim(spec, config);
-  spec.intermediate = config.width("intermediate_size");
+  spec.intermediate = config.width("intermediate_size", default_sizes(spec.family).intermediate);
   spec.norm_eps = config.positive("layer_norm_eps", 1e-12);
   spec.activation = read_activation(config, "hidden_act", "gelu");
   spec.token_types = config.integer("type_vocab_size", 1, kMostWidth, 2);
@@ -245,16 +298,32 @@ void read_distilbert(ModelSpec& spec, const Reader& config) {
   make_encoder(spec);
   read_sizes(spec, config, {"dim", "n_layers", "n_heads", "max_position_embeddings"});
   derive_head_dim(spec, config);
-  spec.intermediate = config.width("hidden_dim");
+  spec.intermediate = config.width("hidden_dim", default_sizes(spec.family).intermediate);
   spec.norm_eps = 1e-12;  // fixed in modeling_distilbert.py
   spec.activation = read_activation(config, "activation", "gelu");
   spec.pad_token = config.integer("pad_token_id", 0, spec.vocab_size - 1, 0);
 }
 
+// Where the key is missing Transformers has a number of its own for some families; where it is null, that of the heads.
+int64_t default_kv_heads(const ModelSpec& spec, const Reader& config) {
+  if (config.holds_null("num_key_value_heads") || spec.family == Family::llama) return spec.heads;
+  return std::min<int64_t>(spec.heads, spec.family == Family::mistral ? 8 : 32);
+}
+
+// A decoder whose files hold no head, because what is wanted of it are the hidden states (MistralModel), or another
+// head than that of a language model (a classifier's).
+bool lacks_language_head(const Reader& config) {
+  const json* names = config.find("architectures");
+  if (names == nullptr || !names->is_array() || names->empty() || !names->front().is_string()) return false;
+  const auto name = names->front().get<std::string>();
+  if (name.ends_with("LMHeadModel") || name.ends_with("DoubleHeadsModel")) return false;
+  return name.ends_with("Model") || name.ends_with("Classification") || name.ends_with("QuestionAnswering");
+}
+
 // Llama, Mistral, Qwen2, Qwen3.
 void read_llama(ModelSpec& spec, const Reader& config) {
   read_sizes(spec, config, {"hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"});
-  spec.kv_heads = config.integer("num_key_value_heads", 1, spec.heads, spec.heads);
+  spec.kv_heads = config.integer("num_key_value_heads", 1, spec.heads, default_kv_heads(spec, config));
   if (spec.heads % spec.kv_heads != 0)
     throw usage_error(config.where(), fmt::format("the {} attention heads are not a multiple of the {} "
                                                   "num_key_value_heads",
@@ -268,7 +337,7 @@ void read_llama(ModelSpec& spec, const Reader& config) {
   }
   if (spec.head_dim % 2 != 0)
     throw usage_error(config.where(), fmt::format("head_dim {} is odd and cannot be rotated in pairs", spec.head_dim));
-  spec.intermediate = config.width("intermediate_size");
+  spec.intermediate = config.width("intermediate_size", default_sizes(spec.family).intermediate);
   spec.norm = NormKind::rms;
   spec.norm_eps = config.positive("rms_norm_eps", 1e-6);
   spec.rope = read_rope(config);
@@ -299,7 +368,7 @@ void read_llama(ModelSpec& spec, const Reader& config) {
 }  // namespace
 
 ModelSpec parse_config_json(std::string_view text, const std::string& where) {
-  const json parsed = parse_json(text, where);
+  const json parsed = parse_json(with_quoted_words(text), where, Duplicates::last_counts);
   if (!parsed.is_object()) throw usage_error(where, fmt::format("expected a JSON object, found {}", shown(parsed)));
   const Reader config(parsed, where);
   ModelSpec spec;
@@ -320,12 +389,13 @@ ModelSpec parse_config_json(std::string_view text, const std::string& where) {
     default:
       read_llama(spec, config);
   }
+  if (spec.causal && lacks_language_head(config)) spec.has_head = spec.tied_head = false;
   return spec;
 }
 
 ModelSpec read_config_json(const std::filesystem::path& file) {
   constexpr size_t kMostBytes = size_t{1} << 24;
-  return parse_config_json(read_text_file(file, kMostBytes), file.string());
+  return parse_config_json(read_file(file, kMostBytes, Links::followed), file.string());
 }
 
 }  // namespace cotenant

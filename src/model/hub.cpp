@@ -4,9 +4,12 @@
 #include <cctype>
 #include <cstdlib>
 #include <system_error>
+#include <utility>
 #include <vector>
 
-#include "model/files.h"
+#include "base/error.h"
+#include "base/input_file.h"
+#include "base/text.h"
 
 namespace cotenant {
 namespace {
@@ -16,11 +19,12 @@ namespace fs = std::filesystem;
 // The value of an environment variable as a path, a leading ~ replaced; empty: not set.
 fs::path path_from_environment(const char* variable) {
   const char* value = std::getenv(variable);
-  if (value == nullptr) return {};
-  const std::string text = value;
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && (text == "~" || text.starts_with("~/"))) return home + text.substr(1);
-  return text;
+  return value == nullptr ? fs::path() : fs::path(expand_home(value));
+}
+
+Error unreadable(const fs::path& path, const std::error_code& error) {
+  return usage_error(path.string(), "cannot be looked at: " + error.message(),
+                     "Make it readable for this user, or name another cache in HF_HUB_CACHE.");
 }
 
 // A model's name is "name" or "organisation/name"; anything else must not become part of a path.
@@ -31,28 +35,44 @@ bool is_hub_name(const std::string& name) {
          name.find("..") == std::string::npos;
 }
 
-fs::path repository_directory(const std::string& name) {
+std::string repository_folder(const std::string& name) {
   std::string folder = "models--" + name;
   if (const size_t slash = folder.find('/'); slash != std::string::npos) folder.replace(slash, 1, "--");
-  return hub_cache() / folder;
+  return folder;
 }
 
 // The commit that refs/main names; empty: there is none.
 std::string main_commit(const fs::path& repository) {
   constexpr size_t kMostBytes = 4096;
   const fs::path file = repository / "refs" / "main";
-  std::error_code ignored;
-  if (!fs::is_regular_file(file, ignored)) return {};
-  std::string commit = read_text_file(file, kMostBytes);
+  if (!is_there(file)) return {};
+  std::string commit = read_file(file, kMostBytes, Links::followed);
   std::erase_if(commit, [](unsigned char c) { return std::isspace(c); });
   return is_hub_name(commit) ? commit : std::string();
 }
 
-std::optional<fs::path> only_entry(const fs::path& directory) {
-  std::vector<fs::path> entries;
-  std::error_code missing;
-  for (const auto& entry : fs::directory_iterator(directory, missing)) entries.push_back(entry.path());
-  return entries.size() == 1 ? std::optional(entries.front()) : std::nullopt;
+bool is_model(const fs::path& directory) {
+  return is_there(directory / "config.json");
+}
+
+std::optional<fs::path> newest_snapshot(const fs::path& snapshots) {
+  if (!is_there(snapshots)) return std::nullopt;
+  std::error_code error;
+  std::optional<std::pair<fs::file_time_type, fs::path>> newest;
+  for (const auto& entry : fs::directory_iterator(snapshots, error)) {
+    std::error_code ignored;
+    if (!entry.is_directory(ignored) || !is_model(entry.path())) continue;
+    const auto found = std::pair(fs::last_write_time(entry.path(), ignored), entry.path());
+    if (!newest || found > *newest) newest = found;
+  }
+  if (error) throw unreadable(snapshots, error);
+  return newest ? std::optional(newest->second) : std::nullopt;
+}
+
+std::optional<fs::path> find_snapshot(const fs::path& repository) {
+  const std::string commit = main_commit(repository);
+  if (!commit.empty() && is_model(repository / "snapshots" / commit)) return repository / "snapshots" / commit;
+  return newest_snapshot(repository / "snapshots");
 }
 
 }  // namespace
@@ -65,15 +85,26 @@ fs::path hub_cache() {
   return path_from_environment("HOME") / ".cache" / "huggingface" / "hub";
 }
 
+std::vector<fs::path> hub_caches() {
+  std::vector<fs::path> caches;
+  if (const fs::path path = path_from_environment("TRANSFORMERS_CACHE"); !path.empty()) caches.push_back(path);
+  if (const fs::path path = hub_cache(); caches.empty() || caches.front() != path) caches.push_back(path);
+  return caches;
+}
+
 std::optional<fs::path> find_in_hub_cache(const std::string& name) {
   if (!is_hub_name(name)) return std::nullopt;
-  const fs::path repository = repository_directory(name);
-  const std::string commit = main_commit(repository);
-  const auto snapshot =
-      commit.empty() ? only_entry(repository / "snapshots") : std::optional(repository / "snapshots" / commit);
-  std::error_code ignored;
-  if (!snapshot || !fs::is_regular_file(*snapshot / "config.json", ignored)) return std::nullopt;
-  return snapshot;
+  for (const fs::path& cache : hub_caches())
+    if (auto snapshot = find_snapshot(cache / repository_folder(name))) return snapshot;
+  return std::nullopt;
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (error == std::errc::filename_too_long) return false;
+  if (status.type() == fs::file_type::none) throw unreadable(path, error);
+  return fs::exists(status);
 }
 
 }  // namespace cotenant

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/input_file.h"
 #include "model/random.h"
 #include "model/spec.h"
 
@@ -19,7 +20,8 @@ struct TensorSource {
   std::string name;
   Dtype dtype = Dtype::f32;         // as stored
   std::vector<int64_t> shape;       // as stored, C order
-  const std::byte* data = nullptr;  // in the mapped file, aligned to 1 byte at worst; nullptr: generate by `fill`
+  const InputFile* file = nullptr;  // that holds it; nullptr: generate by `fill`
+  uint64_t offset = 0;              // of its first byte
   RandomFill fill;
 
   int64_t elements() const;
@@ -50,8 +52,6 @@ struct LayerSource {
   LinearSource ffn_out;
 };
 
-class MappedFile;
-
 struct Model {
   std::string name;    // as the user wrote it
   std::string origin;  // one line: "random weights (seed 0): no files of distilgpt2 found in ...", or the directory
@@ -65,10 +65,11 @@ struct Model {
   NormSource final_norm;
   LinearSource head;  // a tied head names token_embedding's tensor again
 
-  std::vector<std::shared_ptr<const MappedFile>> files;  // keep the data of the sources alive
+  std::vector<std::shared_ptr<const InputFile>> files;  // those of the sources
 };
 
-// Converts `count` elements of a source, from `first` on, to float. Works for random sources too.
+// Converts `count` elements of a source, from `first` on, to float. Works for random sources too. Files are read, not
+// mapped: one that is cut meanwhile, or a disk that fails, throws usage_error instead of ending the process.
 void read_floats(const TensorSource& source, int64_t first, int64_t count, float* out);
 
 }  // namespace cotenant

@@ -9,7 +9,7 @@
 namespace cotenant {
 
 // Finds, reads and validates a model.
-//   name     a directory, a name in the Hugging Face cache (HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub) or a
+//   name     a directory, a name in the Hugging Face cache (model/hub.h) or a
 //            known name whose architecture is built in (model/presets.h)
 //   weights  "auto": the files, or else random weights of the known architecture; "random": never read weights (the
 //            config.json of a directory is still read); else the path of a directory

@@ -38,7 +38,7 @@ Model random_model(const ModelSpec& spec, uint64_t seed) {
     return TensorSource{.name = request.name,
                         .dtype = Dtype::f32,
                         .shape = request.shape,
-                        .data = nullptr,
+                        .file = nullptr,
                         .fill = fill_for(request, seed)};
   });
   model.name = std::string(to_string(spec.family));

@@ -16,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr uint64_t kLengthBytes = 8;
 constexpr uint64_t kMostHeaderBytes = 100'000'000;  // of the reference implementation
 
 const char* const kRemedy = "The file is damaged or was not downloaded completely: download it again.";
@@ -49,17 +50,17 @@ std::optional<uint64_t> bits_of(std::string_view dtype) {
   return std::nullopt;
 }
 
-uint64_t header_length(std::span<const std::byte> bytes, const std::string& where) {
-  if (bytes.size() < 8)
-    throw damaged(where,
-                  fmt::format("is no safetensors file: has {} bytes, the shortest header needs 8", bytes.size()));
+uint64_t header_length(std::span<const std::byte> beginning, uint64_t file_bytes, const std::string& where) {
+  if (file_bytes < kLengthBytes)
+    throw damaged(where, fmt::format("is no safetensors file: has {} bytes, the shortest header needs {}", file_bytes,
+                                     kLengthBytes));
   uint64_t length = 0;
-  for (size_t i = 0; i < 8; ++i) length |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
+  for (size_t i = 0; i < kLengthBytes; ++i) length |= std::to_integer<uint64_t>(beginning[i]) << (8 * i);
   if (length > kMostHeaderBytes)
     throw damaged(where, fmt::format("claims a header of {} bytes, over the limit of {}", length, kMostHeaderBytes));
-  if (length > bytes.size() - 8)
-    throw damaged(
-        where, fmt::format("is truncated: claims a header of {} bytes, but only {} follow", length, bytes.size() - 8));
+  if (length > file_bytes - kLengthBytes)
+    throw damaged(where, fmt::format("is truncated: claims a header of {} bytes, but only {} follow", length,
+                                     file_bytes - kLengthBytes));
   return length;
 }
 
@@ -117,10 +118,11 @@ Entry read_entry(const std::string& name, const json& value, const std::string& 
   return entry;
 }
 
-void check_metadata(const json& metadata, const std::string& where) {
+std::map<std::string, std::string> read_metadata(const json& metadata, const std::string& where) {
   const auto is_text = [](const json& value) { return value.is_string(); };
   if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_text))
     throw damaged(where, fmt::format("__metadata__: expected an object of strings, found {}", shown(metadata)));
+  return metadata.get<std::map<std::string, std::string>>();
 }
 
 // Sorted by offset, the tensors must follow each other without gap or overlap, up to the end of the file.
@@ -144,16 +146,18 @@ void check_coverage(const std::vector<Entry>& entries, uint64_t data_bytes, cons
 
 }  // namespace
 
-std::vector<StoredTensor> parse_safetensors(std::span<const std::byte> bytes, const std::string& where) {
-  const uint64_t length = header_length(bytes, where);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
-  const json header = parse_json(text, where);
+Safetensors parse_safetensors(std::span<const std::byte> beginning, uint64_t file_bytes, const std::string& where) {
+  refuse_lfs_pointer({reinterpret_cast<const char*>(beginning.data()), beginning.size()}, where);
+  const uint64_t length = header_length(beginning, file_bytes, where);
+  const std::string_view text(reinterpret_cast<const char*>(beginning.data()) + kLengthBytes, length);
+  const json header = parse_json(text, where, Duplicates::refused);
   if (!header.is_object()) throw damaged(where, fmt::format("its header is no JSON object: {}", shown(header)));
 
+  Safetensors found;
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
     if (name == "__metadata__") {
-      check_metadata(value, where);
+      found.metadata = read_metadata(value, where);
     } else {
       entries.push_back(read_entry(name, value, where));
     }
@@ -161,16 +165,26 @@ std::vector<StoredTensor> parse_safetensors(std::span<const std::byte> bytes, co
   // Empty tensors share their offset with the one behind them, and come first.
   std::sort(entries.begin(), entries.end(),
             [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
-  const std::span<const std::byte> data = bytes.subspan(8 + length);
-  check_coverage(entries, data.size(), where);
+  const uint64_t data = kLengthBytes + length;
+  check_coverage(entries, file_bytes - data, where);
 
-  std::vector<StoredTensor> tensors;
-  tensors.reserve(entries.size());
+  found.tensors.reserve(entries.size());
   for (Entry& entry : entries) {
-    entry.tensor.data = data.subspan(entry.begin, entry.end - entry.begin);
-    tensors.push_back(std::move(entry.tensor));
+    entry.tensor.offset = data + entry.begin;
+    entry.tensor.bytes = entry.end - entry.begin;
+    found.tensors.push_back(std::move(entry.tensor));
   }
-  return tensors;
+  return found;
+}
+
+Safetensors read_safetensors(const InputFile& file) {
+  const std::string where = file.path().string();
+  std::vector<std::byte> beginning(std::min<uint64_t>(file.bytes(), 64));
+  file.read_at(0, beginning);
+  refuse_lfs_pointer({reinterpret_cast<const char*>(beginning.data()), beginning.size()}, where);
+  beginning.resize(kLengthBytes + header_length(beginning, file.bytes(), where));
+  file.read_at(0, beginning);
+  return parse_safetensors(beginning, file.bytes(), where);
 }
 
 }  // namespace cotenant

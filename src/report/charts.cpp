@@ -31,6 +31,7 @@ Reach reach(std::span<const std::vector<double>> sorted, bool logarithmic) {
     const double middle = std::isfinite(found.low) ? found.low : 1;
     return {middle * 0.95, middle * 1.05 + 1e-9};
   }
+  if (logarithmic) found.low = std::max(found.low, found.high * least_drawn_share);
   const double margin = logarithmic ? 0 : (found.high - found.low) * 0.06;
   return {std::max(found.low - margin, 0.0), found.high + margin};
 }
@@ -75,6 +76,7 @@ void to_milliseconds(std::vector<double>& log10_values) {
 
 Box box_of(const std::vector<double>& sorted) {
   Box box;
+  box.count = sorted.size();
   if (sorted.empty()) return box;
   box.p25 = percentile(sorted, 0.25);
   box.p50 = percentile(sorted, 0.5);

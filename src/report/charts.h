@@ -14,6 +14,9 @@ namespace cotenant {
 // Tenants whose medians differ by more than this factor are drawn on a logarithmic axis.
 constexpr double log_axis_ratio = 5;
 
+// A logarithmic axis begins at this share of its end at the least: below it lie slips of a clock.
+constexpr double least_drawn_share = 1e-9;
+
 struct Curve {
   std::vector<double> x, y;
 };
@@ -35,6 +38,7 @@ std::vector<Curve> ecdf_chart(const ExperimentAnalysis& experiment, size_t most_
 
 // Tukey's boxes: whiskers at the last sample within 1.5 interquartile ranges.
 struct Box {
+  size_t count = 0;  // samples; without any the rest means nothing
   double low = 0, p25 = 0, p50 = 0, p75 = 0, high = 0, mean = 0;
   std::vector<double> outliers;  // the greatest and least and some between, at most 40
   size_t outlier_count = 0;      // of all

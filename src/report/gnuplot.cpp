@@ -165,7 +165,7 @@ bool is_complete(const std::filesystem::path& file) {
 }  // namespace
 
 Script script_number(double value) {
-  return std::isfinite(value) ? script("{:.7g}", value) : script("NaN");
+  return std::abs(value) <= most_drawn ? script("{:.7g}", value) : script("NaN");
 }
 
 Script list(std::span<const Script> parts) {

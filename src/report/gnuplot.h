@@ -62,7 +62,10 @@ Script script(fmt::format_string<const Parts&...> format, const Parts&... parts)
   return Script(fmt::format(format, parts...));
 }
 
-// A number as gnuplot reads it; NaN for what is not finite, which it does not draw.
+// Beyond it gnuplot's arithmetic on ranges may overflow, and no figure means anything.
+inline constexpr double most_drawn = 1e30;
+
+// A number as gnuplot reads it; NaN for what is not finite or beyond most_drawn, which it does not draw.
 Script script_number(double value);
 
 // "a, b, c"

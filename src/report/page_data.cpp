@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/input_file.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "report/answer.h"
@@ -10,10 +11,11 @@
 #include "report/compare_chart.h"
 #include "report/page_json.h"
 #include "report/telemetry_chart.h"
-#include "results/reader.h"
 
 namespace cotenant {
 namespace {
+
+constexpr size_t largest_config_bytes = size_t{1} << 20;  // no configuration is larger
 
 Json fact(const std::string& label, const std::string& value, const std::string& note = "") {
   return {{"label", label}, {"value", value}, {"note", note}};
@@ -318,7 +320,7 @@ Json experiment_data(const ExperimentAnalysis& experiment) {
   }
   data["significance"] = significance_data(experiment);
   data["environment"] = environment_data(experiment);
-  data["config"] = experiment.config ? read_text(*experiment.config) : "";
+  data["config"] = experiment.config ? read_file(*experiment.config, largest_config_bytes) : "";
   return data;
 }
 

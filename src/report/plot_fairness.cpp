@@ -64,7 +64,7 @@ void boxes_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
   const auto boxes = box_chart(experiment);
   double low = INFINITY, high = 0;
   for (const Box& box : boxes) {
-    if (!(box.high > 0)) continue;
+    if (box.count == 0) continue;
     low = std::min({low, box.low, box.outliers.empty() ? box.low : box.outliers.front()});
     high = std::max({high, box.high, box.outliers.empty() ? box.high : box.outliers.back()});
   }

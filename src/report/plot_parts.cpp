@@ -14,8 +14,8 @@ double greatest(const std::vector<std::vector<Bar>>& bars) {
   double top = 0;
   for (const auto& series : bars) {
     for (const Bar& bar : series) {
-      if (std::isfinite(bar.value)) top = std::max(top, bar.value);
-      if (std::isfinite(bar.high)) top = std::max(top, bar.high);
+      for (const double value : {bar.value, bar.high})
+        if (std::abs(value) <= most_drawn) top = std::max(top, value);
     }
   }
   return top > 0 ? top : 1;
@@ -70,7 +70,7 @@ std::vector<Script> horizontal_boxes(PictureWriter& picture, std::span<const Box
     const double y = -static_cast<double>(i);
     tics.push_back(script("{} {}", picture.tic(names[i], most), y));
     const Box& box = boxes[i];
-    if (!(box.high > 0)) continue;
+    if (box.count == 0) continue;
     const Script block = picture.data({{box.low, y, box.high, box.p25, box.p75, box.p50, box.mean}});
     under.push_back(
         script("{} using 1:2:($3-$1):(0) with vectors heads size screen 0.004,90 linecolor rgb '#3c434a' dashtype 1 "
@@ -96,13 +96,19 @@ std::vector<Script> horizontal_boxes(PictureWriter& picture, std::span<const Box
 
 void set_range(PictureWriter& picture, char axis, double low, double high, bool logarithmic) {
   const Script name = name_of(axis);
+  // gnuplot refuses a range that is empty in the digits that it is told.
+  const double narrowest = std::max(std::abs(low) * 1e-4, 1e-9);
+  if (!(high - low >= narrowest)) high = low + narrowest;
+  if (logarithmic) low = std::max(low, high * least_drawn_share);
   picture.add("set {}range [{}:{}]", name, script_number(low), script_number(high));
   if (!logarithmic) return;
   picture.add("set logscale {}", name);
   std::vector<Script> tics;
-  for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
-    for (double multiple : {1, 2, 5}) {
-      const double at = power * multiple;
+  constexpr double few_decades = 1e4;
+  const int last = static_cast<int>(std::floor(std::log10(high)));
+  for (int decade = static_cast<int>(std::floor(std::log10(low))); decade <= last; ++decade) {
+    for (double multiple : high / low > few_decades ? std::vector<double>{1} : std::vector<double>{1, 2, 5}) {
+      const double at = std::pow(10, decade) * multiple;
       if (at < low || at > high) continue;
       tics.push_back(script("'{:.4g}' {}", at, script_number(at)));
     }

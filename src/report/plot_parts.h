@@ -28,7 +28,7 @@ Script whiskers_part(PictureWriter& picture, const std::vector<std::vector<doubl
 std::vector<Script> horizontal_boxes(PictureWriter& picture, std::span<const Box> boxes,
                                      std::span<const std::string> names, size_t most = 24);
 
-// "set xrange [..]" and, on a logarithmic axis, its tics. `axis`: "x" or "y".
+// "set xrange [..]", never empty, and, on a logarithmic axis, its tics. `axis`: "x" or "y".
 void set_range(PictureWriter& picture, char axis, double low, double high, bool logarithmic);
 
 // What throughputs are drawn in, by the greatest of them.

@@ -3,15 +3,21 @@
 #include <fmt/format.h>
 #include <simdjson.h>
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <optional>
+
+#include "base/iso_time.h"
+#include "results/line_reader.h"
 
 namespace cotenant {
 namespace {
 
 namespace dom = simdjson::dom;
-static_assert(EventParser::padding >= simdjson::SIMDJSON_PADDING);
+static_assert(LineReader::padding >= simdjson::SIMDJSON_PADDING);
+
+constexpr double longest_s = 3e9;  // a century
 
 // The line is JSON, but what it says cannot be used.
 struct BadValue {
@@ -22,10 +28,22 @@ double number(dom::element value) {
   return value.get_double();
 }
 
-int whole(dom::element value) {
-  const int64_t found = value.get_int64();
-  if (found < 0 || found > std::numeric_limits<int>::max()) throw BadValue{fmt::format("is {}, no count", found)};
-  return static_cast<int>(found);
+// A number of things. Other tools may have written 8 as 8.0.
+int64_t count(dom::element value, int64_t most = std::numeric_limits<int64_t>::max()) {
+  double real = 0;
+  int64_t found = 0;
+  if (value.get_int64().get(found) != simdjson::SUCCESS) {
+    real = value.get_double();
+    constexpr double exact = 0x1p53;
+    if (!(std::abs(real) <= exact) || real != std::floor(real)) throw BadValue{fmt::format("is {}, no count", real)};
+    found = static_cast<int64_t>(real);
+  }
+  if (found < 0 || found > most) throw BadValue{fmt::format("is {}, no count", found)};
+  return found;
+}
+
+int small_count(dom::element value) {
+  return static_cast<int>(count(value, std::numeric_limits<int>::max()));
 }
 
 std::string text(dom::element value) {
@@ -37,8 +55,40 @@ std::optional<double> optional_number(dom::element value) {
   return value.is_null() ? std::nullopt : std::optional<double>(value.get_double().value());
 }
 
-std::optional<int64_t> optional_whole(dom::element value) {
-  return value.is_null() ? std::nullopt : std::optional<int64_t>(value.get_int64().value());
+// Seconds since T0, also before it, but within a century.
+double instant_s(dom::element value) {
+  const double seconds = value.get_double();
+  if (!(std::abs(seconds) < longest_s)) throw BadValue{fmt::format("is {}, which no time can be", seconds)};
+  return seconds;
+}
+
+std::optional<double> optional_instant_s(dom::element value) {
+  return value.is_null() ? std::nullopt : std::optional(instant_s(value));
+}
+
+std::optional<double> optional_span(dom::element value, double most) {
+  if (value.is_null()) return std::nullopt;
+  const double span = value.get_double();
+  if (!(span >= 0 && span < most)) throw BadValue{fmt::format("is {}, which no measurement can be", span)};
+  return span;
+}
+
+std::optional<double> optional_span_ms(dom::element value) {
+  return optional_span(value, longest_s * 1e3);
+}
+
+std::optional<int64_t> optional_count(dom::element value) {
+  return value.is_null() ? std::nullopt : std::optional(count(value));
+}
+
+// Seconds since the epoch, or the text that other tools make of them.
+double timestamp(dom::element value) {
+  if (value.is_null()) return 0;
+  std::string_view text;
+  if (value.get_string().get(text) != simdjson::SUCCESS) return value.get_double();
+  const auto seconds = seconds_of_iso_time(text);
+  if (!seconds) throw BadValue{fmt::format("is \"{}\", no time", text)};
+  return *seconds;
 }
 
 IterationStatus status_named(std::string_view name) {
@@ -50,33 +100,33 @@ IterationStatus status_named(std::string_view name) {
 
 void read_field(std::string_view key, dom::element value, Iteration& event) {
   if (key == "gpu_ms") {
-    event.gpu_ms = optional_number(value);
+    event.gpu_ms = optional_span_ms(value);
   } else if (key == "scheduled_s") {
-    event.scheduled_s = optional_number(value);
+    event.scheduled_s = optional_instant_s(value);
   } else if (key == "start_s") {
-    event.start_s = optional_number(value);
+    event.start_s = optional_instant_s(value);
   } else if (key == "end_s") {
-    event.end_s = optional_number(value);
+    event.end_s = optional_instant_s(value);
   } else if (key == "status") {
     event.status = status_named(value.get_string());
   } else if (key == "queue_ms") {
-    event.queue_ms = optional_number(value);
+    event.queue_ms = optional_span_ms(value);
   } else if (key == "ttft_ms") {
-    event.ttft_ms = optional_number(value);
+    event.ttft_ms = optional_span_ms(value);
   } else if (key == "tpot_ms") {
-    event.tpot_ms = optional_number(value);
+    event.tpot_ms = optional_span_ms(value);
   } else if (key == "token_s") {
-    for (const dom::element element : dom::array(value)) event.token_s.push_back(element.get_double());
+    for (const dom::element element : dom::array(value)) event.token_s.push_back(instant_s(element));
   } else if (key == "tokens_in") {
-    event.tokens_in = optional_whole(value);
+    event.tokens_in = optional_count(value);
   } else if (key == "tokens_out") {
-    event.tokens_out = optional_whole(value);
+    event.tokens_out = optional_count(value);
   }
 }
 
 void read_field(std::string_view key, dom::element value, RunStart& event) {
   if (key == "timestamp") {
-    event.timestamp = optional_number(value).value_or(0);
+    event.timestamp = timestamp(value);
   } else if (key == "model_name") {
     event.model_name = text(value);
   } else if (key == "tag") {
@@ -84,13 +134,13 @@ void read_field(std::string_view key, dom::element value, RunStart& event) {
   } else if (key == "device") {
     event.device = text(value);
   } else if (key == "batch_size") {
-    event.batch_size = whole(value);
+    event.batch_size = small_count(value);
   } else if (key == "seq_len") {
-    event.seq_len = whole(value);
+    event.seq_len = small_count(value);
   } else if (key == "num_iters") {
-    event.num_iters = whole(value);
+    event.num_iters = small_count(value);
   } else if (key == "num_warmup") {
-    event.num_warmup = whole(value);
+    event.num_warmup = small_count(value);
   } else if (key == "config") {
     event.config_json = simdjson::minify(value);
   }
@@ -99,7 +149,7 @@ void read_field(std::string_view key, dom::element value, RunStart& event) {
 // Without samples the percentiles are null: they stay 0.
 void read_field(std::string_view key, dom::element value, RunEnd& event) {
   if (key == "timestamp") {
-    event.timestamp = optional_number(value).value_or(0);
+    event.timestamp = timestamp(value);
   } else if (key == "avg_ms") {
     event.avg_ms = optional_number(value).value_or(0);
   } else if (key == "p50_ms") {
@@ -113,9 +163,9 @@ void read_field(std::string_view key, dom::element value, RunEnd& event) {
   } else if (key == "throughput_tokens_per_s") {
     event.throughput_tokens_per_s = optional_number(value).value_or(0);
   } else if (key == "tokens_processed") {
-    event.tokens_processed = optional_whole(value).value_or(0);
+    event.tokens_processed = optional_count(value).value_or(0);
   } else if (key == "num_iters") {
-    event.num_iters = optional_whole(value).value_or(0);
+    event.num_iters = optional_count(value).value_or(0);
   }
 }
 
@@ -134,18 +184,31 @@ EventType type_named(std::string_view name) {
   return EventType::unknown;
 }
 
+// The end of the string that begins at the quotation mark `at`: behind its other one.
+size_t end_of_string(std::string_view text, size_t at) {
+  for (size_t i = at + 1; i < text.size(); ++i) {
+    if (text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      return i + 1;
+  }
+  return text.size();
+}
+
 // Python's json writes NaN and Infinity, which are no JSON. "latency_ms is NaN" where `line` has such a value.
 std::optional<std::string> value_not_finite(std::string_view line) {
-  for (const std::string_view token : {"NaN", "Infinity", "-Infinity"}) {
-    for (size_t at = line.find(token); at != line.npos; at = line.find(token, at + 1)) {
-      const size_t colon = line.find_last_not_of(' ', at - 1);
-      if (at == 0 || colon == line.npos || line[colon] != ':') continue;
-      const size_t key_end = line.rfind('"', colon),
-                   key_begin = key_end == 0 ? line.npos : line.rfind('"', key_end - 1);
-      if (key_end == line.npos || key_begin == line.npos) continue;
-      return fmt::format("{} is {}, which no measurement can be", line.substr(key_begin + 1, key_end - key_begin - 1),
-                         token);
+  std::string_view key;  // the string before: a value's, but in a list of numbers
+  for (size_t i = 0; i < line.size();) {
+    if (line[i] == '"') {
+      const size_t end = end_of_string(line, i);
+      if (end - i >= 2) key = line.substr(i + 1, end - i - 2);
+      i = end;
+      continue;
     }
+    for (const std::string_view token : {"NaN", "Infinity", "-Infinity"})
+      if (line.substr(i).starts_with(token) && !key.empty())
+        return fmt::format("{} is {}, which no measurement can be", key.substr(0, 60), token);
+    ++i;
   }
   return std::nullopt;
 }
@@ -171,7 +234,7 @@ void EventParser::State::read_field(EventType type, dom::element value, EventPar
         has_latency = !value.is_null();  // null is what a failed request has
         event.iteration.latency_ms = has_latency ? number(value) : 0;
       } else if (key == "iter") {
-        event.iteration.iter = value.get_int64();
+        event.iteration.iter = count(value);
         has_iter = true;
       } else {
         cotenant::read_field(key, value, event.iteration);
@@ -185,7 +248,7 @@ void EventParser::State::read_field(EventType type, dom::element value, EventPar
       break;
     case EventType::time_elapsed:
       if (key != "sec") break;
-      event.elapsed_s = optional_number(value);  // null: nothing ran
+      event.elapsed_s = optional_span(value, longest_s);  // null: nothing ran
       has_seconds = true;
       break;
     default:

@@ -25,12 +25,10 @@ enum class EventType : uint8_t {
 // line held is in the member of its type, which the next line overwrites.
 class EventParser {
  public:
-  static constexpr size_t padding = 64;  // bytes behind a line that may be read, whatever they hold
-
   EventParser();
   ~EventParser();
 
-  // `padding` bytes behind the line's end are readable.
+  // LineReader::padding bytes behind the line's end are readable.
   EventType parse(std::string_view line);
 
   RunStart start;

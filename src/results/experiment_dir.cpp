@@ -13,6 +13,7 @@
 
 #include "base/directory.h"
 #include "base/error.h"
+#include "base/input_file.h"
 #include "results/reader.h"
 
 namespace cotenant {
@@ -94,7 +95,7 @@ void ExperimentDirectory::take_lock() {
       throw usage_error(lock_path_.string(), std::string("cannot be written: ") + std::strerror(errno), kChoose);
     if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
       lock_.reset();
-      throw usage_error(path_.string(), "is being written by " + read_text(lock_path_),
+      throw usage_error(path_.string(), "is being written by " + read_file(lock_path_, 4096),
                         "Wait for it, or choose another directory with --out.");
     }
     struct stat held, named;  // the holder before us may have removed the file that we locked

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/iso_time.h"
+#include "base/json_text.h"
 
 // Structs as JSON objects, with one list of fields for both directions. A struct takes part by a function beside it:
 //
@@ -112,8 +114,7 @@ class JsonReader {
     } else if constexpr (std::is_integral_v<T>) {
       assign_integer(json, value, where);
     } else if constexpr (std::is_floating_point_v<T>) {
-      if (!json.is_number()) fail(where, "a number", json);
-      value = json.get<T>();
+      value = number(json, where);
     } else if constexpr (std::is_same_v<T, std::string>) {
       if (!json.is_string()) fail(where, "a string", json);
       value = json.get<std::string>();
@@ -133,16 +134,35 @@ class JsonReader {
 
   template <class T>
   static void assign_integer(const nlohmann::json& json, T& value, const std::string& where) {
-    const bool fits = json.is_number_unsigned()  ? std::in_range<T>(json.get<uint64_t>())
-                      : json.is_number_integer() ? std::in_range<T>(json.get<int64_t>())
-                                                 : false;
+    bool fits = false;
+    if (json.is_number_unsigned()) {
+      fits = std::in_range<T>(json.get<uint64_t>());
+    } else if (json.is_number_integer()) {
+      fits = std::in_range<T>(json.get<int64_t>());
+    } else if (json.is_number_float()) {  // other tools write 8 as 8.0
+      const auto real = json.get<double>();
+      fits = std::abs(real) <= 0x1p53 && real == std::floor(real) && std::in_range<T>(static_cast<int64_t>(real));
+    }
     if (!fits) fail(where, "an integer", json);
     value = json.get<T>();
   }
 
+  // Other tools write instants, which are seconds since the epoch, as text.
+  static double number(const nlohmann::json& json, const std::string& where) {
+    if (json.is_number()) return json.get<double>();
+    const auto instant = json.is_string() ? seconds_of_iso_time(json.get_ref<const std::string&>()) : std::nullopt;
+    if (!instant) fail(where, "a number", json);
+    return *instant;
+  }
+
+  // On one line, without characters that are not ASCII, cut.
+  static std::string shown(const nlohmann::json& value) {
+    return value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, 60);
+  }
+
   [[noreturn]] static void fail(const std::string& where, const std::string& expected, const nlohmann::json& found) {
     const std::string place = where.ends_with(": ") ? where.substr(0, where.size() - 2) : where;
-    throw usage_error(place, "expected " + expected + ", found " + found.dump().substr(0, 60));
+    throw usage_error(place, "expected " + expected + ", found " + shown(found));
   }
 
   const nlohmann::json& object_;
@@ -157,11 +177,13 @@ std::string fields_to_json(const T& value, int indent = -1) {
 // `where` is the name of the text in messages.
 template <class T>
 T fields_from_json(std::string_view text, const std::string& where) {
+  if (json_is_deeper_than(text, deepest_json))
+    throw usage_error(where, "is nested more than " + std::to_string(deepest_json) + " levels deep");
   nlohmann::json json;
   try {
-    json = nlohmann::json::parse(text);
+    json = nlohmann::json::parse(without_bom(text));
   } catch (const nlohmann::json::exception& e) {
-    throw usage_error(where, std::string("not valid JSON: ") + e.what());
+    throw usage_error(where, "not valid JSON: " + json_problem(e.what()));
   }
   T value;
   JsonReader::assign(json, value, where + ": ");

@@ -6,11 +6,13 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
+#include <type_traits>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "results/json_fields.h"
+#include "results/line_reader.h"
 #include "results/output_file.h"
-#include "results/reader.h"
 
 namespace cotenant {
 namespace {
@@ -35,6 +37,11 @@ struct NameTable {
   std::string problem;
 };
 
+// Other tools write 8 as 8.0.
+bool is_zero_fraction(std::string_view text) {
+  return text.size() > 1 && text[0] == '.' && text.find_first_not_of('0', 1) == text.npos;
+}
+
 // Takes one line apart. `good` turns false at the first field that is not what it must be.
 class Fields {
  public:
@@ -44,7 +51,8 @@ class Fields {
   void take(Number& value) {
     const std::string_view text = next();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    good = good && error == std::errc() && end == text.data() + text.size();
+    const std::string_view rest(end, static_cast<size_t>(text.data() + text.size() - end));
+    good = good && error == std::errc() && (rest.empty() || (std::is_integral_v<Number> && is_zero_fraction(rest)));
   }
   void take(KernelActivity::Kind& kind) {
     const std::string_view text = next();
@@ -124,22 +132,18 @@ bool has_kernels(const fs::path& directory) {
 KernelRecords read_kernels(const fs::path& directory) {
   KernelRecords records;
   const fs::path names = names_file(directory), file = activities_file(directory);
-  auto table = fields_from_json<NameTable>(read_text(names), names.string());
+  constexpr size_t most_bytes = size_t{1} << 26;
+  auto table = fields_from_json<NameTable>(read_file(names, most_bytes), names.string());
   records.names = std::move(table.names);
   records.missing = table.missing;
   records.problem = std::move(table.problem);
-  const std::string text = read_text(file);
-  size_t number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const size_t end = rest.find('\n');
-    records.torn_last_line = end == std::string_view::npos;
+  LineReader lines(file);
+  while (const auto line = lines.next()) {
+    records.torn_last_line = !lines.has_newline();
     if (records.torn_last_line) break;
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end + 1);
-    if (++number == 1) continue;  // titles
-    if (!parse(line, records.names.size(), records.activities.emplace_back()))
-      throw usage_error(fmt::format("{}:{}", file.string(), number), "is no activity of the device",
-                        "Profile again, or remove this line.");
+    if (lines.number() == 1) continue;  // titles
+    if (!parse(*line, records.names.size(), records.activities.emplace_back()))
+      throw usage_error(lines.where(), "is no activity of the device", "Profile again, or remove this line.");
   }
   return records;
 }

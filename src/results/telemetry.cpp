@@ -1,10 +1,8 @@
 #include "results/telemetry.h"
 
-#include <string_view>
-
 #include "base/error.h"
 #include "results/json_fields.h"
-#include "results/reader.h"
+#include "results/line_reader.h"
 
 namespace cotenant {
 
@@ -71,17 +69,16 @@ void append_json(fmt::memory_buffer& out, const TelemetrySample& sample) {
 }
 
 std::vector<TelemetrySample> read_telemetry(const std::filesystem::path& file) {
-  const std::string text = read_text(file);
   std::vector<TelemetrySample> samples;
-  size_t line_number = 0;
-  for (std::string_view rest = text; !rest.empty();) {
-    const size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    ++line_number;
-    if (end == std::string_view::npos && !nlohmann::json::accept(line)) break;  // cut while it was written
-    samples.push_back(fields_from_json<TelemetrySample>(line, fmt::format("{}:{}", file.string(), line_number)));
-    if (end == std::string_view::npos) break;
-    rest.remove_prefix(end + 1);
+  LineReader lines(file);
+  while (const auto line = lines.next()) {
+    if (line->find_first_not_of(" \t\r") == line->npos) continue;
+    const bool torn = !lines.has_newline() && !nlohmann::json::accept(*line);  // cut while it was written
+    if (torn) break;
+    if (samples.size() == most_telemetry_samples)
+      throw usage_error(lines.where(), fmt::format("is beyond {} samples", most_telemetry_samples),
+                        "Remove the file to analyse the rest.");
+    samples.push_back(fields_from_json<TelemetrySample>(*line, lines.where()));
   }
   return samples;
 }

@@ -45,8 +45,11 @@ struct TelemetrySample {
 // One line with its newline. What is not finite is left out.
 void append_json(fmt::memory_buffer& out, const TelemetrySample& sample);
 
+// A run of a day, sampled a hundred times a second.
+inline constexpr size_t most_telemetry_samples = 8'640'000;
+
 // All samples of a file. A torn last line is ignored; throws usage_error with "<file>:<line>" for any other line that
-// is no sample, system_error when the file cannot be read.
+// is no sample and for a file with too many, and as LineReader does.
 std::vector<TelemetrySample> read_telemetry(const std::filesystem::path& file);
 
 }  // namespace cotenant

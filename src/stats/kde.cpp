@@ -43,6 +43,7 @@ std::vector<double> kde(std::span<const double> values, std::span<const double> 
 
   const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
   const double step = (*greatest - *least) / (bins - 1);
+  if (!(step > 0)) return std::vector<double>(grid.size(), 0);  // closer than the smallest number
   std::vector<double> points(bins), weights(bins, 0);
   for (size_t i = 0; i < bins; ++i) points[i] = *least + step * static_cast<double>(i);
   for (const double value : values) {

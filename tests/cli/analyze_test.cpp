@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "../analysis/made_experiment.h"
 #include "program.h"
@@ -94,6 +96,45 @@ TEST_F(AnalyzeCommand, WritesAReportAndRefusesAPlaceThatCannotBe) {
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.err, HasSubstr("cannot be created"));
   EXPECT_EQ(run_cotenant("analyze --json " + path("solo") + " > /dev/full").exit_code, 2);
+}
+
+// Latencies that no clock tells, in the study's form: plots and report are made all the same.
+TEST_F(AnalyzeCommand, DrawsLatenciesThatAreAllZeroOrEqualOrFarApart) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {{"zero", {"0"}},
+                                                                               {"equal", {"5"}},
+                                                                               {"nearly", {"5.00000001", "5.00000002"}},
+                                                                               {"apart", {"5", "5e-324"}},
+                                                                               {"long", {"5", "2.9e12"}}};
+  for (const auto& [name, latencies] : cases) {
+    for (const char* tenant : {"a", "b"}) {
+      std::string events = R"({"type": "run_start", "model_name": "m", "batch_size": 8, "seq_len": 128})"
+                           "\n";
+      for (size_t i = 0; i < 60; ++i)
+        events += R"({"type": "iteration", "iter": )" + std::to_string(i) + R"(, "latency_ms": )" +
+                  latencies[i % latencies.size()] + "}\n";
+      write_text(root_ / name / tenant / "events.jsonl", events + R"({"type": "time_elapsed", "sec": 1e-300})"
+                                                                  "\n");
+    }
+    const Outcome outcome = run_cotenant("analyze " + path(name) + " --out " + path("plots_of_" + name));
+    EXPECT_EQ(outcome.exit_code, 0) << name;
+    EXPECT_THAT(outcome.err, testing::Not(HasSubstr("defect"))) << name;
+    EXPECT_TRUE(std::filesystem::exists(root_ / ("plots_of_" + name) / "report.html")) << name;
+    for (const char* format : {" --json ", " --csv ", " --markdown "})
+      EXPECT_EQ(run_cotenant(std::string("analyze") + format + path(name)).exit_code, 0) << name << format;
+    EXPECT_EQ(run_cotenant("compare " + path(name) + " " + path("pair")).exit_code, 0) << name;
+  }
+}
+
+TEST_F(AnalyzeCommand, ReadsAConfigurationFromAPipe) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::ofstream(path("pipe")) << "experiment_name: pair\nout_dir: " << path("pair")
+                                << "\ntenants:\n  - {model_name: distilgpt2, batch_size: 8, seq_len: 128}\n";
+  });
+  const Outcome outcome = run_cotenant("analyze --json " + path("pipe"));
+  writer.join();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out).at("experiment"), "pair");
 }
 
 TEST_F(AnalyzeCommand, CompareFailsWhenSlowerIfAsked) {

@@ -1,10 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/temporary_directory.h"
 #include "program.h"
@@ -100,6 +102,26 @@ TEST(Run, WrongConfigurationExitsWith2AndWritesNothing) {
   EXPECT_THAT(outcome.err, HasSubstr("pair.yaml:3:5: tenants.0.batchsize: expected a known key"));
   EXPECT_THAT(outcome.err, HasSubstr("Did you mean batch_size?"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory), {}), 1);
+}
+
+// `<(...)` of a shell: a pipe can be read only once, and a grid loads its experiment many times.
+TEST(Run, ReadsAConfigurationFromAPipe) {
+  const TemporaryDirectory directory;
+  const std::string pipe = (directory.path() / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] {
+    std::ofstream(pipe) << "experiment_name: two\ndevice: cpu\nmin_duration_s: .05\nwarmup_s: 0\nout_dir: ~/results\n"
+                           "tenants: [{name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: +3}]\n"
+                           "vary: {tenants.0.stress.service_ms: [1, 2]}\n";
+  });
+  const std::string home = std::getenv("HOME") ? std::getenv("HOME") : "";
+  setenv("HOME", directory.path().c_str(), 1);
+  const Outcome outcome = run_cotenant("run " + pipe, directory.path().string());
+  setenv("HOME", home.c_str(), 1);
+  writer.join();
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const char* cell : {"results_service_ms_1", "results_service_ms_2"})
+    EXPECT_TRUE(std::filesystem::exists(directory.path() / cell / "experiment.json")) << cell;
 }
 
 // A full disk behind stdout costs the table, and nothing else.

@@ -91,9 +91,9 @@ class FreshModels : public SkippedWithoutGpu<testing::Test> {
 
 // Of a fresh model, the integers of one tensor; empty: it has none.
 std::vector<int32_t> integers_of(const std::string& model, const std::string& name) {
-  const MappedFile file(std::filesystem::path(model) / "expected.safetensors");
-  for (const StoredTensor& tensor : parse_safetensors(file.bytes(), file.path().string()))
-    if (tensor.name == name) return values_of<int32_t>(tensor);
+  const InputFile file(std::filesystem::path(model) / "expected.safetensors");
+  for (const StoredTensor& tensor : read_safetensors(file).tensors)
+    if (tensor.name == name) return values_of<int32_t>(file, tensor);
   return {};
 }
 

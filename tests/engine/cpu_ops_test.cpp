@@ -3,9 +3,14 @@
 
 #include <cmath>
 #include <cstring>
+#include <deque>
+#include <fstream>
+#include <functional>
 #include <random>
 
 #include "base/error.h"
+#include "base/input_file.h"
+#include "base/temporary_directory.h"
 #include "engine/native/devices.h"
 #include "truth.h"
 
@@ -23,12 +28,14 @@ std::vector<float> random_floats(int64_t count, uint32_t seed) {
   return values;
 }
 
+// A tensor in a file of its own, which goes with the program.
 TensorSource source_of(const std::vector<float>& values, std::vector<int64_t> shape) {
-  return {.name = "x",
-          .dtype = Dtype::f32,
-          .shape = std::move(shape),
-          .data = reinterpret_cast<const std::byte*>(values.data()),
-          .fill = {}};
+  static const TemporaryDirectory directory;
+  static std::deque<InputFile> files;
+  const auto path = directory.path() / std::to_string(files.size());
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+  return {.name = "x", .dtype = Dtype::f32, .shape = std::move(shape), .file = &files.emplace_back(path), .fill = {}};
 }
 
 std::unique_ptr<Ops> cpu_ops(Dtype dtype) {
@@ -149,6 +156,36 @@ TEST(CpuOps, TokensGoRoundTheRing) {
   EXPECT_THAT(ops->read(ring.slots), testing::ElementsAre(3, -3, 4, -4, 2, -2));
   EXPECT_THAT(ops->read(ring.count), testing::ElementsAre(5));
   EXPECT_THAT(ops->read(positions), testing::ElementsAre(15, 15));
+}
+
+// Its threads read the files: none of them may end the program.
+TEST(CpuOps, AFileThatIsCutWhileItIsLoadedIsAnError) {
+  const TemporaryDirectory directory;
+  const auto path = directory.path() / "weights";
+  constexpr int64_t in = 600, out = 700;
+  std::ofstream(path).close();
+  std::filesystem::resize_file(path, in * out * sizeof(float));
+  const InputFile file(path);
+  std::filesystem::resize_file(path, in * out);
+  const auto ops = cpu_ops(Dtype::f32);
+  for (const bool in_out : {false, true}) {
+    const TensorSource source{.name = "x",
+                              .dtype = Dtype::f32,
+                              .shape = in_out ? std::vector{in, out} : std::vector{out, in},
+                              .file = &file,
+                              .fill = {}};
+    for (const auto& load : {std::function([&] { ops->upload(source); }), std::function([&] {
+                               ops->pack({.weights = {source}, .biases = {}, .in_out = in_out, .in = in, .out = out});
+                             })}) {
+      try {
+        load();
+        ADD_FAILURE();
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ExitCode::usage);
+        EXPECT_THAT(error.what(), testing::HasSubstr("it was cut while it was read"));
+      }
+    }
+  }
 }
 
 TEST(CpuOps, ProgramsRunInTheOrderOfTheirLaunches) {

@@ -229,7 +229,6 @@ TEST(ConfigJson, RefusesWhatItWouldComputeWrongly) {
 }
 
 TEST(ConfigJson, RefusesImpossibleValues) {
-  expect_refused(distilgpt2(), {{"n_embd", nullptr}}, {"n_embd is missing", "an integer from 1"});
   expect_refused(distilgpt2(), {{"n_embd", "768"}}, {"n_embd", "found \"768\""});
   expect_refused(distilgpt2(), {{"n_embd", 768.5}}, {"n_embd", "found 768.5"});
   expect_refused(distilgpt2(), {{"n_embd", 0}}, {"n_embd", "found 0"});
@@ -246,17 +245,76 @@ TEST(ConfigJson, RefusesImpossibleValues) {
   expect_refused(llama_3b(), {{"rope_scaling", {{"low_freq_factor", 4.0}}}}, {"above low_freq_factor"});
 }
 
+// Transformers' configuration classes (transformers 5.17, configuration_*.py).
+TEST(ConfigJson, MissingKeysHaveTransformersDefaults) {
+  const auto bare = [](const char* type) { return parse({{"model_type", type}}); };
+  const auto sizes = [](const ModelSpec& s) {
+    return std::vector{s.vocab_size, s.hidden,   s.layers,       s.heads,
+                       s.kv_heads,   s.head_dim, s.intermediate, s.max_positions};
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(sizes(bare("gpt2")), ElementsAre(50257, 768, 12, 12, 12, 64, 3072, 1024));
+  EXPECT_THAT(sizes(bare("bert")), ElementsAre(30522, 768, 12, 12, 12, 64, 3072, 512));
+  EXPECT_THAT(sizes(bare("distilbert")), ElementsAre(30522, 768, 6, 12, 12, 64, 3072, 512));
+  EXPECT_THAT(sizes(bare("roberta")), ElementsAre(50265, 768, 12, 12, 12, 64, 3072, 510));
+  EXPECT_THAT(sizes(bare("llama")), ElementsAre(32000, 4096, 32, 32, 32, 128, 11008, 2048));
+  EXPECT_THAT(sizes(bare("mistral")), ElementsAre(32000, 4096, 32, 32, 8, 128, 14336, 131072));
+  EXPECT_THAT(sizes(bare("qwen2")), ElementsAre(151936, 4096, 32, 32, 32, 128, 22016, 32768));
+  EXPECT_THAT(sizes(bare("qwen3")), ElementsAre(151936, 4096, 32, 32, 32, 128, 22016, 32768));
+  // null is not missing: as many as heads
+  EXPECT_EQ(parse_config_json(R"({"model_type": "mistral", "num_key_value_heads": null})", "x").kv_heads, 32);
+}
+
+TEST(ConfigJson, ReadsWhatPythonWrites) {
+  json config = llama_3b();
+  const ModelSpec whole = parse(config);
+  std::string text = config.dump();
+  text.pop_back();
+  const std::string odd = text + R"(, "classifier_dropout": NaN, "unused": [Infinity, -Infinity, "NaN \" Infinity"]})";
+  EXPECT_EQ(parse_config_json(odd, "config.json"), whole);
+  EXPECT_EQ(parse_config_json("\xef\xbb\xbf" + odd, "config.json"), whole);
+  // Where a number is wanted, they are none.
+  expect_usage_error([&] { parse_config_json(text + R"(, "rms_norm_eps": Infinity})", "config.json"); },
+                     {"rms_norm_eps: expected a positive number, found \"Infinity\""});
+  expect_usage_error([&] { parse_config_json(text + R"(, "hidden_size": NaN})", "config.json"); },
+                     {"hidden_size", "NaN"});
+}
+
+TEST(ConfigJson, OfAKeyThatStandsTwiceTheLastCounts) {
+  EXPECT_EQ(parse_config_json(R"({"model_type": "gpt2", "n_layer": 3, "n_layer": 5})", "config.json").layers, 5);
+}
+
+TEST(ConfigJson, ArchitecturesSayWhetherThereIsAHead) {
+  const auto headed = [](json config, const json& architectures) {
+    config["architectures"] = architectures;
+    return parse(config).has_head;
+  };
+  for (const char* name : {"LlamaForCausalLM", "GPT2LMHeadModel", "GPT2DoubleHeadsModel"})
+    EXPECT_TRUE(headed(llama_3b(), {name})) << name;
+  EXPECT_TRUE(headed(llama_3b(), nullptr));
+  EXPECT_TRUE(headed(llama_3b(), json::array()));
+  for (const char* name :
+       {"LlamaModel", "MistralForSequenceClassification", "Qwen3ForTokenClassification", "LlamaForQuestionAnswering"})
+    EXPECT_FALSE(headed(llama_3b(), {name})) << name;
+}
+
+TEST(ConfigJson, NamesAGitLfsPointer) {
+  const char* const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 728\n";
+  expect_usage_error([&] { parse_config_json(pointer, "dir/config.json"); },
+                     {"dir/config.json", "git-lfs pointer", "git lfs pull"});
+}
+
 TEST(ConfigJson, RefusesTextThatIsNoConfiguration) {
   const auto parse_text = [](const char* text) { return [text] { parse_config_json(text, "dir/config.json"); }; };
   expect_usage_error(parse_text(""), {"dir/config.json", "not valid JSON"});
   expect_usage_error(parse_text("{\"a\": }"), {"not valid JSON", "line 1, column 7"});
   expect_usage_error(parse_text("[]"), {"expected a JSON object, found []"});
-  expect_usage_error(parse_text("{\"model_type\": \"gpt2\", \"model_type\": \"gpt2\"}"),
-                     {"\"model_type\" stands twice"});
+  const std::string deep = "{\"a\": " + std::string(200'000, '[');
+  expect_usage_error(parse_text(deep.c_str()), {"not valid JSON", "64 levels"});
   expect_usage_error(parse_text("{\"n_embd\": 1e999}"), {"not valid JSON"});
   expect_usage_error([] { read_config_json("/nonexistent/config.json"); },
                      {"/nonexistent/config.json", "No such file or directory"});
-  expect_usage_error([] { read_config_json("/"); }, {"is not a file"});
+  expect_usage_error([] { read_config_json("/"); }, {"is a directory"});
 }
 
 }  // namespace

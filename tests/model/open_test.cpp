@@ -1,5 +1,9 @@
 #include "model/open.h"
 
+#include <sys/wait.h>
+
+#include <chrono>
+
 #include "../fixtures/expected.h"
 #include "model/hub.h"
 #include "model/presets.h"
@@ -35,6 +39,7 @@ class OpenModel : public testing::Test {
  private:
   ScopedEnvironment hub_cache_{"HF_HUB_CACHE", (temporary_.path() / "hub").string()};
   ScopedEnvironment old_hub_cache_{"HUGGINGFACE_HUB_CACHE", std::nullopt};
+  ScopedEnvironment transformers_cache_{"TRANSFORMERS_CACHE", std::nullopt};
   ScopedEnvironment home_{"HF_HOME", std::nullopt};
 };
 
@@ -42,7 +47,7 @@ TEST_F(OpenModel, KnownNameWithoutFilesHasRandomWeightsAndSaysSo) {
   const Model model = open_model("distilgpt2", "auto", 5);
   EXPECT_EQ(model.name, "distilgpt2");
   EXPECT_EQ(model.spec, find_preset("distilgpt2")->spec);
-  EXPECT_EQ(model.token_embedding.data, nullptr);
+  EXPECT_EQ(model.token_embedding.file, nullptr);
   for (const std::string& part :
        {std::string("random weights (seed 5)"), cache().string(), std::string("hf download distilbert/distilgpt2")})
     EXPECT_THAT(model.origin, testing::HasSubstr(part));
@@ -67,8 +72,17 @@ TEST_F(OpenModel, RefsMainChoosesTheSnapshot) {
   download("models--someone--tiny", "qwen3", "older");
   download("models--someone--tiny", "gpt2", "newer");
   EXPECT_EQ(open_spec("someone/tiny", "auto").family, Family::gpt2);
-  fs::remove(cache() / "models--someone--tiny" / "refs" / "main");  // which of the two?
-  expect_usage_error([] { open_spec("someone/tiny", "auto"); }, {"someone/tiny", "unknown model"});
+  // Without it: the newest of those that hold a model
+  const fs::path snapshots = cache() / "models--someone--tiny" / "snapshots";
+  fs::remove(cache() / "models--someone--tiny" / "refs" / "main");
+  const auto now = fs::file_time_type::clock::now();
+  fs::last_write_time(snapshots / "older", now - std::chrono::hours(2));
+  fs::last_write_time(snapshots / "newer", now - std::chrono::hours(1));
+  fs::create_directory(snapshots / "empty");
+  write_file(snapshots / "README", "not a snapshot");
+  EXPECT_EQ(open_spec("someone/tiny", "auto").family, Family::gpt2);
+  write_file(cache() / "models--someone--tiny" / "refs" / "main", "of-a-download-that-broke-off");
+  EXPECT_EQ(open_spec("someone/tiny", "auto").family, Family::gpt2);
   fs::remove_all(cache() / "models--someone--tiny" / "snapshots" / "newer");
   EXPECT_EQ(open_spec("someone/tiny", "auto").family, Family::qwen3);
 }
@@ -82,6 +96,51 @@ TEST_F(OpenModel, TheCacheIsBeforeWhatIsBuiltIn) {
 TEST_F(OpenModel, TheCacheIsFoundUnderTheOldBareName) {
   download("models--distilgpt2", "gpt2", "c0ffee");
   EXPECT_EQ(open_spec("distilbert/distilgpt2", "auto").hidden, 36);
+}
+
+TEST_F(OpenModel, TransformersCacheIsLookedInFirst) {
+  download("models--someone--tiny", "gpt2", "c0ffee");
+  const fs::path other = temporary_.path() / "transformers";
+  fs::rename(cache(), other);
+  ScopedEnvironment variable("TRANSFORMERS_CACHE", other.string());
+  EXPECT_THAT(open_model("someone/tiny", "auto", 0).origin, testing::HasSubstr(other.string()));
+  download("models--someone--else", "qwen3", "c0ffee");  // where `hf download` puts it
+  EXPECT_EQ(open_spec("someone/else", "auto").family, Family::qwen3);
+  expect_usage_error([] { open_spec("someone/nobody", "auto"); }, {other, cache(), "unknown model"});
+}
+
+// Runs in a process of another user, since root may read everything.
+TEST_F(OpenModel, ACacheThatMayNotBeReadIsNoEmptyOne) {
+  download("models--distilgpt2", "gpt2", "c0ffee");
+  fs::permissions(temporary_.path(), fs::perms::others_exec | fs::perms::others_read, fs::perm_options::add);
+  fs::permissions(cache(), fs::perms::owner_all);
+  const auto as_another_user = [](auto call) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) ::_exit(1);
+      call();
+      ::_exit(testing::Test::HasFailure() ? 2 : 0);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    return status;
+  };
+  if (::geteuid() != 0) fs::permissions(cache(), fs::perms::none);
+  EXPECT_EQ(as_another_user([&] {
+              expect_usage_error([] { open_model("distilgpt2", "auto", 0); },
+                                 {cache().string(), "Permission denied", "HF_HUB_CACHE"});
+              EXPECT_EQ(open_spec("distilgpt2", "random").hidden, 768);
+            }),
+            0);
+  fs::permissions(cache(), fs::perms::owner_all);
+}
+
+TEST_F(OpenModel, ATildeIsTheHomeDirectory) {
+  fs::copy(fixture_directory("gpt2"), temporary_.path() / "model");
+  ScopedEnvironment home("HOME", temporary_.path().string());
+  EXPECT_EQ(open_spec("~/model", "auto").hidden, 36);
+  EXPECT_EQ(open_model("distilgpt2", "~/model", 0).spec.hidden, 36);
+  expect_usage_error([] { open_spec("~/nothing", "auto"); }, {temporary_.path().string(), "no such directory"});
 }
 
 TEST_F(OpenModel, CacheWithoutWeightsMeansRandomOnes) {

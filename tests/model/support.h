@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "base/temporary_directory.h"
 
 // What the tests of model/ share.
@@ -49,8 +50,7 @@ inline void write_file(const std::filesystem::path& path, const std::string& con
 }
 
 inline std::string read_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  return read_file(path, size_t{1} << 24);
 }
 
 inline std::span<const std::byte> bytes_of(const std::string& text) {

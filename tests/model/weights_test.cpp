@@ -1,6 +1,7 @@
 #include "model/weights.h"
 
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "../fixtures/expected.h"
 #include "model/open.h"
@@ -66,7 +67,7 @@ TEST(Weights, EveryFixtureIsFoundWhole) {
     EXPECT_FALSE(model.files.empty());
     EXPECT_EQ(static_cast<int64_t>(model.layers.size()), model.spec.layers);
     for (const LayerSource& layer : model.layers) {
-      EXPECT_NE(layer.qkv.weights[0].data, nullptr);
+      EXPECT_NE(layer.qkv.weights[0].file, nullptr);
       EXPECT_EQ(layer.qkv.out, model.spec.qkv_width());
       EXPECT_EQ(layer.qkv.biases.empty(), !model.spec.qkv_bias);
       EXPECT_EQ(layer.q_norm.exists(), model.spec.qk_norm);
@@ -88,7 +89,7 @@ TEST(Weights, ShortDtypesAreExact) {
     const std::vector<float> values = values_of_source(source);
     for (size_t i = 0; i < values.size(); ++i) {
       uint16_t stored;
-      std::memcpy(&stored, source.data + 2 * i, 2);
+      source.file->read_at(source.offset + 2 * i, std::as_writable_bytes(std::span(&stored, 1)));
       ASSERT_EQ(narrow == Dtype::bf16 ? float_to_bf16(values[i]) : float_to_f16(values[i]), stored) << fixture << i;
     }
   }
@@ -99,14 +100,72 @@ TEST(Weights, OfGpt2AreStoredInputFirst) {
   EXPECT_TRUE(model.layers[0].qkv.in_out);
   EXPECT_THAT(model.layers[0].qkv.weights[0].shape, testing::ElementsAre(36, 108));
   EXPECT_FALSE(model.head.in_out);
-  EXPECT_EQ(model.head.weights[0].data, model.token_embedding.data);
+  EXPECT_EQ(model.head.weights[0].offset, model.token_embedding.offset);
 }
 
-TEST(Weights, PagesCanBeDroppedAndReadAgain) {
-  const Model model = load(fixture_directory("qwen3"));
-  const std::vector<float> before = values_of_source(model.token_embedding);
-  for (const auto& file : model.files) file->drop_pages();
-  EXPECT_EQ(values_of_source(model.token_embedding), before);
+// Whoever writes the file again meanwhile gets an error for it, and no signal ends the process.
+TEST_F(DamagedWeights, AFileThatIsCutAfterItWasOpened) {
+  const fs::path directory = copy_of("qwen2");
+  const Model model = load(directory);
+  fs::resize_file(directory / "model.safetensors", 4096);
+  const TensorSource& last = model.layers.back().ffn_out.weights[0];
+  expect_usage_error([&] { values_of_source(last); }, {directory / "model.safetensors", "it was cut"});
+}
+
+// Transformers' save_pretrained leaves out one of two tensors that share their values, and notes which.
+TEST_F(DamagedWeights, EmbeddingsUnderTheNameOfATiedHead) {
+  for (const auto& [fixture, embedding, head] :
+       {std::tuple("llama_tied", "model.embed_tokens.weight", "lm_head.weight"),
+        std::tuple("gpt2", "transformer.wte.weight", "lm_head.weight"),
+        std::tuple("roberta", "roberta.embeddings.word_embeddings.weight", "lm_head.decoder.weight")}) {
+    SCOPED_TRACE(fixture);
+    const Model whole = load(fixture_directory(fixture));
+    const fs::path directory = copy_of(fixture);
+    TakenApart file(directory / "model.safetensors");
+    const std::string bare = std::string(embedding).substr(std::string(embedding).find('.') + 1);
+    const std::string stored = file.header.contains(embedding) ? embedding : bare;
+    file.rename(stored, head);
+    file.header["__metadata__"] = {{"format", "pt"}, {stored, head}};
+    file.write();
+    EXPECT_EQ(values_of_source(load(directory).token_embedding), values_of_source(whole.token_embedding));
+    file.header.erase("__metadata__");  // older files do not say it
+    file.write();
+    const Model model = load(directory);
+    EXPECT_EQ(values_of_source(model.token_embedding), values_of_source(whole.token_embedding));
+    EXPECT_EQ(model.token_embedding.name, head);
+  }
+}
+
+// Under names of our own, which only the metadata tells.
+TEST_F(DamagedWeights, TensorsThatShareTheirValues) {
+  const fs::path directory = copy_of("llama_tied");
+  TakenApart file(directory / "model.safetensors");
+  file.rename("embed_tokens.weight", "shared");
+  file.header["__metadata__"] = {{"model.embed_tokens.weight", "shared"}};
+  file.write();
+  EXPECT_EQ(load(directory).token_embedding.name, "shared");
+}
+
+TEST_F(DamagedWeights, AHeadOfItsOwnIsNotTheEmbeddings) {
+  const fs::path directory = copy_of("gpt2");
+  TakenApart file(directory / "model.safetensors");
+  file.rename("transformer.wte.weight", "lm_head.weight");
+  file.write();
+  json config = json::parse(read_file(directory / "config.json"));
+  config["tie_word_embeddings"] = false;
+  write_file(directory / "config.json", config.dump());
+  expect_usage_error([&] { load(directory); }, {"\"wte.weight\" is missing"});
+}
+
+TEST_F(DamagedWeights, GitLfsPointer) {
+  const fs::path directory = copy_of("gpt2");
+  const std::string pointer =
+      "version https://git-lfs.github.com/spec/v1\noid sha256:" + std::string(64, 'a') + "\nsize 548105171\n";
+  write_file(directory / "model.safetensors", pointer);
+  expect_usage_error([&] { load(directory); }, {directory / "model.safetensors", "git-lfs pointer", "git lfs pull"});
+  fs::remove(directory / "model.safetensors");
+  write_file(directory / "model.safetensors.index.json", pointer);
+  expect_usage_error([&] { load(directory); }, {"index.json", "git-lfs pointer"});
 }
 
 TEST_F(DamagedWeights, MissingTensor) {
@@ -183,7 +242,15 @@ TEST_F(DamagedWeights, MissingShard) {
   const fs::path directory = copy_of("llama");
   fs::remove(directory / "model-00002-of-00004.safetensors");
   expect_usage_error([&] { load(directory); },
-                     {directory / "model-00002-of-00004.safetensors", "No such file or directory"});
+                     {directory / "model.safetensors.index.json", "1 of its 4 shards is not there",
+                      "hf download <model> model-00002-of-00004.safetensors --local-dir " + directory.string()});
+  const fs::path snapshot = temporary_.path() / "models--meta-llama--Llama-3.2-3B" / "snapshots" / "c0ffee";
+  fs::create_directories(snapshot);
+  fs::copy(directory, snapshot);
+  fs::remove(snapshot / "model-00003-of-00004.safetensors");
+  expect_usage_error([&] { load(snapshot); },
+                     {"2 of its 4 shards are not there: model-00002-of-00004.safetensors, model-00003",
+                      "hf download meta-llama/Llama-3.2-3B model-00002-of-00004.safetensors model-00003"});
 }
 
 TEST_F(DamagedWeights, IndexPromisesATensorThatAShardLacks) {

@@ -22,6 +22,22 @@ TEST(LineBuffer, CutsBytesIntoLines) {
   EXPECT_EQ(lines.rest(), "rest");
 }
 
+TEST(LineBuffer, HandsOutALineWithoutEndInParts) {
+  LineBuffer lines;
+  const std::string piece(1 << 20, 'x');
+  size_t parts = 0, bytes = 0;
+  for (int i = 0; i < 64; ++i) {
+    lines.append(piece);
+    while (const auto line = lines.next()) {
+      ++parts;
+      bytes += line->size();
+    }
+  }
+  EXPECT_EQ(parts, 4u);
+  EXPECT_EQ(bytes + lines.rest().size(), 64 * piece.size());
+  EXPECT_LE(lines.rest().size(), LineBuffer::most_bytes);
+}
+
 TEST(Channel, CarriesLinesBothWays) {
   auto [a, b] = Channel::make_pair();
   EXPECT_TRUE(a.send("hello"));

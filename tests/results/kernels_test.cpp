@@ -67,10 +67,39 @@ TEST(KernelFiles, ATornLastLineIsIgnored) {
   }
 }
 
+TEST(KernelFiles, AreReadAfterOtherTools) {
+  const TemporaryDirectory directory;
+  write_kernels(directory.path(), made());
+  std::ofstream(directory.path() / "kernels.csv")
+      << "\xef\xbb\xbfstart_s,end_s,kind,name,stream,graph,size,threads\r\n1e-3,2E-3,kernel,0.0,7.0,3,8.00,256\r\n";
+  const KernelRecords read = read_kernels(directory.path());
+  ASSERT_EQ(read.activities.size(), 1u);
+  EXPECT_EQ(read.activities[0].size, 8u);
+  EXPECT_EQ(read.activities[0].threads, 256u);
+}
+
+TEST(KernelFiles, HostileOnesAreRefused) {
+  const TemporaryDirectory directory;
+  const auto expect_refused = [&] {
+    try {
+      read_kernels(directory.path());
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+    }
+  };
+  write_kernels(directory.path(), made());
+  std::filesystem::resize_file(directory.path() / "kernels.csv", uintmax_t{3} << 30);  // one line of zeros
+  expect_refused();
+  std::filesystem::resize_file(directory.path() / "kernels.csv", 0);
+  std::ofstream(directory.path() / "kernel_names.json") << "{\"names\": " << std::string(200'000, '[');
+  expect_refused();
+}
+
 TEST(KernelFiles, AWrongLineIsNamed) {
-  for (const char* line :
-       {"x,1,kernel,0,0,0,0,0", "0,1,kernel,0,0,0,0", "0,1,kernel,0,0,0,0,0,0", "0,1,thing,0,0,0,0,0",
-        "0,1,kernel,99,0,0,0,0", "2,1,kernel,0,0,0,0,0", "nan,1,kernel,0,0,0,0,0", ""}) {
+  for (const char* line : {"x,1,kernel,0,0,0,0,0", "0,1,kernel,0,0,0,0", "0,1,kernel,0,0,0,0,0,0",
+                           "0,1,thing,0,0,0,0,0", "0,1,kernel,99,0,0,0,0", "2,1,kernel,0,0,0,0,0",
+                           "nan,1,kernel,0,0,0,0,0", "0,1,kernel,0.5,0,0,0,0", "0,1,kernel,0.,0,0,0,0", ""}) {
     const TemporaryDirectory directory;
     write_kernels(directory.path(), made());
     std::ofstream(directory.path() / "kernels.csv", std::ios::app) << line << "\n";

@@ -163,10 +163,70 @@ TEST_F(Reader, RefusesLatenciesThatNoneCanBe) {
 
 TEST_F(Reader, FlagsSuspiciousLatencies) {
   const EventFile found = read(text({one, R"({"type": "iteration", "iter": 1, "latency_ms": 0})", "\n",
-                                     R"({"type": "iteration", "iter": 2, "latency_ms": 4000000})", "\n", two}));
-  EXPECT_EQ(found.suspicious, 2u);
-  EXPECT_THAT(found.suspicious_lines, ElementsAre(2, 3));
-  EXPECT_EQ(iterations_.size(), 4u);
+                                     R"({"type": "iteration", "iter": 2, "latency_ms": 4000000})", "\n", two,
+                                     R"({"type": "iteration", "iter": 3, "latency_ms": 5e-324})", "\n"}));
+  EXPECT_EQ(found.suspicious, 3u);
+  EXPECT_THAT(found.suspicious_lines, ElementsAre(2, 3, 5));
+  EXPECT_EQ(iterations_.size(), 5u);
+}
+
+TEST_F(Reader, RefusesWhatNoMeasurementCanBe) {
+  for (const std::string_view field :
+       {R"("latency_ms": 1e300)", R"("latency_ms": 1, "ttft_ms": -1)", R"("latency_ms": 1, "gpu_ms": 1e300)",
+        R"("latency_ms": 1, "start_s": -1e300)", R"("latency_ms": 1, "end_s": 1e18)",
+        R"("latency_ms": 1, "token_s": [0.1, 1e300])", R"("latency_ms": 1, "tokens_in": -1)",
+        R"("latency_ms": 1, "tokens_out": 1.5)", R"("latency_ms": 1, "tokens_out": 99999999999999999999)"})
+    EXPECT_THAT(refusal(text({one, R"({"type": "iteration", "iter": 1, )", field, "}\n", two})), HasSubstr(at_line(2)))
+        << field;
+  EXPECT_THAT(refusal(text({R"({"type": "iteration", "iter": -1, "latency_ms": 1})", "\n"})), HasSubstr("no count"));
+  EXPECT_THAT(refusal(text({one, R"({"type": "time_elapsed", "sec": 1e300})", "\n"})), HasSubstr(at_line(2)));
+}
+
+// Spreadsheets, pandas and editors: a byte order mark, lines that end as on Windows, 8.0 for 8, times as text.
+TEST_F(Reader, ReadsWhatPassedThroughOtherTools) {
+  const EventFile found = read(
+      "\xef\xbb\xbf"
+      R"({"type": "run_start", "timestamp": "2026-11-24T15:09:27.5Z", "model_name": "m", "batch_size": 8.0, "seq_len": 1.28e2, "num_iters": 2, "num_warmup": 0.0})"
+      "\r\n"
+      R"({"type": "iteration", "iter": 0.0, "latency_ms": 4, "tokens_in": 1024.0})"
+      "\r\n"
+      R"({"type": "iteration", "iter": 1.0, "latency_ms": 5, "tokens_in": null})"
+      "\r\n\r\n"
+      R"({"type": "run_end", "timestamp": "2026-11-24 16:09:30+01:00", "tokens_processed": 2048.0, "num_iters": 2.0})"
+      "\r\n");
+  ASSERT_TRUE(found.start && found.end);
+  EXPECT_EQ(found.start->timestamp, 1795532967.5);
+  EXPECT_EQ(found.start->batch_size, 8);
+  EXPECT_EQ(found.start->seq_len, 128);
+  EXPECT_EQ(found.end->timestamp, 1795532970);
+  EXPECT_EQ(found.end->tokens_processed, 2048);
+  ASSERT_EQ(iterations_.size(), 2u);
+  EXPECT_EQ(iterations_[1].iter, 1);
+  EXPECT_EQ(iterations_[0].tokens_in, 1024);
+  EXPECT_FALSE(found.torn_last_line);
+  EXPECT_TRUE(peek_run_start(file_));
+}
+
+// Each of these once took minutes, or all memory.
+TEST_F(Reader, IsDoneWithHostileLinesInTimeThatGrowsWithTheirLength) {
+  std::string words = "{\"type\": \"iteration\"";
+  for (int i = 0; i < 1'000'000; ++i) words += ":NaN";
+  EXPECT_THAT(refusal(text({one, words, "\n", two})), HasSubstr("iteration is NaN"));
+  std::string quotes(4'000'000, '"');
+  EXPECT_THAT(refusal(text({one, quotes, "\n", two})), HasSubstr(at_line(2)));
+  EXPECT_THAT(refusal(text({one, std::string(4'000'000, '['), "\n", two})), HasSubstr(at_line(2)));
+}
+
+TEST_F(Reader, RefusesALineWithoutEnd) {
+  write(one);
+  std::filesystem::resize_file(file_, uintmax_t{3} << 30);  // zeros that take no room on the disk
+  try {
+    read_events(file_, [](const Iteration&) {});
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    EXPECT_THAT(error.what(), HasSubstr(at_line(2) + "is longer than 16.0 MiB"));
+  }
 }
 
 TEST_F(Reader, RefusesAnEmptyAndAMissingFile) {

@@ -97,6 +97,32 @@ TEST(Record, NamesThePlaceOfAWrongValue) {
   EXPECT_THAT(error_of(R"({"tenants": )"), HasSubstr("not valid JSON"));
 }
 
+TEST(Record, RefusesNestingThatCouldEndTheProgram) {
+  for (const char* open : {"[", "{\"a\":"}) {
+    std::string text = "{\"tenants\": ";
+    for (int i = 0; i < 200'000; ++i) text += open;
+    EXPECT_THAT(error_of(text), HasSubstr("experiment.json: is nested more than 64 levels deep"));
+  }
+}
+
+// A message quotes what was read last, which may be most of the file.
+TEST(Record, MessagesAreShort) {
+  EXPECT_LT(error_of("{\"a\": \"" + std::string(1'000'000, 'x')).size(), 400u);
+  EXPECT_LT(error_of("{\"tenants\": \"" + std::string(1'000'000, 'x') + "\"}").size(), 400u);
+}
+
+TEST(Record, ReadsWhatPassedThroughOtherTools) {
+  const ExperimentRecord record = record_from_json(
+      "\xef\xbb\xbf{\"tenants\": [{\"threads\": 8.0, \"seq_len\": 1.28e2}],\r\n \"settings\": {\"seed\": 3.0}, "
+      "\"t0_wall_s\": \"2026-11-24T15:09:27Z\"}\r\n",
+      "x");
+  EXPECT_EQ(record.t0_wall_s, 1795532967);
+  EXPECT_EQ(record.tenants.at(0).threads, 8);
+  EXPECT_EQ(record.tenants.at(0).seq_len, 128);
+  EXPECT_EQ(record.settings.seed, 3u);
+  EXPECT_THAT(error_of(R"({"tenants": [{"threads": 8.5}]})"), HasSubstr("expected an integer, found 8.5"));
+}
+
 TEST(Record, RefusesALaterFormat) {
   EXPECT_THAT(error_of(R"({"format": 1000})"), HasSubstr("format is 1000"));
 }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/temporary_directory.h"
 
 namespace cotenant {
@@ -65,6 +66,36 @@ TEST(Telemetry, ReadsBackWhatItWrote) {
   EXPECT_EQ(samples[0].tenants[0].involuntary_switches, 0);
   EXPECT_FALSE(samples[0].tenants[1].cpu_s);
   EXPECT_FALSE(samples[1].power_w);
+}
+
+TEST(Telemetry, ReadsWhatPassedThroughOtherTools) {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "telemetry.jsonl";
+  std::ofstream(file) << "\xef\xbb\xbf{\"t_s\": 1}\r\n\r\n{\"t_s\": 2.0}\r\n{\"t_s\": 3, \"pow";
+  const auto samples = read_telemetry(file);
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_EQ(samples[1].t_s, 2);
+}
+
+TEST(Telemetry, NamesALineThatIsNone) {
+  const TemporaryDirectory directory;
+  const auto file = directory.path() / "telemetry.jsonl";
+  const auto refusal = [&](const std::string& line) -> std::string {
+    std::ofstream(file) << "{\"t_s\": 1}\n" << line << "\n";
+    try {
+      read_telemetry(file);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      return error.what();
+    }
+    return "no error";
+  };
+  const std::string place = file.string() + ":2: ";
+  EXPECT_THAT(refusal("{\"t_s\": "), testing::HasSubstr(place));
+  EXPECT_THAT(refusal("{\"tenants\": " + std::string(200'000, '[')), testing::HasSubstr(place + "is nested"));
+  std::ofstream(file) << "{\"t_s\": 1}\n";
+  std::filesystem::resize_file(file, uintmax_t{3} << 30);
+  EXPECT_THROW(read_telemetry(file), Error);
 }
 
 TEST(Telemetry, LeavesOutWhatIsNotKnownOrNoNumber) {

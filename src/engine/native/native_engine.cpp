@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/native/devices.h"
-#include "model/files.h"
 
 namespace cotenant {
 namespace {
@@ -57,7 +56,6 @@ NativeEngine::~NativeEngine() = default;
 void NativeEngine::load() {
   ops_ = make_ops(ops_options(options_, false, need_));
   transformer_ = std::make_unique<Transformer>(*ops_, *options_.model, pass_shape(options_));
-  for (const auto& file : options_.model->files) file->drop_pages();  // the weights are where they are used now
 }
 
 void NativeEngine::prepare() {

@@ -63,7 +63,11 @@ void check_shape(const Model& model, PassShape shape) {
   if (shape.rows < 1 || shape.seq_len < 1 || shape.max_new_tokens < 0)
     throw usage_error(model.name, "batch size and sequence length must be at least 1");
   if (shape.max_new_tokens > 0 && !spec.has_head)
-    throw usage_error(model.name, "is an encoder and cannot generate tokens", "Use task: forward for it.");
+    throw usage_error(model.name,
+                      spec.causal
+                          ? "has no language-model head (config.json's architectures) and cannot generate tokens"
+                          : "is an encoder and cannot generate tokens",
+                      "Use task: forward for it.");
   if (shape.seq_len + shape.max_new_tokens > spec.max_positions)
     throw usage_error(model.name,
                       fmt::format("seq_len {}{} is over the model's {} positions", shape.seq_len,
@@ -137,7 +141,7 @@ Transformer::Transformer(Ops& ops, const Model& model, PassShape shape) : ops_(o
     logits_ = ops.allocate(dtype, {shape.rows, head_.padded_out, 1, 1});
     ring_ = ops.make_ring(shape.max_new_tokens + 1, shape.rows);
   } else {
-    logits_ = spec_.has_head ? ops.allocate(dtype, {tokens, head_.padded_out, 1, 1}) : buffers_.hidden;
+    logits_ = spec_.has_head ? ops.allocate(dtype, {tokens, head_.padded_out, 1, 1}) : buffers_.normed;
   }
 }
 
@@ -207,7 +211,10 @@ void Transformer::tune() {
 
 void Transformer::forward() {
   blocks(buffers_, input_, positions_, false);
-  if (!spec_.has_head) return;  // logits_ is the hidden state
+  if (!spec_.has_head) {  // logits_ is the last hidden state
+    if (spec_.final_norm) ops_.norm(logits_, buffers_.hidden, final_norm_);
+    return;
+  }
   ops_.norm_linear(logits_, head_, buffers_.hidden, {.norm = final_norm_, .normed = buffers_.normed});
 }
 

@@ -45,7 +45,10 @@ function linearScale(low, high, most = 6) {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
   const ticks = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) ticks.push([i * step, tick(i * step, step)]);
+  const first = Math.ceil(low / step - 1e-9);
+  // Counted: beside a very large number steps may be too small to lead anywhere.
+  for (let n = 0; n <= 2 * most && (first + n) * step <= high + step * 1e-9; ++n)
+    ticks.push([(first + n) * step, tick((first + n) * step, step)]);
   return { low, high, ticks, to: (v) => (v - low) / (high - low), from: (f) => low + f * (high - low) };
 }
 

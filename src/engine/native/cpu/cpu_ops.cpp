@@ -52,7 +52,7 @@ class CpuOps : public Ops {
     const Tensor tensor = place(dtype(), shape, need_.weights_bytes);
     if (!tensor.data) return tensor;
     const int64_t count = source.elements();
-    parallel_for((count + upload_piece - 1) / upload_piece, [&](int64_t i) {
+    parallel_for_throwing((count + upload_piece - 1) / upload_piece, [&](int64_t i) {
       const int64_t first = i * upload_piece;
       const int64_t n = std::min(upload_piece, count - first);
       float piece[upload_piece];

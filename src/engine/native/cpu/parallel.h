@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 
 namespace cotenant {
 
@@ -10,6 +12,22 @@ template <typename Function>
 void parallel_for(int64_t count, const Function& fn) {
 #pragma omp parallel for schedule(static) if (count > 1)
   for (int64_t i = 0; i < count; ++i) fn(i);
+}
+
+// As parallel_for, for what may throw, which must not leave a thread of the team: one of the exceptions is thrown here
+// when all have ended.
+template <typename Function>
+void parallel_for_throwing(int64_t count, const Function& fn) {
+  std::exception_ptr failure;
+  std::atomic_flag failed;
+  parallel_for(count, [&](int64_t i) {
+    try {
+      fn(i);
+    } catch (...) {
+      if (!failed.test_and_set()) failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 // As parallel_for, for pieces of unequal cost: whoever is free takes the next.

@@ -31,11 +31,11 @@ void gather_columns(const LinearSource& source, int64_t first, int64_t last, flo
     const int64_t part_out = source.in_out ? part.shape[1] : part.shape[0];
     const int64_t begin = std::max(first, part_first), end = std::min(last, part_first + part_out);
     if (begin < end && source.in_out) {
-      parallel_for(source.in, [&](int64_t k) {
+      parallel_for_throwing(source.in, [&](int64_t k) {
         read_source(part, k * part_out + begin - part_first, end - begin, piece + k * (last - first) + begin - first);
       });
     } else if (begin < end) {
-      parallel_for(end - begin, [&](int64_t i) {
+      parallel_for_throwing(end - begin, [&](int64_t i) {
         read_source(part, (begin - part_first + i) * source.in, source.in, piece + (begin - first + i) * source.in);
       });
     }

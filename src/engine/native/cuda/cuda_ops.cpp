@@ -151,7 +151,7 @@ Tensor CudaOps::upload(const TensorSource& source) {
   const int64_t columns = source.shape[1];
   tensor.data = take_weights(static_cast<size_t>(padded(source.shape[0]) * columns) * size_of(dtype()));
   stack({source}, tensor.data, columns, padded(source.shape[0]), false);
-  tables_.push_back({source.name, source.data, source.fill.key, tensor.data});
+  tables_.push_back({source.name, source.file, source.fill.key, tensor.data});
   return tensor;
 }
 
@@ -176,7 +176,7 @@ const CudaOps::Table* CudaOps::find_table(const LinearSource& source) const {
   if (source.weights.size() != 1 || source.in_out) return nullptr;
   const TensorSource& weight = source.weights.front();
   for (const Table& table : tables_)
-    if (table.name == weight.name && table.data == weight.data && table.key == weight.fill.key) return &table;
+    if (table.name == weight.name && table.file == weight.file && table.key == weight.fill.key) return &table;
   return nullptr;
 }
 

@@ -66,7 +66,7 @@ class CudaOps : public Ops {
   };
   struct Table {  // an uploaded matrix, which a tied head names again
     std::string name;
-    const std::byte* data;
+    const InputFile* file;
     uint64_t key;
     void* values;
   };

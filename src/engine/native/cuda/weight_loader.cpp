@@ -1,9 +1,9 @@
 #include "engine/native/cuda/weight_loader.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.h"
+#include "base/input_file.h"
 
 namespace cotenant {
 namespace {
@@ -46,7 +46,7 @@ void WeightLoader::start_threads() {
 }
 
 void WeightLoader::bring(const TensorSource& source, const WeightPlace& place) {
-  if (!source.data) return launch_generate(stream_, place, source.fill);
+  if (!source.file) return launch_generate(stream_, place, source.fill);
   const size_t row_bytes = static_cast<size_t>(place.columns) * size_of(source.dtype);
   if (row_bytes > piece_bytes)
     throw usage_error(source.name, "has rows of more than 2 MiB, which the CUDA engine does not support");
@@ -57,8 +57,11 @@ void WeightLoader::bring(const TensorSource& source, const WeightPlace& place) {
   }
   const auto rows_at_once = static_cast<int64_t>(piece_bytes / row_bytes);
   for (int64_t row = 0; row < place.rows; row += rows_at_once) {
-    Piece piece{
-        .from = source.data + static_cast<size_t>(row) * row_bytes, .bytes = 0, .dtype = source.dtype, .place = place};
+    Piece piece{.file = source.file,
+                .offset = source.offset + static_cast<uint64_t>(row) * row_bytes,
+                .bytes = 0,
+                .dtype = source.dtype,
+                .place = place};
     piece.place.rows = std::min(rows_at_once, place.rows - row);
     piece.bytes = static_cast<size_t>(piece.place.rows) * row_bytes;
     if (place.transposed)
@@ -83,7 +86,7 @@ bool WeightLoader::take(Piece& piece) {
 
 void WeightLoader::send(Lane& lane, int buffer, const Piece& piece) const {
   COTENANT_CUDA("load weights", cudaEventSynchronize(lane.sent[buffer].get()));
-  std::memcpy(lane.pinned[buffer].get(), piece.from, piece.bytes);
+  piece.file->read_at(piece.offset, {static_cast<std::byte*>(lane.pinned[buffer].get()), piece.bytes});
   const bool as_it_is = piece.dtype == piece.place.dtype && !piece.place.transposed;
   void* to = as_it_is ? piece.place.to : lane.device[buffer];
   COTENANT_CUDA("load weights",

@@ -14,7 +14,7 @@
 
 namespace cotenant {
 
-// Brings weights to the device. One thread cannot copy from a mapped file to pinned memory as fast as the link carries
+// Brings weights to the device. One thread cannot read a file into pinned memory as fast as the link carries
 // it away, so several do, each with two pinned buffers and a stream of its own: one buffer is filled while the other
 // travels. Random weights are generated where they belong.
 class WeightLoader {
@@ -25,8 +25,8 @@ class WeightLoader {
   WeightLoader(cudaStream_t stream, int device, void* device_staging);
   ~WeightLoader();
 
-  // Starts bringing all of `source` to `place`, whose rows and columns are those of the source. The source's memory
-  // must stay until finish().
+  // Starts bringing all of `source` to `place`, whose rows and columns are those of the source. The source's file
+  // must stay open until finish().
   void bring(const TensorSource& source, const WeightPlace& place);
 
   // Waits for everything; throws what went wrong on the way. Ends the threads and frees the pinned memory.
@@ -34,7 +34,8 @@ class WeightLoader {
 
  private:
   struct Piece {  // whole rows of a source
-    const std::byte* from;
+    const InputFile* file;
+    uint64_t offset;
     size_t bytes;
     Dtype dtype;
     WeightPlace place;
