@@ -59,7 +59,7 @@ void LineReader::fill() {
 
 void LineReader::grow() {
   const size_t capacity = capacity_ == 0 ? size_t{1} << 18 : capacity_ * 2;
-  auto larger = std::make_unique<char[]>(capacity + padding);
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity + padding);
   if (end_ > 0) std::memcpy(larger.get(), buffer_.get(), end_);
   buffer_ = std::move(larger);
   capacity_ = capacity;
