@@ -62,7 +62,7 @@ check-format:
 	@$(SOURCES) | xargs clang-format --dry-run -Werror
 
 fuzz:  ## fuzz each reader for FUZZ_SECONDS (60), JOBS at once
-	@tools/install-deps.sh --fuzz
+	@tools/install-deps.sh --test --fuzz
 	@cmake --preset fuzz >/dev/null
 	@cmake --build build/fuzz -j $(JOBS) --target fuzz_all
 	@JOBS=$(JOBS) tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
