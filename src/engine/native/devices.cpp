@@ -12,7 +12,7 @@ namespace cotenant {
 namespace {
 
 const CudaModule& cuda_module() {
-  static const CudaModule& module = open_module<CudaModuleFunction>(
+  static const CudaModule* const module = open_module<CudaModuleFunction>(
       {.name = "cotenant_cuda.so",
        .variable = "COTENANT_CUDA_MODULE",
        .symbol = cuda_module_symbol,
@@ -20,7 +20,7 @@ const CudaModule& cuda_module() {
        .missing = "this build has no CUDA engine",
        .remedy =
            "Build where a CUDA toolkit (12.4 or later; nvcc on PATH) and its libraries are, or use device: cpu."});
-  return module;
+  return *module;
 }
 
 }  // namespace

@@ -20,12 +20,12 @@ void* open_module_function(const ModuleFile& file);
 // Throws usage_error unless the module, of that version, belongs to this program.
 void require_same_version(const ModuleFile& file, const char* version);
 
-// The module's table. `Function`: the exported function's type.
+// The module's table, which is there until the process ends. `Function`: the exported function's type.
 template <typename Function>
-const auto& open_module(const ModuleFile& file) {
+const auto* open_module(const ModuleFile& file) {
   const auto* module = reinterpret_cast<Function>(open_module_function(file))();
   require_same_version(file, module->version);
-  return *module;
+  return module;
 }
 
 }  // namespace cotenant

@@ -5,7 +5,7 @@
 namespace cotenant {
 
 const CuptiModule& cupti_module() {
-  static const CuptiModule& module = open_module<CuptiModuleFunction>(
+  static const CuptiModule* const module = open_module<CuptiModuleFunction>(
       {.name = "cotenant_cupti.so",
        .variable = "COTENANT_CUPTI_MODULE",
        .symbol = cupti_module_symbol,
@@ -13,7 +13,7 @@ const CuptiModule& cupti_module() {
        .missing = "this build cannot record kernels: it was made without CUPTI",
        .remedy = "CUPTI comes with the CUDA toolkit (NVIDIA's package cuda-cupti-dev-<version>, or pip's "
                  "nvidia-cuda-cupti): build where it is installed, with libcupti on the library path."});
-  return module;
+  return *module;
 }
 
 }  // namespace cotenant
