@@ -22,6 +22,14 @@ std::vector<Bar> metric_bars(const TenantAnalysis& tenant, Metric metric) {
 
 const std::vector<std::string> measures = {"mean", "median", "p95", "p99"};
 
+// gnuplot refuses a curve of which it can draw nothing.
+bool has_drawn_point(const Curve& curve) {
+  const auto is_drawn = [](double value) { return std::abs(value) <= most_drawn; };
+  for (size_t i = 0; i < curve.x.size(); ++i)
+    if (is_drawn(curve.x[i]) && is_drawn(curve.y[i])) return true;
+  return false;
+}
+
 }  // namespace
 
 Picture latency_picture(const ExperimentAnalysis& experiment) {
@@ -72,7 +80,9 @@ std::optional<Picture> throughput_picture(const ExperimentAnalysis& experiment) 
 }
 
 std::optional<Picture> telemetry_picture(const ExperimentAnalysis& experiment) {
-  const auto panels = telemetry_panels(experiment);
+  auto panels = telemetry_panels(experiment);
+  std::erase_if(panels,
+                [](const TelemetryPanel& panel) { return std::ranges::none_of(panel.curves, has_drawn_point); });
   if (panels.empty()) return std::nullopt;
   const int rows = static_cast<int>(panels.size() + 1) / 2;
   PictureWriter picture("telemetry", 2000, 420 * rows + 80);
@@ -84,6 +94,7 @@ std::optional<Picture> telemetry_picture(const ExperimentAnalysis& experiment) {
     set_axis_label(picture, 'y', panel.unit);
     std::vector<Script> parts;
     for (size_t i = 0; i < panel.curves.size(); ++i) {
+      if (!has_drawn_point(panel.curves[i])) continue;
       parts.push_back(script("{} with lines linetype {} title {}", picture.curve_data(panel.curves[i]),
                              panel.colours[i] + 1, picture.text(panel.names[i], 18)));
     }

@@ -44,6 +44,15 @@ TEST_F(Plots, EveryPictureIsDrawnAsSvgAndPng) {
   EXPECT_EQ(files.size(), 18u);
 }
 
+TEST_F(Plots, TelemetryThatCannotBeDrawnIsLeftOut) {
+  auto experiment = synthetic_experiment({"first", "second"});
+  experiment.telemetry = scratch_.write("telemetry.jsonl",
+                                        "{\"t_s\":1e300,\"power_w\":100,\"sm_clock_mhz\":1e300}\n"
+                                        "{\"t_s\":-1e300,\"power_w\":200,\"sm_clock_mhz\":1e300}\n");
+  EXPECT_NO_THROW(draw(experiment_pictures(experiment), gnuplot_, scratch_.path()));
+  EXPECT_FALSE(std::filesystem::exists(scratch_.path() / "telemetry.svg"));
+}
+
 TEST_F(Plots, NamesAreTextWhateverTheyHold) {
   const std::vector<std::string> names = {"<b>&'\"",           "50% %d %s",      "a_{b}^c", "`touch /tmp/x` $d1 @y",
                                           "x'; set output 'z", "tab\there\nline"};
