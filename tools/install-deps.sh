@@ -6,6 +6,7 @@
 #   tools/install-deps.sh --format     also what formats the sources
 #   tools/install-deps.sh --fuzz       also what fuzzes the readers of files
 #   tools/install-deps.sh --browser    also what tests report.html in a browser (Debian; Ubuntu has it as a snap)
+#   tools/install-deps.sh --valgrind   also valgrind
 #   tools/install-deps.sh --dry-run    says what it would install, and installs nothing
 #
 # Does nothing, and is quick, when all is there. Needs root or sudo only when something is missing.
@@ -39,6 +40,9 @@ fuzz='
 clang                 fuzzing (libFuzzer)
 '
 
+valgrind='
+valgrind              errors of memory at run time
+'
 browser='
 chromium              tests of report.html
 '
@@ -52,6 +56,7 @@ for argument in "$@"; do
     --format) list=$list$format ;;
     --fuzz) list=$list$fuzz ;;
     --browser) list=$list$browser ;;
+    --valgrind) list=$list$valgrind ;;
     -h | --help)
       sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
       exit 0

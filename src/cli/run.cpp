@@ -181,11 +181,8 @@ std::string outcome_text(const ExperimentOutcome& outcome) {
       return "invalid";
     case ExitCode::tenant_died:
       return "a tenant died";
-    case ExitCode::interrupted:
-    case ExitCode::terminated:
-      return "interrupted";
     default:
-      return "failed";
+      return is_interruption(outcome.code) ? "interrupted" : "failed";
   }
 }
 

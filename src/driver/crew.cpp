@@ -1,5 +1,6 @@
 #include "driver/crew.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -13,7 +14,8 @@
 namespace cotenant {
 namespace {
 
-constexpr int64_t kReapNs = 2'000'000'000;  // between the end of a worker's socket and that of its process
+constexpr size_t kLastLine = 500;  // bytes of the last line printed that a record keeps
+constexpr int64_t kReapS = 2;      // between the end of a worker's socket and that of its process
 
 }  // namespace
 
@@ -50,7 +52,11 @@ void Crew::tell(size_t tenant, Command command) {
 }
 
 void Crew::wait(int64_t until_ns) {
-  std::vector<pollfd> descriptors{{context_.signals.fd(), POLLIN, 0}};
+  wait(until_ns, context_.signals.fd());
+}
+
+void Crew::wait(int64_t until_ns, int signals) {
+  std::vector<pollfd> descriptors{{signals, POLLIN, 0}};
   for (size_t i = 0; i < workers_.size(); ++i) {
     descriptors.push_back({over_[i] ? -1 : workers_[i].socket(), POLLIN, 0});
     descriptors.push_back({over_[i] ? -1 : workers_[i].output(), POLLIN, 0});
@@ -61,9 +67,19 @@ void Crew::wait(int64_t until_ns) {
     throw system_error("driver", "ppoll");
   for (size_t i = 0; i < workers_.size(); ++i) {
     if (descriptors[2 + 2 * i].revents != 0) note_output(i);
-    if (descriptors[1 + 2 * i].revents == 0) continue;
-    for (const Report& report : workers_[i].receive()) note(report);
-    if (workers_[i].at_end()) note_end(i);
+    if (descriptors[1 + 2 * i].revents != 0) hear(i);
+  }
+}
+
+// Whoever says what makes no sense has lost control of its memory, and is trusted with nothing more.
+void Crew::hear(size_t worker) {
+  try {
+    for (const Report& report : workers_[worker].receive()) note(worker, report);
+    if (workers_[worker].at_end()) note_end(worker);
+  } catch (const Error& error) {
+    for (TenantState& tenant : tenants_)
+      if (tenant.worker == worker) note_fault(tenant, "sent what is no report: " + error.message());
+    kill(worker);
   }
 }
 
@@ -97,45 +113,44 @@ void Crew::request_stop() {
 
 void Crew::give_up(size_t tenant, const std::string& what) {
   const size_t worker = tenants_[tenant].worker;
-  if (over_[worker]) return;
   for (TenantState& state : tenants_)
-    if (state.worker == worker && state.stage < Stage::done)
-      mark_died(state, &state == &tenants_[tenant]
-                           ? what
-                           : "ended with its process, because of " + plan_.tenants[tenant].order.name + ": " + what);
-  workers_[worker].end(now_ns());
+    if (state.worker == worker && &state != &tenants_[tenant])
+      note_fault(state, "ended with its process, because of " + plan_.tenants[tenant].order.name + ": " + what);
+  if (tenants_[tenant].stage != Stage::died) mark_died(tenants_[tenant], what);
+  kill(worker);
+}
+
+void Crew::kill(size_t worker) {
+  if (!over_[worker]) workers_[worker].end(now_ns());
   over_[worker] = true;
 }
 
 void Crew::give_up_all(const std::string& what) {
-  for (size_t i = 0; i < tenants_.size(); ++i) give_up(i, what);
+  for (size_t i = 0; i < tenants_.size(); ++i)
+    if (tenants_[i].stage < Stage::done) give_up(i, what);
 }
 
-void Crew::end(int64_t until_ns) {
+// Goes on reading what they print: a worker that prints much would wait for us. Signals are heard afterwards.
+void Crew::end(double patience_s) {
+  const int64_t until_ns = now_ns() + s_to_ns(patience_s);
+  leaving_ = true;
   tell({"", command::Exit{}});
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    if (over_[i]) continue;
-    const ExitStatus status = workers_[i].end(until_ns);
-    note_output(i);
-    over_[i] = true;
-    for (TenantState& tenant : tenants_)
-      if (tenant.worker == i && tenant.stage != Stage::died) {
-        tenant.exit.code = status.code;
-        tenant.exit.signal = status.signal;
-        tenant.exit.what = status.clean() ? "" : status.text();
-        tenant.exit.last_error = status.clean() ? "" : tenant.last_line;
-      }
-  }
+  while (now_ns() < until_ns && std::ranges::count(over_, false) > 0) wait(until_ns, -1);
+  for (TenantState& tenant : tenants_)
+    if (!over_[tenant.worker]) note_fault(tenant, fmt::format("hung: did not leave within {:g} s", patience_s));
+  for (size_t i = 0; i < workers_.size(); ++i) kill(i);
 }
 
-void Crew::note(const Report& report) {
+void Crew::note(size_t worker, const Report& report) {
   const auto planned =
       std::ranges::find_if(plan_.tenants, [&](const TenantPlan& tenant) { return tenant.order.name == report.tenant; });
-  if (planned == plan_.tenants.end())
+  if (planned == plan_.tenants.end() || tenants_[static_cast<size_t>(planned - plan_.tenants.begin())].worker != worker)
     throw internal_error("worker", "a report of an unknown tenant \"" + report.tenant + "\"");
   TenantState& tenant = tenants_[static_cast<size_t>(planned - plan_.tenants.begin())];
   if (tenant.stage == Stage::died) return;
   const auto reach = [&](Stage stage, auto& told, const auto& what) {
+    if (static_cast<int>(stage) != static_cast<int>(tenant.stage) + 1)
+      throw internal_error("worker", "a report that is not its turn");
     tenant.stage = stage;
     told = what;
   };
@@ -145,7 +160,7 @@ void Crew::note(const Report& report) {
                         [&](const report::Done& what) { reach(Stage::done, tenant.done, what); },
                         [&](const report::Failed& what) {
                           tenant.failed = what;
-                          mark_died(tenant, "failed");
+                          note_fault(tenant, "failed");
                         }},
              report.what);
 }
@@ -156,22 +171,33 @@ void Crew::note_output(size_t worker) {
     bool shown = false;  // a line of a worker with several tenants is shown once
     for (size_t i = 0; i < tenants_.size(); ++i) {
       if (tenants_[i].worker != worker) continue;
-      if (!line.empty()) tenants_[i].last_line = line;
+      if (!line.empty()) tenants_[i].last_line = line.substr(0, kLastLine);
       if (context_.log && !std::exchange(shown, true)) context_.log(plan_.tenants[i].order.name, line);
     }
   }
 }
 
 void Crew::note_end(size_t worker) {
-  const ExitStatus status = workers_[worker].end(now_ns() + kReapNs);
+  const auto status = workers_[worker].end(now_ns() + s_to_ns(kReapS));
   note_output(worker);
   over_[worker] = true;
   for (TenantState& tenant : tenants_) {
-    if (tenant.worker != worker || tenant.stage >= Stage::done) continue;
-    tenant.exit.code = status.code;
-    tenant.exit.signal = status.signal;
-    mark_died(tenant, status.text());
+    if (tenant.worker != worker || tenant.stage == Stage::died) continue;
+    if (status) tenant.exit.code = status->code, tenant.exit.signal = status->signal;
+    if (!status)
+      note_fault(tenant, "closed its channel and did not end");
+    else if (!status->clean() || !leaving_)
+      note_fault(tenant, status->text());
   }
+}
+
+// Of a tenant that has lost its worker. Once it has been told to leave, or has its run behind it, none of its samples
+// is lost, but what it has to write at its end may be.
+void Crew::note_fault(TenantState& tenant, const std::string& what) {
+  if (tenant.stage == Stage::died) return;
+  if (!leaving_ && tenant.stage != Stage::done) return mark_died(tenant, what);
+  tenant.exit.what = what;
+  tenant.exit.last_error = tenant.failed.error.empty() ? tenant.last_line : tenant.failed.error;
 }
 
 void Crew::mark_died(TenantState& tenant, const std::string& what) {

@@ -50,19 +50,24 @@ class Crew {
   void request_stop();                                   // of the timed loops
   void give_up(size_t tenant, const std::string& what);  // kills its worker, as `what` tells
   void give_up_all(const std::string& what);
-  void end(int64_t until_ns);  // all workers leave, or are killed
+  void end(double patience_s);  // all workers leave within it, or are killed
 
  private:
-  void note(const Report& report);
+  void wait(int64_t until_ns, int signals);  // a descriptor that ends it, too; -1: none
+  void hear(size_t worker);
+  void note(size_t worker, const Report& report);
   void note_output(size_t worker);
   void note_end(size_t worker);
+  void note_fault(TenantState& tenant, const std::string& what);
   void mark_died(TenantState& tenant, const std::string& what);
+  void kill(size_t worker);
 
   const RunPlan& plan_;
   RunContext& context_;
   std::string phase_;
   std::deque<WorkerProcess> workers_;
   std::vector<bool> over_;  // per worker: its end is noted
+  bool leaving_ = false;    // all have been told to leave
   std::vector<TenantState> tenants_;
 };
 

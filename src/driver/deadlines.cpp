@@ -6,9 +6,10 @@ namespace cotenant {
 namespace {
 
 // Slower than any machine that should run this.
-constexpr double kBytesPerS = 20e6;   // from a disk, or generated
-constexpr double kFlopsPerS = 500e6;  // of one tenant among many
-constexpr double kCalibrations = 20;  // requests that a stressor tries before it knows their size
+constexpr double kBytesPerS = 20e6;            // from a disk, or generated
+constexpr double kFlopsPerS = 500e6;           // of one tenant among many
+constexpr double kLeaveS = 10, kWriteS = 120;  // the latter also to write down millions of kernels
+constexpr double kCalibrations = 20;           // requests that a stressor tries before it knows their size
 
 }  // namespace
 
@@ -29,6 +30,7 @@ Deadlines Deadlines::of(const RunPlan& plan, std::optional<double> fixed_s) {
   deadlines.load_s = fixed_s.value_or(120 + bytes / kBytesPerS);
   deadlines.prepare_s = fixed_s.value_or(300 + pass_flops / kFlopsPerS + kCalibrations * one_service_s);
   deadlines.warm_s = fixed_s.value_or(120 + plan.settings.warmup_s + 4 * service_s + warm_flops / kFlopsPerS);
+  deadlines.leave_s = fixed_s.value_or(plan.settings.profiled ? kWriteS : kLeaveS);
   return deadlines;
 }
 

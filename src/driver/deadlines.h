@@ -10,6 +10,7 @@ namespace cotenant {
 // How long a phase may take before a tenant in it is given up. Generous: they end what hangs, not what is slow.
 struct Deadlines {
   double load_s, prepare_s, warm_s;  // prepare: of each tenant
+  double leave_s;                    // after the run
 
   // `longest_pass_s` as measured in the warm-up.
   double stop_s(double longest_pass_s) const { return fixed_s.value_or(30 + 3 * longest_pass_s); }

@@ -27,11 +27,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kTickNs = 20'000'000;           // how often rings are drained and conditions looked at
-constexpr int64_t kAheadNs = 50'000'000;          // of T0, at least
-constexpr int64_t kLeaveNs = 10'000'000'000;      // for a worker to leave after a run
-constexpr int64_t kWriteNs = 120'000'000'000;     // and to write down millions of kernels
-constexpr int64_t kLeaveEarlyNs = 1'000'000'000;  // and after an interruption, when it may be anywhere
+constexpr int64_t kTickNs = 20'000'000;    // how often rings are drained and conditions looked at
+constexpr int64_t kAheadNs = 50'000'000;   // of T0, at least
+constexpr int64_t kFlushNs = 200'000'000;  // what a driver that is killed may lose
+constexpr double kLeaveEarlyS = 1;         // for a worker to leave after an interruption, when it may be anywhere
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -163,6 +162,10 @@ class Run {
   // One turn of every waiting loop.
   void tick() {
     crew_->wait(now_ns() + kTickNs);
+    if (const auto end = context_.keeper.revive())
+      record_.validity.warnings.push_back(
+          {"the process that ends what a killed driver leaves was itself ended (" + *end + ")",
+           "find out what ends processes here; a new one was started"});
     watch_daemon();
     while (const auto number = context_.signals.take()) {
       if (signal_) crew_->give_up_all(fmt::format("killed after a second {}", signal_name(*number)));
@@ -192,7 +195,7 @@ class Run {
   void give_up_late(Stage stage, double deadline_s, std::optional<size_t> only = std::nullopt) {
     for (size_t i = 0; i < crew_->tenants().size(); ++i)
       if (crew_->tenants()[i].stage < stage && (!only || *only == i))
-        crew_->give_up(i, fmt::format("did not finish phase {} within {:g} s", phases_.back().name, deadline_s));
+        crew_->give_up(i, fmt::format("hung: did not finish phase {} within {:g} s", phases_.back().name, deadline_s));
   }
 
   bool load() {
@@ -262,7 +265,7 @@ class Run {
         completed = recorders_[i].iterations().size();
         since_ns = now_ns();
       } else if (crew_->tenants()[i].stage == Stage::running && now_ns() - since_ns > s_to_ns(patience_s)) {
-        crew_->give_up(i, fmt::format("finished no request for {:g} s", patience_s));
+        crew_->give_up(i, fmt::format("hung: finished no request for {:g} s", patience_s));
       }
     }
   }
@@ -291,12 +294,19 @@ class Run {
   bool too_long() const { return now_ns() - t0_ns_ > s_to_ns(plan_.settings.max_duration_s); }
 
   void drain() {
-    for (size_t i = 0; i < recorders_.size(); ++i) recorders_[i].drain(crew_->ring(i), t0_ns_);
+    for (size_t i = 0; i < recorders_.size(); ++i) {
+      recorders_[i].drain(crew_->ring(i), t0_ns_);
+      if (crew_->ring(i).damaged()) crew_->give_up(i, "wrote over the memory in which its samples are handed on");
+    }
+    if (now_ns() - flushed_ns_ < kFlushNs) return;
+    flushed_ns_ = now_ns();
+    for (Recorder& recorder : recorders_) recorder.files().flush();
+    telemetry_.flush();
   }
 
   void end() {
     const bool early = halted();
-    crew_->end(now_ns() + (early ? kLeaveEarlyNs : plan_.settings.profiled ? kWriteNs : kLeaveNs));
+    crew_->end(early ? kLeaveEarlyS : deadlines_.leave_s);
     if (t0_ns_ != 0) drain();
     phases_.back().end_ns = now_ns();
   }
@@ -347,7 +357,9 @@ class Run {
     if (is_fixed()) tenant.whole_run = summarize(samples, std::nullopt, generates);
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
-    tenant.exit.events_dropped = static_cast<int64_t>(crew_->ring(i).dropped());
+    // By the worker's own count, where there is one: nothing may get lost on the way either.
+    tenant.exit.events_dropped = state.stage == Stage::done ? state.done.requests - static_cast<int64_t>(samples.size())
+                                                            : static_cast<int64_t>(crew_->ring(i).dropped());
     tenant.resident_bytes = state.warm.resident_bytes;
     tenant.pid = crew_->pid_of(i);
     if (state.loaded.sm_count > 0) tenant.sm_granted = state.loaded.sm_count;
@@ -414,6 +426,7 @@ class Run {
   std::vector<Phase> phases_;
   std::optional<int> signal_;
   int64_t t0_ns_ = 0, stop_ns_ = 0;                         // 0: not reached
+  int64_t flushed_ns_ = 0;                                  // when the samples so far were last written out
   std::vector<std::pair<size_t, int64_t>> last_completed_;  // per tenant: requests so far, and when that last grew
   std::optional<LoadSnapshot> load_before_, load_after_;
 };
@@ -425,8 +438,8 @@ ExperimentRecord run_experiment(const RunPlan& plan, const fs::path& directory, 
 }
 
 ExitCode exit_code_of(const ExperimentRecord& record) {
-  if (record.validity.interrupted_by == "SIGINT") return ExitCode::interrupted;
-  if (record.validity.interrupted_by == "SIGTERM") return ExitCode::terminated;
+  for (const int number : SignalWatch::numbers)
+    if (record.validity.interrupted_by == signal_name(number)) return interrupted_by(number);
   const bool died = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) { return tenant.exit.died; });
   if (died) return ExitCode::tenant_died;
   return record.validity.valid ? ExitCode::valid : ExitCode::invalid;

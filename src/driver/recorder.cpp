@@ -43,7 +43,8 @@ Recorder::Recorder(const std::filesystem::path& experiment, const SettingsRecord
 
 void Recorder::drain(EventRing& ring, int64_t t0_ns) {
   EventSlot event;
-  while (ring.take(event, token_ns_)) {
+  // As many as the ring holds: a tenant that writes faster than we read must not keep us here.
+  for (uint64_t left = ring.capacity(); left > 0 && ring.take(event, token_ns_); --left) {
     const Iteration iteration = to_iteration(event, token_ns_, t0_ns, generates_);
     files_.append(iteration);
     if (iteration.status != IterationStatus::ok) continue;

@@ -24,7 +24,7 @@ class Recorder {
  public:
   Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
 
-  void drain(EventRing& ring, int64_t t0_ns);
+  void drain(EventRing& ring, int64_t t0_ns);  // all that is in it now
   TenantFiles& files() { return files_; }
   const std::vector<Iteration>& iterations() const { return files_.iterations(); }
 

@@ -50,6 +50,10 @@ void RunTelemetry::tick(int64_t t0_ns) {
   if (now_ns() - looked_ns_ >= kLookNs) look_at_processes();
 }
 
+void RunTelemetry::flush() {
+  if (file_) file_->flush();
+}
+
 void RunTelemetry::stop() {
   look_at_processes();
 }

@@ -29,6 +29,7 @@ class RunTelemetry {
   // From here on samples go into `file`. `tenants`: name and process.
   void start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants);
   void tick(int64_t t0_ns);  // takes a sample and looks at the GPU's processes, each when it is due
+  void flush();              // what has been sampled so far, into the file
   void stop();  // when the tenants stop: a last look at the processes, while they still have their contexts
 
   // Closes the file and fills in what was seen. `ours`: pids that may use the GPU.

@@ -58,6 +58,7 @@ class Series {
       outcome.code = error.code();
       outcome.error = error.what();
     }
+    keeper_.last_words("");
     if (events_.finished) events_.finished(outcome);
     if (!options_.save) outcome.directory.clear();
     return outcome;
@@ -66,6 +67,9 @@ class Series {
  private:
   void run_plan(const ExperimentPlan& plan, const fs::path& path, ExperimentOutcome& outcome) {
     ExperimentDirectory directory(path);
+    if (options_.save)
+      keeper_.last_words(fmt::format("cotenant: killed; what was measured is in {}, and the next run of {} keeps it",
+                                     one_line(directory.staging().string()), one_line(plan.run.name)));
     tell_models(plan.run);
     try {
       outcome.code = run_all(plan, directory.staging());
@@ -156,7 +160,7 @@ class Series {
     while (now_ns() < until_ns) {
       pollfd descriptor{signals_.fd(), POLLIN, 0};
       ::poll(&descriptor, 1, static_cast<int>(std::min(1000.0, ns_to_ms(until_ns - now_ns()) + 1)));
-      if (const auto number = signals_.take()) return number == SIGINT ? ExitCode::interrupted : ExitCode::terminated;
+      if (const auto number = signals_.take()) return interrupted_by(*number);
     }
     return std::nullopt;
   }
@@ -206,7 +210,7 @@ class Series {
 };
 
 bool ends_series(const ExperimentOutcome& outcome, const SeriesOptions& options) {
-  if (outcome.code == ExitCode::interrupted || outcome.code == ExitCode::terminated) return true;
+  if (is_interruption(outcome.code)) return true;
   const bool failed = outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid;
   return failed && !options.keep_going;
 }

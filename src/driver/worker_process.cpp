@@ -10,6 +10,9 @@
 namespace cotenant {
 namespace {
 
+constexpr size_t kLongestLine = 1 << 18;  // of what is printed; reads of a turn are fewer
+constexpr int kReads = 16;                // of a turn, so that a worker that never stops printing stops nobody
+
 std::vector<EventRing> make_rings(size_t count) {
   std::vector<EventRing> rings;
   for (size_t i = 0; i < count; ++i) rings.push_back(EventRing::create());
@@ -60,7 +63,7 @@ std::vector<Report> WorkerProcess::receive() {
 
 std::vector<std::string> WorkerProcess::read_output() {
   char bytes[1 << 12];
-  for (;;) {
+  for (int reads = 0; reads < kReads && output_; ++reads) {
     const ssize_t got = ::read(output_.get(), bytes, sizeof bytes);
     if (got < 0 && errno == EINTR) continue;
     if (got == 0) {
@@ -69,16 +72,18 @@ std::vector<std::string> WorkerProcess::read_output() {
     }
     if (got <= 0) break;
     lines_.append({bytes, static_cast<size_t>(got)});
+    if (lines_.waiting() > kLongestLine) lines_.append("\n");
   }
   std::vector<std::string> lines;
   while (auto line = lines_.next()) lines.push_back(std::move(*line));
   return lines;
 }
 
-ExitStatus WorkerProcess::end(int64_t until_ns) {
+std::optional<ExitStatus> WorkerProcess::end(int64_t until_ns) {
   send({"", command::Exit{}});
-  if (const auto ended = child_.wait_until(until_ns)) return *ended;
-  return child_.kill();
+  const auto ended = child_.wait_until(until_ns);
+  if (!ended) child_.kill();
+  return ended;
 }
 
 }  // namespace cotenant

@@ -31,15 +31,16 @@ class WorkerProcess {
 
   bool send(const Command& command) { return channel_.send(to_json(command)); }
 
-  // Takes what has come; reports in order. `at_end` turns true when the worker has closed its socket.
+  // Takes what has come; reports in order. `at_end` turns true when the worker has closed its socket. Throws what
+  // report_from_json and Channel::fill do.
   std::vector<Report> receive();
   bool at_end() const { return at_end_; }
 
-  // Takes the complete lines it has printed.
+  // Takes some of the complete lines it has printed; of one that does not end, a piece.
   std::vector<std::string> read_output();
 
-  // Asks it to leave and waits until then; after that it is killed.
-  ExitStatus end(int64_t until_ns);
+  // Asks it to leave and waits until then. None: it did not, and has been killed.
+  std::optional<ExitStatus> end(int64_t until_ns);
 
  private:
   Keeper* keeper_;

@@ -19,7 +19,8 @@ class Channel {
 
   int fd() const { return socket_.get(); }
 
-  // Sends a line (its newline is added here); false when the other side is gone. One thread at a time.
+  // Sends a line (its newline is added here); false when the other side is gone, or takes nothing for 5 s although its
+  // buffer is full. One thread at a time.
   bool send(std::string_view line);
 
   // Waits for a line; none when the other side is gone.

@@ -15,6 +15,11 @@ constexpr uint64_t kMagic = 0x32676e6972746f63;  // "cotring2"
 constexpr size_t kLineBytes = 64;                // a cache line, so that writer and reader share none
 constexpr size_t kWordBytes = sizeof(int64_t);
 
+// Of the record that begins at this word: no number that memory holds by chance.
+constexpr uint32_t seal_of(uint64_t at) {
+  return static_cast<uint32_t>(((at + 1) * 0x9e3779b97f4a7c15) >> 32);
+}
+
 }  // namespace
 
 struct EventRing::Header {
@@ -74,7 +79,8 @@ bool EventRing::publish(EventSlot event, std::span<const int64_t> token_ns) {
     drop();
     return false;
   }
-  event.token_count = token_ns.size();
+  event.token_count = static_cast<uint32_t>(token_ns.size());
+  event.seal = seal_of(written);
   put(written, &event, event_words);
   if (!token_ns.empty()) put(written + event_words, token_ns.data(), token_ns.size());
   h.written.store(written + event_words + token_ns.size(), std::memory_order_release);
@@ -85,22 +91,25 @@ void EventRing::drop() {
   header().dropped.fetch_add(1, std::memory_order_relaxed);
 }
 
-// Whatever the writer put there, nothing outside of the ring is read, and what it published at most.
+// Whatever the other side put there, nothing is read but what it published.
 bool EventRing::take(EventSlot& event, std::vector<int64_t>& token_ns) {
   Header& h = header();
-  const uint64_t read = h.read.load(std::memory_order_relaxed);
-  const uint64_t there = std::min(h.written.load(std::memory_order_acquire) - read, capacity_);
-  if (there < event_words) return false;
-  get(read, &event, event_words);
-  event.token_count = std::min(event.token_count, there - event_words);
+  const uint64_t there = h.written.load(std::memory_order_acquire) - taken_;
+  if (there == 0 || damaged_) return false;
+  damaged_ = there > capacity_ || there < event_words;
+  if (damaged_) return false;
+  get(taken_, &event, event_words);
+  damaged_ = event.seal != seal_of(taken_) || event.token_count > there - event_words;
+  if (damaged_) return false;
   token_ns.resize(event.token_count);
-  if (!token_ns.empty()) get(read + event_words, token_ns.data(), token_ns.size());
-  h.read.store(read + event_words + event.token_count, std::memory_order_release);
+  if (!token_ns.empty()) get(taken_ + event_words, token_ns.data(), token_ns.size());
+  taken_ += event_words + event.token_count;
+  h.read.store(taken_, std::memory_order_release);
   return true;
 }
 
 uint64_t EventRing::dropped() const {
-  return header().dropped.load(std::memory_order_relaxed);
+  return damaged_ ? 0 : header().dropped.load(std::memory_order_relaxed);
 }
 
 void EventRing::request_stop() {

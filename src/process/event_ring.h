@@ -20,7 +20,8 @@ struct EventSlot {
   int64_t tokens_in = 0, tokens_out = 0;
   float gpu_ms = -1;         // negative: no such clock
   uint32_t status = 0;       // 0 ok, 1 rejected, 2 failed
-  uint64_t token_count = 0;  // set by publish(): number of times behind it
+  uint32_t token_count = 0;  // set by publish(): number of times behind it
+  uint32_t seal = 0;         // set by publish(), by which take() knows that a record begins here
 };
 static_assert(sizeof(EventSlot) % sizeof(int64_t) == 0);
 static_assert(std::atomic<uint64_t>::is_always_lock_free && std::atomic<uint32_t>::is_always_lock_free);
@@ -44,6 +45,9 @@ class EventRing {
   // Takes the oldest event; false when there is none. `token_ns` receives the times of its tokens.
   bool take(EventSlot& event, std::vector<int64_t>& token_ns);
   uint64_t dropped() const;
+  uint64_t capacity() const { return capacity_ / event_words; }  // in events without tokens
+  // Something wrote into the memory that is no event: what take() gave before is right, and it gives no more.
+  bool damaged() const { return damaged_; }
 
   // ---- both ----
   // The flag by which the driver ends the run.
@@ -60,6 +64,9 @@ class EventRing {
   SharedMemory memory_;
   uint64_t capacity_;  // in words; our own copy, which the other side cannot change
   int64_t* words_;
+
+  uint64_t taken_ = 0;    // the reader's, in words; the shared one is for the writer
+  bool damaged_ = false;  // the reader's
 };
 
 }  // namespace cotenant

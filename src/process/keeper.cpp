@@ -28,12 +28,13 @@ constexpr int kPipe = 3;
 constexpr int64_t kPatienceNs = 2'000'000'000;
 constexpr int64_t kCommandNs = 6'000'000'000;
 
-constexpr std::string_view kAtEnd = "at-end\t", kNotAtEnd = "not-at-end\t";
+constexpr std::string_view kAtEnd = "at-end\t", kNotAtEnd = "not-at-end\t", kLastWords = "last-words\t";
 
 // What is to be ended, and run, when the driver is gone.
 struct Orders {
   std::set<pid_t> groups;
   std::set<std::string> commands;  // arguments, separated by tabs
+  std::string last_words;
 };
 
 void obey(const std::string& line, Orders& orders) {
@@ -41,6 +42,7 @@ void obey(const std::string& line, Orders& orders) {
   if (std::sscanf(line.c_str(), "watch %d", &group) == 1) orders.groups.insert(group);
   if (std::sscanf(line.c_str(), "forget %d", &group) == 1) orders.groups.erase(group);
   if (line.starts_with(kAtEnd)) orders.commands.insert(line.substr(kAtEnd.size()));
+  if (line.starts_with(kLastWords)) orders.last_words = line.substr(kLastWords.size());
   if (line.starts_with(kNotAtEnd)) orders.commands.erase(line.substr(kNotAtEnd.size()));
 }
 
@@ -94,17 +96,26 @@ bool run_to_end(const std::string& command) {
   return status && status->clean();
 }
 
-std::string joined(std::string_view verb, const std::vector<std::string>& arguments) {
-  return fmt::format("{}{}\n", verb, fmt::join(arguments, "\t"));
+std::string watch_order(pid_t group) {
+  return fmt::format("watch {}", group);
+}
+
+std::string end_order(std::string_view verb, const std::vector<std::string>& arguments) {
+  return fmt::format("{}{}", verb, fmt::join(arguments, "\t"));
 }
 
 }  // namespace
 
-Keeper::Keeper(const std::string& executable) {
+Keeper::Keeper(const std::string& executable) : executable_(executable) {
+  start();
+}
+
+void Keeper::start() {
   auto [reading, writing] = make_pipe("keeper");
+  ::fcntl(writing.get(), F_SETFL, O_NONBLOCK);
   pipe_ = std::move(writing);
   SpawnRequest request;
-  request.executable = executable;
+  request.executable = executable_;
   request.arguments = {"keeper"};
   request.inherited = {reading.get()};
   request.own_session = true;
@@ -112,30 +123,60 @@ Keeper::Keeper(const std::string& executable) {
 }
 
 Keeper::~Keeper() {
+  last_words("");
   pipe_.reset();
   process_->wait_until(now_ns() + kPatienceNs);
 }
 
 void Keeper::watch(pid_t group) {
-  tell(fmt::format("watch {}\n", group));
+  standing_.insert(watch_order(group));
+  tell(watch_order(group));
 }
 
 void Keeper::forget(pid_t group) {
-  tell(fmt::format("forget {}\n", group));
+  standing_.erase(watch_order(group));
+  tell(fmt::format("forget {}", group));
 }
 
 void Keeper::at_end(const std::vector<std::string>& arguments) {
-  tell(joined(kAtEnd, arguments));
+  standing_.insert(end_order(kAtEnd, arguments));
+  tell(end_order(kAtEnd, arguments));
 }
 
 void Keeper::not_at_end(const std::vector<std::string>& arguments) {
-  tell(joined(kNotAtEnd, arguments));
+  standing_.erase(end_order(kAtEnd, arguments));
+  tell(end_order(kNotAtEnd, arguments));
 }
 
-// Without a keeper (somebody killed it) the workers still end by themselves when their sockets do.
+void Keeper::last_words(const std::string& line) {
+  last_words_ = std::string(kLastWords) + line;
+  tell(last_words_);
+}
+
+std::optional<std::string> Keeper::revive() {
+  const auto ended = process_->status();
+  if (!ended) return std::nullopt;
+  start();
+  for (const std::string& order : standing_) send(order);
+  send(last_words_);
+  return ended->text();
+}
+
+// One that has read nothing for so long that its pipe is full hangs, and is ended. Without a keeper the workers still
+// end by themselves when their sockets do, until it is revived.
 void Keeper::tell(const std::string& line) {
-  while (::write(pipe_.get(), line.data(), line.size()) < 0 && errno == EINTR) {
+  if (!send(line)) process_->kill();
+}
+
+bool Keeper::send(const std::string& line) {
+  const std::string text = line + '\n';
+  for (std::string_view left = text; !left.empty();) {
+    const ssize_t written = ::write(pipe_.get(), left.data(), left.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    left.remove_prefix(static_cast<size_t>(written));
   }
+  return true;
 }
 
 int keeper_main() {
@@ -144,6 +185,7 @@ int keeper_main() {
   const Orders orders = read_until_end();
   bool done = kill_all(orders.groups);
   for (const std::string& command : orders.commands) done = run_to_end(command) && done;
+  if (!orders.last_words.empty()) std::fputs((orders.last_words + "\n").c_str(), stderr);
   return done ? 0 : 1;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@
 // the driver is killed: it holds the reading end of a pipe to it, and an end of file is the driver's end.
 namespace cotenant {
 
-// The driver's side. Started before any worker.
+// The driver's side. Started before any worker. Should the keeper be killed, another one takes its orders over.
 class Keeper {
  public:
   explicit Keeper(const std::string& executable);
@@ -27,11 +28,22 @@ class Keeper {
   void at_end(const std::vector<std::string>& arguments);
   void not_at_end(const std::vector<std::string>& arguments);  // it is done already
 
- private:
-  void tell(const std::string& line);
+  // A line for standard error when the driver is killed, since nobody else is there to say anything. Empty: none.
+  void last_words(const std::string& line);
 
+  // Has somebody ended the keeper, this starts another one, and tells how the old one ended.
+  std::optional<std::string> revive();
+
+ private:
+  void start();
+  void tell(const std::string& line);
+  bool send(const std::string& line);
+
+  const std::string executable_;
   Fd pipe_;
   std::optional<Child> process_;
+  std::set<std::string> standing_;  // orders that are to be carried out, as they were told
+  std::string last_words_;          // as it was told
 };
 
 // The keeper's own life, as `cotenant keeper`, with the pipe as descriptor 3. Returns its exit code.

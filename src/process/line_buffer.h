@@ -28,6 +28,9 @@ class LineBuffer {
     return std::nullopt;
   }
 
+  // Bytes that no next() has given yet.
+  size_t waiting() const { return bytes_.size() - begin_; }
+
   // What came after the last newline; for the end of a stream.
   std::string rest() const { return bytes_.substr(begin_); }
 

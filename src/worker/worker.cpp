@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -96,6 +97,7 @@ int refuse(const std::vector<TenantOrder>& orders, std::string why, Channel& cha
 
 int worker_main() {
   ::prctl(PR_SET_NAME, "cotenant-worker");
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the keeper be gone, too; sent when the driver's main thread ends
   Channel channel(inherited(kSocket));
   Outbox outbox(channel);
   const Command first = receive(channel);

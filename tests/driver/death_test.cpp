@@ -162,7 +162,7 @@ TEST_F(DeathTest, ATenantThatHangsInTheRunIsGivenUp) {
   ::kill(workers[1], SIGSTOP);
   const Finished finished = finish(*driver);
   EXPECT_EQ(finished.status.code, 3) << finished.err;
-  EXPECT_THAT(finished.err, HasSubstr("b died in phase run: finished no request for 3 s"));
+  EXPECT_THAT(finished.err, HasSubstr("b died in phase run: hung: finished no request for 3 s"));
   EXPECT_GT(iterations("data/pair.incomplete", "b").size(), 25u);
 }
 

@@ -1,6 +1,8 @@
 #include "process/channel.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <optional>
 #include <thread>
@@ -74,6 +76,13 @@ TEST(Channel, TellsWhenTheOtherSideIsGone) {
   EXPECT_EQ(ours.receive(), std::nullopt);
   EXPECT_FALSE(ours.fill());
   EXPECT_FALSE(ours.send("anybody?"));  // and no SIGPIPE
+}
+
+TEST(Channel, DoesNotWaitForEverForWhoReadsNothing) {
+  auto [a, b] = Channel::make_pair();
+  const timeval patience{.tv_sec = 0, .tv_usec = 50'000};
+  ASSERT_EQ(::setsockopt(a.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience), 0);
+  EXPECT_FALSE(a.send(std::string(3'000'000, 'x')));
 }
 
 }  // namespace

@@ -173,6 +173,20 @@ TEST(SignalWatch, TakesSignalsOneByOne) {
   EXPECT_FALSE(watch.take());
 }
 
+// As under nohup, or in a background job of a script.
+TEST(SignalWatch, LeavesIgnoredSignalsIgnored) {
+  ::signal(SIGHUP, SIG_IGN);
+  {
+    SignalWatch watch;
+    ::kill(::getpid(), SIGHUP);
+    EXPECT_FALSE(watch.take());
+  }
+  ::signal(SIGHUP, SIG_DFL);
+  SignalWatch watch;
+  ::kill(::getpid(), SIGHUP);
+  EXPECT_EQ(watch.take(), SIGHUP);
+}
+
 // A driver that starts a process and is then killed, in such a way that no destructor runs.
 pid_t orphan_of_a_killed_driver(const std::function<void(Keeper&, pid_t)>& orders) {
   const TemporaryDirectory directory;
@@ -194,6 +208,23 @@ pid_t orphan_of_a_killed_driver(const std::function<void(Keeper&, pid_t)>& order
 
 TEST(Keeper, EndsWhatAKilledDriverLeft) {
   const pid_t orphan = orphan_of_a_killed_driver([](Keeper& keeper, pid_t child) { keeper.watch(child); });
+  ASSERT_GT(orphan, 0);
+  EXPECT_TRUE(ends_within(orphan, 2));
+}
+
+// By pid, from outside; one with the same orders takes its place.
+TEST(Keeper, IsRevivedWithItsOrders) {
+  const pid_t orphan = orphan_of_a_killed_driver([](Keeper& keeper, pid_t child) {
+    keeper.watch(child);
+    EXPECT_FALSE(keeper.revive());
+    std::ifstream children("/proc/thread-self/children");
+    pid_t keeper_pid = 0;
+    children >> keeper_pid;  // the first that was started
+    ::kill(keeper_pid, SIGKILL);
+    std::optional<std::string> end;
+    while (!end) end = keeper.revive();
+    if (end != "killed by SIGKILL") ::_exit(1);
+  });
   ASSERT_GT(orphan, 0);
   EXPECT_TRUE(ends_within(orphan, 2));
 }

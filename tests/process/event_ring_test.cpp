@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
+#include <functional>
 #include <thread>
 
 #include "base/error.h"
@@ -63,6 +65,30 @@ TEST(EventRing, DropsAnEventWhoseTokensDoNotFit) {
   EXPECT_EQ(event.iter, 1);
   EXPECT_EQ(tokens, std::vector<int64_t>{7});
   EXPECT_EQ(reader.dropped(), 1u);
+}
+
+// Whatever a writer that has lost control of its memory leaves there: what was taken before is right, and no more
+// comes.
+TEST(EventRing, GivesNothingThatIsNoEvent) {
+  const auto damaged_by = [](const std::function<void(std::byte*, size_t)>& damage) {
+    EventRing reader = EventRing::create(64);
+    EventRing writer = other_side(reader);
+    for (int64_t iter = 0; iter < 3; ++iter) writer.publish({.iter = iter});
+    EventSlot event;
+    std::vector<int64_t> tokens;
+    EXPECT_TRUE(reader.take(event, tokens));
+    const SharedMemory memory = SharedMemory::attach(Fd(::dup(reader.fd())));
+    damage(memory.data(), memory.size());
+    EXPECT_FALSE(reader.take(event, tokens));
+    EXPECT_FALSE(reader.take(event, tokens));
+    return reader.damaged();
+  };
+  EXPECT_FALSE(EventRing::create(64).damaged());
+  for (const int byte : {0x00, 0x5a, 0xff})
+    EXPECT_TRUE(damaged_by([&](std::byte* data, size_t size) { std::memset(data, byte, size); })) << byte;
+  // Only the events, which begin behind the header of a few cache lines.
+  for (const int byte : {0x00, 0x5a, 0xff})
+    EXPECT_TRUE(damaged_by([&](std::byte* data, size_t size) { std::memset(data + 256, byte, size - 256); })) << byte;
 }
 
 // Two threads and a small ring, so that it wraps around thousands of times. Under a thread sanitizer this proves the
