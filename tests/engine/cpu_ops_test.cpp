@@ -2,15 +2,19 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "base/error.h"
 #include "base/input_file.h"
 #include "base/temporary_directory.h"
+#include "engine/native/cpu/product_ways.h"
 #include "engine/native/devices.h"
 #include "truth.h"
 
@@ -73,11 +77,34 @@ struct ProductCase {
   Activation activation;
 };
 
-class Products : public testing::TestWithParam<std::tuple<Dtype, ProductCase>> {};
+// A cache of timed products, of this test alone.
+class OwnCache {
+ public:
+  OwnCache() { setenv("XDG_CACHE_HOME", directory_.path().c_str(), 1); }
+  ~OwnCache() { unsetenv("XDG_CACHE_HOME"); }
+  std::filesystem::path file() const {
+    return std::filesystem::directory_iterator(directory_.path() / "cotenant")->path();
+  }
+
+ private:
+  const TemporaryDirectory directory_;
+};
+
+struct Arithmetic {
+  Dtype dtype;
+  ProductWay way;
+};
+
+class Products : public testing::TestWithParam<std::tuple<Arithmetic, ProductCase>> {};
 
 TEST_P(Products, AreXTimesWPlusB) {
-  const auto& [dtype, c] = GetParam();
+  const auto& [arithmetic, c] = GetParam();
+  const Dtype dtype = arithmetic.dtype;
   if (!cpu_engine_has(dtype)) GTEST_SKIP() << "this CPU has no bfloat16";
+  const OwnCache cache;
+  ProductWays ways(test_threads);
+  ways.add({c.rows, c.in, c.out, dtype, c.accumulate}, 2, arithmetic.way == ProductWay::widened ? 1 : 3);
+  ways.save();
   const auto ops = cpu_ops(dtype);
   // Two parts, stacked along the outputs, as q, k and v are.
   const int64_t parts[] = {c.out / 3, c.out - c.out / 3};
@@ -101,7 +128,7 @@ TEST_P(Products, AreXTimesWPlusB) {
   run_once(*ops, [&] { ops->linear(y, weight, x, c.activation, c.accumulate); });
   const std::vector<float> found = ops->read(y);
 
-  const auto stored = [&, dtype = dtype](float value) {
+  const auto stored = [&](float value) {
     return double{dtype == Dtype::bf16 ? bf16_to_float(float_to_bf16(value)) : value};
   };
   for (int64_t row = 0; row < c.rows; ++row)
@@ -126,7 +153,60 @@ const std::vector<ProductCase> product_cases{
     {130, 33, 47, false, false, true, Activation::none},
 };
 INSTANTIATE_TEST_SUITE_P(Cases, Products,
-                         testing::Combine(testing::Values(Dtype::f32, Dtype::bf16), testing::ValuesIn(product_cases)));
+                         testing::Combine(testing::Values(Arithmetic{Dtype::f32, ProductWay::native},
+                                                          Arithmetic{Dtype::bf16, ProductWay::native},
+                                                          Arithmetic{Dtype::bf16, ProductWay::widened}),
+                                          testing::ValuesIn(product_cases)));
+
+const ProductShape some_shape{.rows = 8, .in = 64, .out = 96, .result = Dtype::bf16, .accumulate = true};
+
+TEST(ProductWays, TheFasterWayIsKept) {
+  const OwnCache cache;
+  ProductWays first(2);
+  EXPECT_FALSE(first.find(some_shape));
+  first.add(some_shape, 2, 1);
+  first.save();
+
+  ProductWays second(2);
+  EXPECT_EQ(second.find(some_shape), ProductWay::widened);
+  ProductShape other = some_shape;
+  other.rows = 9;
+  EXPECT_FALSE(second.find(other));
+  second.add(other, 1, 2);
+  second.save();
+  EXPECT_EQ(ProductWays(2).find(some_shape), ProductWay::widened);
+  EXPECT_EQ(ProductWays(2).find(other), ProductWay::native);
+  EXPECT_FALSE(ProductWays(3).find(some_shape));  // with other threads another may be faster
+}
+
+TEST(ProductWays, AFileOfAnotherMachineOrOfNonsenseIsNone) {
+  const OwnCache cache;
+  ProductWays first(2);
+  first.add(some_shape, 2, 1);
+  first.save();
+  auto document = nlohmann::json::parse(std::ifstream(cache.file()));
+  document["identity"] = "another CPU";
+  std::ofstream(cache.file()) << document;
+  EXPECT_FALSE(ProductWays(2).find(some_shape));
+  std::ofstream(cache.file()) << "[1, 2";
+  EXPECT_FALSE(ProductWays(2).find(some_shape));
+}
+
+TEST(ProductWays, TuningTimesTheProductsOfAPass) {
+  if (!cpu_engine_has(Dtype::bf16)) GTEST_SKIP() << "this CPU has no bfloat16";
+  const OwnCache cache;
+  const auto ops = cpu_ops(Dtype::bf16);
+  const std::vector<float> weights = random_floats(96 * 64, 1);
+  const Weight weight =
+      ops->pack({.weights = {source_of(weights, {96, 64})}, .biases = {}, .in_out = false, .in = 64, .out = 96});
+  const Tensor x = ops->allocate(Dtype::bf16, {8, 64, 1, 1}), y = ops->allocate(Dtype::bf16, {8, 96, 1, 1});
+  ops->tune([&] { ops->linear(y, weight, x, Activation::none, true); });
+  const auto document = nlohmann::json::parse(std::ifstream(cache.file()));
+  ASSERT_EQ(document["products"].size(), 1u);
+  EXPECT_GT(document["products"][0]["native_ms"], 0);
+  EXPECT_GT(document["products"][0]["widened_ms"], 0);
+  EXPECT_TRUE(ProductWays(test_threads).find(some_shape));
+}
 
 TEST(CpuOps, RefusesADtypeItCannotComputeIn) {
   OpsOptions options;

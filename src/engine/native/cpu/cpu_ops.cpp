@@ -4,8 +4,10 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <deque>
+#include <limits>
 
 #include "base/error.h"
 #include "engine/native/cpu/buffer.h"
@@ -13,7 +15,9 @@
 #include "engine/native/cpu/dispatch.h"
 #include "engine/native/cpu/parallel.h"
 #include "engine/native/cpu/product.h"
+#include "engine/native/cpu/product_ways.h"
 #include "engine/native/cpu/sources.h"
+#include "engine/native/cpu/widened_product.h"
 
 namespace cotenant {
 namespace {
@@ -96,7 +100,18 @@ class CpuOps : public Ops {
       if (tensor.dtype != Dtype::i32) std::memset(tensor.data, 0xff, bytes_of(tensor));  // a NaN in any float format
   }
 
-  void tune(const std::function<void()>&) override {}  // oneDNN chooses by itself
+  // oneDNN chooses by itself, but for the question whether bfloat16 is better multiplied in float32.
+  void tune(const std::function<void()>& pass) override {
+    if (dtype() != Dtype::bf16 || options_.dry_run) return;
+    omp_set_num_threads(options_.threads);
+    CpuProgram unused(queue_, options_.threads);
+    recording_ = &unused;
+    tuning_ = true;
+    pass();
+    tuning_ = false;
+    recording_ = nullptr;
+    ways_.save();
+  }
   bool first_run_is_slow() const override { return false; }
 
   std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string&) override {
@@ -137,9 +152,19 @@ class CpuOps : public Ops {
 
   void linear(const Tensor& y, const Weight& weight, const Tensor& x, Activation activation, bool accumulate) override {
     const auto& packed = *static_cast<const PackedWeight*>(weight.pack);
-    auto product = std::make_shared<const Product>(engine_, packed, y, x, activation, accumulate);
-    need_workspace(product->workspace_bytes());
-    add([this, product](std::byte* workspace) { product->run(stream_.get(), workspace); });
+    if (packed.dtype != Dtype::bf16) return add_product<Product>(packed, y, x, activation, accumulate);
+    const ProductShape shape{x.shape[0], packed.in, packed.out, y.dtype, accumulate};
+    if (tuning_) return time_ways(shape, packed, y, x, activation, accumulate);
+    // The need is counted before anything is timed: room for either way.
+    Tensor no_y = y, no_x = x;
+    no_y.data = no_x.data = nullptr;
+    need_workspace(WidenedProduct(engine_, packed, no_y, no_x, activation, accumulate).workspace_bytes());
+    need_workspace(Product(engine_, packed, no_y, no_x, activation, accumulate).workspace_bytes());
+    if (options_.dry_run) return;
+    if (ways_.find(shape) == ProductWay::widened)
+      add_product<WidenedProduct>(packed, y, x, activation, accumulate);
+    else
+      add_product<Product>(packed, y, x, activation, accumulate);
   }
 
   void gate(const Tensor& y, const Tensor& x, Activation activation) override {
@@ -271,6 +296,38 @@ class CpuOps : public Ops {
 
   void add(CpuProgram::Step step) { recording_->add(std::move(step)); }
 
+  template <typename AnyProduct>
+  void add_product(const PackedWeight& weight, const Tensor& y, const Tensor& x, Activation activation,
+                   bool accumulate) {
+    auto product = std::make_shared<const AnyProduct>(engine_, weight, y, x, activation, accumulate);
+    need_workspace(product->workspace_bytes());
+    add([this, product](std::byte* workspace) { product->run(stream_.get(), workspace); });
+  }
+
+  // On the addresses of the pass, whose activations are then anything.
+  void time_ways(const ProductShape& shape, const PackedWeight& weight, const Tensor& y, const Tensor& x,
+                 Activation activation, bool accumulate) {
+    if (ways_.find(shape)) return;
+    const Product native(engine_, weight, y, x, activation, accumulate);
+    const WidenedProduct widened(engine_, weight, y, x, activation, accumulate);
+    const Buffer workspace(std::max(native.workspace_bytes(), widened.workspace_bytes()));
+    const auto time_ms = [&](const auto& product) {
+      const auto start = std::chrono::steady_clock::now();
+      product.run(stream_.get(), workspace.data());
+      return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    };
+    time_ms(native), time_ms(widened);  // pages and code
+    double native_ms = std::numeric_limits<double>::infinity(), widened_ms = native_ms;
+    // In turns, so that both see the same machine; the least time is the one that nobody disturbed. What is several
+    // times slower needs no second look.
+    for (int round = 0; round < 5; ++round) {
+      if (round > 0 && std::max(native_ms, widened_ms) > 4 * std::min(native_ms, widened_ms)) break;
+      native_ms = std::min(native_ms, time_ms(native));
+      widened_ms = std::min(widened_ms, time_ms(widened));
+    }
+    ways_.add(shape, native_ms, widened_ms);
+  }
+
   // A step that is split into ranges of rows; `width` elements are the work of a row.
   template <typename Function>
   void add_ranges(int64_t rows, int64_t width, Function function) {
@@ -298,6 +355,8 @@ class CpuOps : public Ops {
   std::deque<PackedWeight> weights_;  // addresses must last
   CpuQueue queue_;
   CpuProgram* recording_ = nullptr;
+  bool tuning_ = false;
+  ProductWays ways_{options_.threads};
   size_t workspace_bytes_ = 0;  // of the program being recorded
 };
 

@@ -2,14 +2,12 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
-#include <cctype>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/cache.h"
 #include "base/version.h"
 
 namespace cotenant {
@@ -21,16 +19,8 @@ namespace fs = std::filesystem;
 constexpr Plan::Method last_method = Plan::Method::hopper;
 constexpr size_t algorithm_words = sizeof(cublasLtMatmulAlgo_t::data) / sizeof(uint64_t);
 
-fs::path cache_directory() {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache) return fs::path(cache) / "cotenant";
-  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "cotenant";
-  return {};
-}
-
 std::string file_name(const DeviceFacts& device) {
-  std::string gpu = device.name;
-  for (char& c : gpu) c = std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::tolower(c)) : '-';
-  return fmt::format("plans-{}-{}sm.json", gpu, device.sms);
+  return fmt::format("plans-{}-{}sm.json", cache_name(device.name), device.sms);
 }
 
 json to_json(const std::string& pass, const ProductKey& key, const Plan& plan) {
@@ -127,19 +117,7 @@ void PlanCache::save() {
   json document = {{"identity", identity_}, {"plans", json::array()}};
   for (const auto& [place, plan] : plans_) document["plans"].push_back(to_json(place.first, place.second, plan));
 
-  std::error_code failed;
-  fs::create_directories(path_.parent_path(), failed);
-  const fs::path part = fmt::format("{}.{}.part", path_.string(), getpid());
-  bool written = false;
-  {
-    std::ofstream file(part);
-    file << document.dump(1) << '\n';
-    file.close();
-    written = static_cast<bool>(file);
-  }
-  if (written) fs::rename(part, path_, failed);
-  if (written && !failed) return;
-  fs::remove(part, failed);
+  if (replace_cache_file(path_, document.dump(1) + "\n")) return;
   spdlog::warn(
       "{}: cannot be written; every start will time its products again. Set XDG_CACHE_HOME to a place that can.",
       path_.string());
