@@ -107,6 +107,8 @@ Findings device_findings(const Machine& machine, const CudaStatus& cuda) {
     const auto [problem, remedy] = split_lines(cuda.problem.empty() ? "no CUDA device" : cuda.problem);
     out.push_back({"devices", "cuda", State::missing, problem, remedy});
   }
+  if (const std::string library = cuda_library(); !library.empty())
+    out.push_back({"devices", "cuBLASLt", State::good, library, ""});
   for (size_t i = 0; i < cuda.devices.size(); ++i) {
     const CudaDevice& device = cuda.devices[i];
     const std::string name = fmt::format("cuda:{}", i);

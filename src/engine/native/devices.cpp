@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/native/module.h"
+#include "engine/native/toolkit_library.h"
 #ifdef COTENANT_HAVE_ONEDNN
 #include "engine/native/cpu/cpu_ops.h"
 #endif
@@ -11,15 +12,27 @@
 namespace cotenant {
 namespace {
 
+std::string cublaslt() {
+  return fmt::format("libcublasLt.so.{}", COTENANT_CUDA_MAJOR);
+}
+
+std::string cuda_remedy() {
+  if (COTENANT_CUDA_MAJOR == 0)
+    return "Build where a CUDA toolkit (12.4 or later; nvcc on PATH) and its libraries are, or use device: cpu.";
+  return fmt::format(
+      "It needs cuBLASLt of CUDA {}: install that toolkit, set CUDA_HOME to where it is, or pip install "
+      "'cotenant[cuda{}]'. Or use device: cpu.",
+      COTENANT_CUDA_MAJOR, COTENANT_CUDA_MAJOR == 12 ? "12" : "");
+}
+
 const CudaModule& cuda_module() {
-  static const CudaModule* const module = open_module<CudaModuleFunction>(
-      {.name = "cotenant_cuda.so",
-       .variable = "COTENANT_CUDA_MODULE",
-       .symbol = cuda_module_symbol,
-       .what = "the CUDA engine",
-       .missing = "this build has no CUDA engine",
-       .remedy =
-           "Build where a CUDA toolkit (12.4 or later; nvcc on PATH) and its libraries are, or use device: cpu."});
+  static const CudaModule* const module = open_module<CudaModuleFunction>({.name = "cotenant_cuda.so",
+                                                                           .variable = "COTENANT_CUDA_MODULE",
+                                                                           .symbol = cuda_module_symbol,
+                                                                           .libraries = {cublaslt()},
+                                                                           .what = "the CUDA engine",
+                                                                           .missing = "this build has no CUDA engine",
+                                                                           .remedy = cuda_remedy()});
   return *module;
 }
 
@@ -73,6 +86,10 @@ CudaStatus cuda_status() {
     status.problem = e.what();
     return status;
   }
+}
+
+std::string cuda_library() {
+  return loaded_from(cublaslt());
 }
 
 std::string cuda_version(int version) {

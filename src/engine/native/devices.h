@@ -32,6 +32,9 @@ bool cpu_engine_has(Dtype dtype);
 // What of CUDA can be used here. Never throws: a missing module is a `problem`, too.
 CudaStatus cuda_status();
 
+// The file of cuBLASLt that the CUDA engine took; empty: it has not been opened, or cannot be.
+std::string cuda_library();
+
 // A version as CUDA counts it, for people: "13.0" of 13000; empty of 0.
 std::string cuda_version(int version);
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/version.h"
+#include "engine/native/toolkit_library.h"
 
 namespace cotenant {
 namespace {
@@ -26,12 +27,18 @@ fs::path find_module(const ModuleFile& file) {
   return {};
 }
 
+void* open_with_libraries(const fs::path& path, const std::vector<std::string>& libraries) {
+  if (void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
+  for (const std::string& library : libraries) open_toolkit_library(library);
+  return dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 }  // namespace
 
 void* open_module_function(const ModuleFile& file) {
   const fs::path path = find_module(file);
   if (path.empty()) throw usage_error(file.name, file.missing, file.remedy);
-  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = open_with_libraries(path, file.libraries);
   if (!handle)
     throw usage_error(path.string(), fmt::format("{} cannot be loaded: {}", file.what, dlerror()), file.remedy);
   void* function = dlsym(handle, file.symbol);
