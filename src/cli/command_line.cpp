@@ -4,8 +4,44 @@
 #include <utility>
 
 #include "base/error.h"
+#include "cli/command_table.h"
 
 namespace cotenant {
+namespace {
+
+// Of "TEXT:{csv,json}", as CLI11 names the type of an option with choices.
+std::vector<std::string> choices_in(const std::string& type) {
+  const size_t open = type.find('{'), close = type.find('}');
+  if (open == std::string::npos || close == std::string::npos || close < open) return {};
+  return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
+}
+
+OptionRow option_row(const CLI::Option& option) {
+  OptionRow row;
+  for (const std::string& name : option.get_snames()) row.names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) row.names.push_back("--" + name);
+  const bool takes_value = option.get_items_expected_max() > 0;
+  const std::string type = option.get_type_name();
+  row.choices = choices_in(type);
+  if (row.names.empty())
+    row.value = option.get_name(true);
+  else if (takes_value)
+    row.value =
+        row.choices.empty() && !type.empty() && !type.starts_with('[') ? type.substr(0, type.find(':')) : "VALUE";
+  row.description = option.get_description();
+  row.group = option.get_group();
+  row.several = option.get_items_expected_max() > 1;
+  return row;
+}
+
+CommandRow command_row(const CLI::App& app, const std::string& name) {
+  CommandRow row{name, app.get_description(), {}};
+  for (const CLI::Option* option : app.get_options())
+    if (!option->get_group().empty()) row.options.push_back(option_row(*option));
+  return row;
+}
+
+}  // namespace
 
 Option& Option::required() {
   option_->required();
@@ -114,12 +150,23 @@ bool CommandLine::has_subcommand(const std::string& name) const {
 }
 
 std::optional<int> CommandLine::parse(int argc, char** argv) {
+  const char* help[] = {argv[0], "--help"};
   try {
-    app_->parse(argc, argv);
+    if (argc == 1)
+      app_->parse(2, help);
+    else
+      app_->parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app_->exit(e) == 0 ? 0 : static_cast<int>(ExitCode::usage);
   }
   return std::nullopt;
+}
+
+std::vector<CommandRow> command_table(const Subcommand& app) {
+  std::vector<CommandRow> rows{command_row(app.app(), "")};
+  for (const CLI::App* command : app.app().get_subcommands(nullptr))
+    if (!command->get_group().empty()) rows.push_back(command_row(*command, command->get_name()));
+  return rows;
 }
 
 }  // namespace cotenant

@@ -64,7 +64,8 @@ class CommandLine : public Subcommand {
 
   std::vector<std::string> shown_subcommands() const;
   bool has_subcommand(const std::string& name) const;
-  // Runs the callback of what was asked for. The exit code, when --help or --version was printed instead, or a mistake.
+  // Runs the callback of what was asked for; without arguments it prints the help. The exit code, when --help or
+  // --version was printed instead, or a mistake.
   std::optional<int> parse(int argc, char** argv);
 
  private:

@@ -17,5 +17,6 @@ void add_compare(Subcommand& app, int& exit_code);
 void add_trace(Subcommand& app, int& exit_code);
 void add_profile(Subcommand& app, int& exit_code);
 void add_export(Subcommand& app, int& exit_code);
+void add_completion(Subcommand& app, int& exit_code);  // and the manual page
 
 }  // namespace cotenant

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   add_models(app, exit_code);
   add_schema(app, exit_code);
   add_doctor(app, exit_code);
+  add_completion(app, exit_code);
   add_hidden(app, exit_code);
   try {
     check_subcommand(app, argc > 1 ? argv[1] : "");

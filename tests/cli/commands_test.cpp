@@ -25,12 +25,19 @@ TEST(Program, VersionNamesTheCommit) {
 }
 
 TEST(Program, MistakesOnTheCommandLineExitWith2) {
-  for (const char* arguments : {"", "no-such-command", "schema --no-such-flag"}) {
+  for (const char* arguments : {"--json", "no-such-command", "schema --no-such-flag"}) {
     const Outcome outcome = run_cotenant(arguments);
     EXPECT_EQ(outcome.exit_code, 2) << arguments;
     EXPECT_THAT(outcome.err, testing::Not(IsEmpty())) << arguments;
     EXPECT_THAT(outcome.out, IsEmpty()) << arguments;
   }
+}
+
+TEST(Program, AlonePrintsItsHelp) {
+  const Outcome alone = run_cotenant("");
+  EXPECT_EQ(alone.exit_code, 0);
+  EXPECT_EQ(alone.out, run_cotenant("--help").out);
+  EXPECT_THAT(alone.out, HasSubstr("analyze"));
 }
 
 TEST(Program, NamesAnUnknownSubcommandAndThoseThereAre) {
