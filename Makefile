@@ -9,7 +9,7 @@ SOURCES = git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh'
 ARCHITECTURES = 80-real;86-real;89-real;90
 
 .PHONY: help deps build demo test-build test test-sanitized test-tsan test-valgrind faults-build faults soak test-real bench-build bench format check-format fuzz \
-        install package test-package clean
+        install package test-package wheel test-wheel clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
@@ -21,8 +21,8 @@ build: deps  ## build build/release/cotenant
 	@cmake --preset release -B $(BUILD) $(CMAKE_FLAGS) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS) --target program
 
-demo: build  ## run three tenants on the CPU, each alone and all together, and print the result
-	@$(BUILD)/cotenant run configs/demo/demo.yaml --baselines
+demo: build  ## run three tenants, each alone and all together, and print the result (on a GPU: three ways of sharing)
+	@tools/demo.sh $(BUILD)/cotenant
 
 test-build:
 	@tools/install-deps.sh --test
@@ -93,6 +93,14 @@ package:  ## make a Debian package
 
 test-package: package  ## try the program in the Debian package
 	@tools/test-package.sh $(BUILD)
+
+wheel:  ## make a Python wheel that needs nothing of the system
+	@tools/install-deps.sh --wheel
+	@$(MAKE) --no-print-directory build CMAKE_FLAGS='-DCMAKE_CUDA_ARCHITECTURES="$(ARCHITECTURES)" $(CMAKE_FLAGS)'
+	@tools/make-wheel.sh $(BUILD)
+
+test-wheel: wheel  ## test the wheel in a bare Debian, as an ordinary user
+	@tools/test-wheel.sh
 
 clean:  ## remove everything that was built
 	@rm -rf build

@@ -5,6 +5,7 @@
 #   tools/install-deps.sh --test       also what the tests need, plots among it
 #   tools/install-deps.sh --format     also what formats the sources
 #   tools/install-deps.sh --fuzz       also what fuzzes the readers of files
+#   tools/install-deps.sh --wheel      also what makes the Python wheel and tests it
 #   tools/install-deps.sh --browser    also what tests report.html in a browser (Debian; Ubuntu has it as a snap)
 #   tools/install-deps.sh --valgrind   also valgrind
 #   tools/install-deps.sh --dry-run    says what it would install, and installs nothing
@@ -39,6 +40,10 @@ clang-format          formatting
 fuzz='
 clang                 fuzzing (libFuzzer)
 '
+wheel='
+python3-venv          wheel
+debootstrap           tests of the wheel: a bare Debian
+'
 
 valgrind='
 valgrind              errors of memory at run time
@@ -55,6 +60,7 @@ for argument in "$@"; do
     --test) list=$list$test ;;
     --format) list=$list$format ;;
     --fuzz) list=$list$fuzz ;;
+    --wheel) list=$list$wheel ;;
     --browser) list=$list$browser ;;
     --valgrind) list=$list$valgrind ;;
     -h | --help)
@@ -82,6 +88,8 @@ provided() {
     ninja-build) command -v ninja >/dev/null ;;
     git | clang | clang-format) command -v "$1" >/dev/null ;;
     pkg-config) command -v pkg-config >/dev/null ;;
+    python3-venv) python3 -c 'import ensurepip' 2>/dev/null ;;
+    debootstrap) command -v debootstrap >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     python3-jsonschema) python3 -c 'import jsonschema' 2>/dev/null ;;
     *) return 1 ;;
