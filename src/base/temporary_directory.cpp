@@ -66,7 +66,7 @@ TemporaryDirectory::TemporaryDirectory() {
 
 TemporaryDirectory::TemporaryDirectory(const fs::path& parent) {
   const auto made = make_in(parent);
-  if (!made) throw file_error(parent / (std::string(kTemporaryPrefix) + "XXXXXX"), "mkdtemp");
+  if (!made) throw file_error((parent / kTemporaryPrefix).string(), "mkdtemp");
   path_ = *made;
 }
 
