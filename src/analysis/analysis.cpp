@@ -13,6 +13,7 @@
 #include "analysis/telemetry.h"
 #include "analysis/warnings.h"
 #include "base/error.h"
+#include "base/open_file.h"
 #include "results/window.h"
 #include "stats/change_point.h"
 #include "stats/describe.h"
@@ -281,8 +282,7 @@ bool same_work(const std::vector<LoadedTenant>& tenants) {
 }
 
 std::optional<std::filesystem::path> if_there(const std::filesystem::path& file) {
-  std::error_code error;
-  return std::filesystem::exists(file, error) ? std::optional(file) : std::nullopt;
+  return is_real_file(file) ? std::optional(file) : std::nullopt;
 }
 
 RepeatAnalysis summarize_repeat(std::string name, const ExperimentAnalysis& analysis,
@@ -307,16 +307,17 @@ RepeatAnalysis summarize_repeat(std::string name, const ExperimentAnalysis& anal
 void add_repeats(ExperimentAnalysis& analysis, const LoadedExperiment& experiment, BaselineFinder& finder,
                  const std::vector<std::optional<Baseline>>& baselines) {
   std::vector<std::filesystem::path> directories;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(experiment.directory / "repeats", error))
-    if (is_experiment(entry.path())) directories.push_back(entry.path());
+  const auto repeats = experiment.directory / "repeats";
+  if (!is_real_directory(repeats)) return;
+  for (const auto& directory : real_directories_in(repeats))
+    if (is_experiment(directory)) directories.push_back(directory);
   if (directories.empty()) return;
   std::sort(directories.begin(), directories.end(),
             [](const auto& a, const auto& b) { return natural_less(a.string(), b.string()); });
   analysis.repeats.push_back(summarize_repeat("first", analysis, experiment, baselines));
   for (const auto& directory : directories) {
     const LoadedExperiment repeat = load_experiment(directory);
-    const bool has_own = std::filesystem::exists(directory / "baselines", error);
+    const bool has_own = is_real_directory(directory / "baselines");
     auto own = has_own ? finder.find(repeat, analysis.warnings) : baselines;
     if (own.size() != analysis.tenants.size()) own = baselines;
     analysis.repeats.push_back(summarize_repeat(directory.filename().string(), analysis, repeat, own));

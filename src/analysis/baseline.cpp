@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/open_file.h"
 
 namespace cotenant {
 namespace {
@@ -33,11 +34,10 @@ const LoadedTenant* of_work(const LoadedExperiment& experiment, const Work& work
 // Experiments of a directory that holds several, newest first.
 std::vector<fs::path> experiments_in(const fs::path& directory) {
   std::vector<fs::path> found;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const fs::path& path : real_directories_in(directory)) {
+    const std::string name = path.filename().string();
     if (name.ends_with(".incomplete") || name.ends_with(".staging") || name.starts_with(".")) continue;
-    if (is_experiment(entry.path())) found.push_back(entry.path());
+    if (is_experiment(path)) found.push_back(path);
   }
   const auto written = [](const fs::path& path) {
     std::error_code ignored;
@@ -150,11 +150,13 @@ std::optional<Baseline> BaselineFinder::asked_for(const LoadedExperiment& shared
 
 std::optional<Baseline> BaselineFinder::own(const LoadedExperiment& shared, const LoadedTenant& tenant) {
   const fs::path baselines = shared.directory / "baselines";
+  if (!is_real_directory(baselines)) return std::nullopt;
   std::vector<fs::path> candidates;
   // A load on a device is cut to the multiprocessors that it sees: only alone with its share does it do the same work.
   if (tenant.record)
     for (const std::string& kind : {tenant.record->kind, tenant.record->kind_with_share})
-      if (!kind.empty() && is_experiment(baselines / kind)) candidates.push_back(baselines / kind);
+      if (!kind.empty() && is_real_directory(baselines / kind) && is_experiment(baselines / kind))
+        candidates.push_back(baselines / kind);
   if (candidates.empty()) candidates = experiments_in(baselines);
   for (const fs::path& candidate : candidates) {
     const Experiment alone = load(candidate);

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/open_file.h"
 #include "results/window.h"
 
 namespace cotenant {
@@ -96,11 +97,10 @@ void load_tenants(LoadedExperiment& experiment, const std::optional<WindowRecord
 
 std::vector<std::string> tenant_directories(const fs::path& directory) {
   std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const fs::path& tenant : real_directories_in(directory)) {
+    const std::string name = tenant.filename().string();
     if (name == "baselines" || name == "repeats") continue;
-    if (fs::is_regular_file(entry.path() / "events.jsonl", error)) names.push_back(name);
+    if (is_real_file(tenant / "events.jsonl")) names.push_back(name);
   }
   std::sort(names.begin(), names.end(), natural_less);
   return names;
@@ -162,7 +162,11 @@ LoadedExperiment open_experiment(const fs::path& directory) {
     experiment.window = record.window;
     std::error_code error;
     for (const TenantRecord& tenant : record.tenants) {
-      if (!fs::exists(directory / tenant.directory / "events.jsonl", error)) continue;
+      const fs::path files = directory / tenant.directory;
+      if (tenant.directory.empty() || !fs::exists(files / "events.jsonl", error)) continue;
+      if (!is_real_directory(files))
+        throw usage_error(files.string(), "is a symbolic link; links in results are not followed",
+                          "Put the directory itself there.");
       LoadedTenant& loaded = experiment.tenants.emplace_back();
       loaded.name = tenant.name;
       loaded.directory = tenant.directory;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "base/open_file.h"
 #include "stats/running_mean.h"
 
 namespace cotenant {
@@ -107,10 +108,9 @@ TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const
 TelemetryMeans telemetry_of(const LoadedExperiment& experiment) {
   TelemetryMeans means;
   const auto file = experiment.directory / "telemetry.jsonl";
-  std::error_code error;
   std::optional<Interval> window_s;
   if (experiment.window) window_s = Interval{experiment.window->start_s, experiment.window->end_s};
-  if (std::filesystem::exists(file, error)) means = mean_telemetry(read_telemetry(file), window_s);
+  if (is_real_file(file)) means = mean_telemetry(read_telemetry(file), window_s);
   means.on_cpu = experiment.record && experiment.record->settings.device.starts_with("cpu");
   if (!means.sm_clock_mhz && experiment.record) means.sm_clock_mhz = experiment.record->device.sm_clock_mhz;
   return means;

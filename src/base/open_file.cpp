@@ -40,4 +40,12 @@ bool is_real_file(const fs::path& path) {
   return fs::symlink_status(path, error).type() == fs::file_type::regular;
 }
 
+std::vector<fs::path> real_directories_in(const fs::path& directory) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(directory, error))
+    if (is_real_directory(entry.path())) found.push_back(entry.path());
+  return found;
+}
+
 }  // namespace cotenant

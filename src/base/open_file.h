@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -20,5 +21,8 @@ bool is_real_directory(const std::filesystem::path& path);
 
 // The same of files.
 bool is_real_file(const std::filesystem::path& path);
+
+// The directories in it that are real ones, in no order; none where it cannot be read.
+std::vector<std::filesystem::path> real_directories_in(const std::filesystem::path& directory);
 
 }  // namespace cotenant

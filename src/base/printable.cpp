@@ -1,7 +1,11 @@
 #include "base/printable.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
 #include <cstdint>
 
 namespace cotenant {
@@ -58,6 +62,15 @@ Decoded decode(std::string_view text) {
   return c < least[length] || c > 0x10ffff || surrogate ? Decoded{0, 0} : Decoded{c, length};
 }
 
+// The full-width ones are taken for the plain ones in some languages.
+constexpr std::array<std::string_view, 8> formula_signs = {"=", "+", "-", "@", "＝", "＋", "－", "＠"};
+
+bool is_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -78,11 +91,67 @@ std::string printable_lines(std::string_view text) {
   std::string out;
   for (;;) {
     const size_t end = text.find('\n');
-    out += printable(text.substr(0, end));
+    const std::string_view line = text.substr(0, end);
+    if (!out.empty() && !line.empty() && !line.starts_with("  ")) out += "  ";
+    out += printable(line);
     if (end == std::string_view::npos) return out;
     out += '\n';
     text.remove_prefix(end + 1);
   }
+}
+
+std::string printable_json(std::string_view json) {
+  std::string out;
+  out.reserve(json.size());
+  while (!json.empty()) {
+    const auto [character, bytes] = decode(json);
+    if (bytes == 0)
+      out += "\\ufffd";
+    else if (is_seen(character) || character == '\n')  // the latter between strings
+      out += json.substr(0, bytes);
+    else if (character < 0x10000)
+      out += fmt::format("\\u{:04x}", static_cast<uint32_t>(character));
+    else
+      out += fmt::format("\\u{:04x}\\u{:04x}", 0xd7c0 + (static_cast<uint32_t>(character) >> 10),
+                         0xdc00 + (static_cast<uint32_t>(character) & 0x3ff));
+    json.remove_prefix(std::max<size_t>(bytes, 1));
+  }
+  return out;
+}
+
+std::string printable_markdown(std::string_view text) {
+  const std::string line = printable(text);
+  const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0 || c >= 0x80; };
+  const size_t begin = line.find_first_not_of(' '), number_end = line.find_first_not_of(" 0123456789");
+  std::string out;
+  for (size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    const bool inside_word = i > 0 && i + 1 < line.size() && is_word(line[i - 1]) && is_word(line[i + 1]);
+    const bool markup = std::string_view("\\`*[]<>&|~!$@").find(c) != std::string_view::npos;
+    const bool underscore = c == '_' && !inside_word;
+    const bool block = i == begin && std::string_view("#+-=").find(c) != std::string_view::npos;
+    const bool number = (c == '.' || c == ')') && i > begin && i == number_end;
+    const bool link = (c == ':' && line.compare(i, 3, "://") == 0) ||
+                      (c == '.' && i >= 3 &&
+                       std::ranges::equal(line.substr(i - 3, 3), std::string_view("www"), {},
+                                          [](unsigned char l) { return std::tolower(l); }));
+    if (markup || underscore || block || number || link) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string printable_csv(std::string_view text) {
+  std::string line = printable(text);
+  const size_t first = line.find_first_not_of(" '\"");
+  const std::string_view rest = std::string_view(line).substr(std::min(first, line.size()));
+  if (std::ranges::any_of(formula_signs, [&](std::string_view sign) { return rest.starts_with(sign); }) &&
+      !is_number(line))
+    line.insert(0, 1, '\'');
+  if (line.find_first_of(",\"") == std::string::npos) return line;
+  std::string out = "\"";
+  for (const char c : line) out.append(c == '"' ? 2 : 1, c);
+  return out + "\"";
 }
 
 std::string shortened(std::string_view text, size_t most) {

@@ -9,6 +9,7 @@
 #include "analysis/sensitivity.h"
 #include "base/error.h"
 #include "base/find_program.h"
+#include "base/printable.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/metric_option.h"
@@ -57,11 +58,11 @@ void write_files(const std::vector<ExperimentAnalysis>& experiments, const Analy
   const std::filesystem::path gnuplot = find_program("gnuplot").value_or("");
   const auto out = options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
   const ReportFiles files = write_report_files(experiments, out, gnuplot);
-  fmt::print(stderr, "report: {}\n", files.pages.back().string());
+  fmt::print(stderr, "report: {}\n", printable(files.pages.back().string()));
   if (gnuplot.empty())
     fmt::print(stderr, "no plots: there is no gnuplot (Debian and Ubuntu: apt-get install gnuplot-nox)\n");
   else
-    fmt::print(stderr, "plots: {} files in {}\n", files.plots, files.pages.back().parent_path().string());
+    fmt::print(stderr, "plots: {} files in {}\n", files.plots, printable(files.pages.back().parent_path().string()));
 }
 
 void analyze(const AnalyzeOptions& options) {

@@ -15,6 +15,7 @@
 #include "cli/metric_option.h"
 #include "cli/output.h"
 #include "report/compare_text.h"
+#include "report/json_value.h"
 #include "report/modes_text.h"
 
 namespace cotenant {
@@ -72,7 +73,7 @@ void print_json(const std::vector<Comparison>& comparisons, const std::vector<Ex
     for (const Comparison& comparison : comparisons) all["comparisons"].push_back(comparison_json(comparison));
   }
   all["runs"] = modes_json(runs);
-  print_all(all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  print_all(text_of(all));
 }
 
 void print_text(const std::vector<Comparison>& comparisons, const std::vector<ExperimentAnalysis>& runs) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/printable.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "driver/checkup.h"
+#include "report/json_value.h"
 #include "sharing/mps.h"
 
 namespace cotenant {
@@ -22,8 +24,8 @@ std::string findings_text(const std::vector<Finding>& findings) {
     const char* mark = finding.state == Finding::State::good      ? "+"
                        : finding.state == Finding::State::limited ? "~"
                                                                   : "-";
-    text += fmt::format("  {} {:<{}}  {}\n", mark, finding.name, width, finding.found);
-    if (!finding.remedy.empty()) text += fmt::format("    {:<{}}  {}\n", "", width, finding.remedy);
+    text += fmt::format("  {} {:<{}}  {}\n", mark, finding.name, width, printable(finding.found));
+    if (!finding.remedy.empty()) text += fmt::format("    {:<{}}  {}\n", "", width, printable(finding.remedy));
   }
   return text + "\n+ good   ~ limited   - missing\n";
 }
@@ -37,7 +39,7 @@ void add_doctor(Subcommand& app, int&) {
   command.callback([json] {
     be_no_mps_client();
     const std::vector<Finding> findings = check_machine();
-    print_all(*json ? findings_json(findings).dump(2) + "\n"
+    print_all(*json ? text_of(findings_json(findings))
                     : fmt::format("cotenant {} ({}, {}, {})\n\n{}", version(), git_commit(), compiler(), build_type(),
                                   findings_text(findings)));
   });

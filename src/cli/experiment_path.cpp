@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "config/load.h"
 #include "config/overrides.h"
 
@@ -31,7 +32,8 @@ fs::path existing_directory(fs::path directory, const std::string& path) {
   if (fs::is_directory(directory, error)) return directory;
   const fs::path incomplete = directory.string() + ".incomplete";
   if (fs::is_directory(incomplete, error)) {
-    fmt::print(stderr, "cotenant: {} has no complete run; this is {}\n", directory.string(), incomplete.string());
+    fmt::print(stderr, "cotenant: {} has no complete run; this is {}\n", printable(directory.string()),
+               printable(incomplete.string()));
     return incomplete;
   }
   if (directory != fs::path(path))
@@ -73,7 +75,7 @@ std::vector<fs::path> experiment_directories(const std::string& path, bool& of_s
         fmt::format("Run them first: cotenant run {}", path));
   if (!missing.empty())
     fmt::print(stderr, "cotenant: {} of the {} experiments of {} have not been run, {} among them\n", missing.size(),
-               missing.size() + found.size(), path, missing.front());
+               missing.size() + found.size(), printable(path), printable(missing.front()));
   return found;
 }
 

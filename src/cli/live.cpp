@@ -61,11 +61,11 @@ void LiveView::rewrite(const LiveRun& run) {
   const size_t width = terminal_columns() - 1;  // a wrapped line could not be taken away
   size_t name_width = 0;
   for (const LiveTenant& tenant : run.tenants) name_width = std::max(name_width, tenant.name.size());
-  std::string text = printable(heading(run)).substr(0, width) + "\n";
+  std::string text = shortened(printable(heading(run)), width) + "\n";
   for (const LiveTenant& tenant : run.tenants) {
     const std::string line = fmt::format("  {:<{}}  {:<10}  {:>11}  {}", tenant.name, name_width, tenant.stage,
                                          count_of(tenant), speed_of(tenant));
-    text += printable(line).substr(0, width) + "\n";
+    text += shortened(printable(line), width) + "\n";
   }
   lines_ = 1 + static_cast<int>(run.tenants.size());
   std::fputs(text.c_str(), stderr);

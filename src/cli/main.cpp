@@ -3,8 +3,10 @@
 
 #include <cstdio>
 #include <exception>
+#include <sstream>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "cli/commands.h"
 
@@ -42,10 +44,10 @@ int main(int argc, char** argv) {
     check_subcommand(app, argc > 1 ? argv[1] : "");
     return app.parse(argc, argv).value_or(exit_code);
   } catch (const Error& e) {
-    fmt::print(stderr, "cotenant: {}\n", e.what());
+    fmt::print(stderr, "cotenant: {}\n", printable_lines(e.what()));
     return static_cast<int>(e.code());
   } catch (const std::exception& e) {
-    fmt::print(stderr, "cotenant: {}\n  This is a defect of cotenant: please report it.\n", e.what());
+    fmt::print(stderr, "cotenant: {}\n  This is a defect of cotenant: please report it.\n", printable_lines(e.what()));
     return static_cast<int>(ExitCode::internal);
   }
 }

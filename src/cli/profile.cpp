@@ -80,7 +80,7 @@ std::string output_directory(const ProfileOptions& options, const ExperimentConf
                                         options.config,
                                         "--no-save"};
   for (const std::string& change : shortened(options, config)) arguments.insert(arguments.end(), {"--set", change});
-  fmt::print(stderr, "nsys writes {}/nsys.nsys-rep: open it with nsys-ui, or nsys stats\n", out);
+  fmt::print(stderr, "nsys writes {}/nsys.nsys-rep: open it with nsys-ui, or nsys stats\n", printable(out));
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
@@ -122,7 +122,8 @@ void report(const fs::path& directory, const ProfileOptions& options) {
   write_trace(directory, [&](std::string_view text) { file.write(text); });
   file.close();
   print_all(options.json ? profile_json(profile) : profile_text(profile, options.top, colour_wanted()));
-  fmt::print(stderr, "files: {}\ntimeline: {} (open it in ui.perfetto.dev)\n", directory.string(), trace.string());
+  fmt::print(stderr, "files: {}\ntimeline: {} (open it in ui.perfetto.dev)\n", printable(directory.string()),
+             printable(trace.string()));
 }
 
 int profile(const ProfileOptions& options) {

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "analysis/analysis.h"
 #include "analysis/sensitivity.h"
@@ -24,6 +25,7 @@
 #include "report/sensitivity_text.h"
 #include "report/table.h"
 #include "report/text.h"
+#include "results/experiment_dir.h"
 #include "sharing/mps.h"
 
 namespace cotenant {
@@ -142,15 +144,49 @@ ConfigChanges changes_of(const RunFlags& flags, const Source& source, bool sever
     std::string out = flags.out;
     if (several) out += "/" + directory_name(source.load({.set = flags.set}).experiment_name);
     changes.set.push_back(text_override("out_dir", out));
+    changes.one_place = true;
   }
   return changes;
 }
+
+// The directories of all experiments and tenants, each with a slash at its end. One inside another would make that one
+// a directory that is no run's any more.
+class Places {
+ public:
+  void take(const ExperimentPlan& plan) {
+    check_place(plan.out_dir);
+    take(plan.out_dir);
+    for (const TenantPlan& tenant : plan.run.tenants) {
+      if (tenant.out_dir.empty()) continue;
+      check_tenant_place(tenant.out_dir, plan.out_dir);
+      take(tenant.out_dir);
+    }
+  }
+
+ private:
+  void take(const std::string& directory) {
+    const std::string place = (fs::absolute(directory).lexically_normal() / "").string();
+    const auto behind = taken_.lower_bound(place);
+    if (behind != taken_.end() && behind->starts_with(place)) refuse(directory, *behind);
+    for (size_t slash = place.find('/', 1); slash + 1 < place.size(); slash = place.find('/', slash + 1))
+      if (const auto above = taken_.find(place.substr(0, slash + 1)); above != taken_.end()) refuse(directory, *above);
+    taken_.insert(place);
+  }
+
+  [[noreturn]] static void refuse(const std::string& directory, const std::string& other) {
+    throw usage_error(directory, "results would go to it and to " + other + ", one of which is or lies in the other",
+                      "Give each experiment and tenant an out_dir of its own.");
+  }
+
+  std::set<std::string> taken_;
+};
 
 // Everything is loaded and checked before anything runs.
 std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector<Source>& sources) {
   const Machine machine = read_machine();
   std::vector<PlannedExperiment> planned;
   std::map<std::string, std::string> directories;
+  Places places;
   for (const Source& source : sources) {
     PlannedExperiment experiment{.name = source.name(), .plan = {}, .error = {}};
     try {
@@ -163,6 +199,7 @@ std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector
             fmt::format("its results would replace those of {}: both go to {}", other->second, config.out_dir),
             "Give it another experiment_name or out_dir.");
       experiment.plan = make_plan(config, machine);
+      if (flags.series.save) places.take(*experiment.plan);
     } catch (const Error& error) {
       if (!flags.series.keep_going) throw;
       experiment.error = error;
@@ -240,8 +277,9 @@ class Printer {
       analyses_.push_back(std::move(analysis));
     } catch (const Error& error) {
       // A run that died before its first request has nothing to analyse, and its reasons are told above.
-      if (outcome.reasons.empty() && outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", error.what());
-      if (flags_.series.save) fmt::print(stderr, "What there is, is in {}\n", outcome.directory.string());
+      if (outcome.reasons.empty() && outcome.error.empty())
+        fmt::print(stderr, "cotenant: {}\n", printable_lines(error.what()));
+      if (flags_.series.save) fmt::print(stderr, "What there is, is in {}\n", printable(outcome.directory.string()));
     }
   }
 
@@ -282,7 +320,7 @@ int run(RunFlags& flags) {
     printer.end(outcomes, planned.size());
   } catch (const Error& error) {  // the table could not be written: the lesser evil
     if (code == ExitCode::valid) throw;
-    fmt::print(stderr, "cotenant: {}\n", error.what());
+    fmt::print(stderr, "cotenant: {}\n", printable_lines(error.what()));
   }
   return static_cast<int>(code);
 }

@@ -1,6 +1,6 @@
 #include "config/experiment.h"
 
-#include <algorithm>
+#include "base/path_component.h"
 
 namespace cotenant {
 
@@ -78,9 +78,7 @@ std::string place(const TenantConfig& tenant, std::string_view key) {
 }
 
 std::string directory_name(std::string_view name) {
-  std::string out(name);
-  std::replace(out.begin(), out.end(), '/', '_');
-  return out;
+  return path_component(name);
 }
 
 std::string default_name(std::string_view model) {

@@ -176,7 +176,10 @@ ExperimentConfig parse_config(std::string text, const std::string& file, const C
   draft.config.overrides.insert(draft.config.overrides.end(), changes.vary.begin(), changes.vary.end());
   draft.config.single = is_single(root);
   draft.config.vary = check_vary(root, draft.config.single);
-  return resolve(std::move(draft), read_tenants(root, draft.config.single), changes.suffix);
+  std::vector<TenantDraft> tenants = read_tenants(root, draft.config.single);
+  if (changes.one_place)
+    for (TenantDraft& tenant : tenants) tenant.config.out_dir.clear();
+  return resolve(std::move(draft), std::move(tenants), changes.suffix);
 }
 
 }  // namespace cotenant

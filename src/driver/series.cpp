@@ -10,9 +10,11 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/temporary_directory.h"
 #include "base/text.h"
 #include "results/experiment_dir.h"
+#include "results/output_file.h"
 #include "results/reader.h"
 #include "worker/messages.h"
 
@@ -81,7 +83,12 @@ class Series {
     }
     const bool complete = outcome.code == ExitCode::valid || outcome.code == ExitCode::invalid;
     if (complete) {
-      directory.commit();
+      try {
+        directory.commit();
+      } catch (const Error&) {
+        outcome.directory = directory.abandon();
+        throw;
+      }
       remember_baselines(plan, path);
       outcome.directory = path;
       copy_elsewhere(plan.run, path);
@@ -170,13 +177,10 @@ class Series {
     if (!options_.save) return;
     for (const TenantPlan& tenant : run.tenants) {
       if (tenant.out_dir.empty()) continue;
-      std::error_code error;
-      fs::create_directories(tenant.out_dir, error);
-      if (!error)
-        fs::copy(path / tenant.record.directory, tenant.out_dir,
-                 fs::copy_options::recursive | fs::copy_options::overwrite_existing, error);
-      if (error)
-        throw usage_error(tenant.out_dir, "cannot be written: " + error.message(), "Change the tenant's out_dir.");
+      check_tenant_place(tenant.out_dir, path);  // again: it has been a while
+      make_directory(tenant.out_dir, "Change the tenant's out_dir.");
+      for (const auto& entry : fs::directory_iterator(path / tenant.record.directory))
+        write_copy(entry.path(), fs::path(tenant.out_dir) / entry.path().filename());
     }
   }
 

@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "analysis/load.h"
-#include "report/table.h"
+#include "base/open_file.h"
+#include "base/printable.h"
 #include "results/window.h"
 
 namespace cotenant {
@@ -21,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string quoted(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return printable_json(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string_view name_of(IterationStatus status) {
@@ -33,7 +34,7 @@ class Row {
  public:
   Row(fmt::memory_buffer& out, ExportFormat format) : out_(out), json_(format == ExportFormat::json) {}
 
-  void text(std::string_view key, std::string_view value) { raw(key, json_ ? quoted(value) : csv_field(value)); }
+  void text(std::string_view key, std::string_view value) { raw(key, json_ ? quoted(value) : printable_csv(value)); }
   void truth(std::string_view key, bool value) { raw(key, value ? "true" : "false"); }
   template <class Number>
   void number(std::string_view key, const std::optional<Number>& value) {
@@ -88,10 +89,11 @@ void append_row(Row row, const Place& place, const Iteration& iteration, const s
 std::vector<std::string> runs_of(const fs::path& directory, bool everything) {
   std::vector<std::string> runs{""};
   if (!everything) return runs;
-  std::error_code error;
-  for (const char* folder : {"baselines", "repeats"})
-    for (const auto& entry : fs::directory_iterator(directory / folder, error))
-      if (is_experiment(entry.path())) runs.push_back(fmt::format("{}/{}", folder, entry.path().filename().string()));
+  for (const char* folder : {"baselines", "repeats"}) {
+    if (!is_real_directory(directory / folder)) continue;
+    for (const fs::path& run : real_directories_in(directory / folder))
+      if (is_experiment(run)) runs.push_back(fmt::format("{}/{}", folder, run.filename().string()));
+  }
   std::sort(runs.begin() + 1, runs.end(), natural_less);
   return runs;
 }

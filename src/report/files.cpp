@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <set>
+#include <string_view>
 
 #include "base/directory.h"
+#include "base/error.h"
 #include "base/path_component.h"
 #include "report/gnuplot.h"
 #include "report/page.h"
@@ -29,6 +32,28 @@ std::vector<std::string> folder_names(std::span<const ExperimentAnalysis> experi
   return names;
 }
 
+// A file's name as part of a relative URL (RFC 3986).
+std::string url_part(const std::string& name) {
+  std::string url;
+  for (const unsigned char c : name) {
+    const bool plain =
+        std::isalnum(c) != 0 || std::string_view("-._~").find(static_cast<char>(c)) != std::string_view::npos;
+    url += plain ? std::string(1, static_cast<char>(c)) : fmt::format("%{:02X}", c);
+  }
+  return url;
+}
+
+// A folder that an experiment names is not to lead out of `root`.
+fs::path folder_in(const fs::path& root, const std::string& name) {
+  fs::path folder = root / name;
+  std::error_code error;
+  if (fs::is_symlink(folder, error))
+    throw usage_error(folder.string(),
+                      "is a symbolic link, and plots and reports go into no link that an experiment names",
+                      "Remove it, or choose a place with --out.");
+  return folder;
+}
+
 void write_one(ReportFiles& files, const fs::path& directory, const std::string& page,
                const std::vector<Picture>& pictures, const fs::path& gnuplot) {
   make_directory(directory);
@@ -48,9 +73,9 @@ ReportFiles write_report_files(std::span<const ExperimentAnalysis> experiments, 
   const fs::path root = out.value_or("plots");
   std::vector<std::string> links;
   for (size_t i = 0; i < experiments.size(); ++i) {
-    const fs::path directory = out && !several ? *out : root / names[i];
+    const fs::path directory = out && !several ? *out : folder_in(root, names[i]);
     write_one(files, directory, experiment_page(experiments[i]), experiment_pictures(experiments[i]), gnuplot);
-    links.push_back("../" + names[i] + "/report.html");
+    links.push_back("../" + url_part(names[i]) + "/report.html");
   }
   if (several)
     write_one(files, root / "comparison", comparison_page(experiments, links), comparison_pictures(experiments),

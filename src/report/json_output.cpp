@@ -246,10 +246,6 @@ Json sensitivity(const SensitivityTable& table) {
           {"slowdown_mean", rows(table.slowdown_mean)}};
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace
 
 std::string sweep_json(std::span<const ExperimentAnalysis> experiments, std::span<const SensitivityTable> tables) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
 #include "base/text.h"
 #include "report/answer.h"
 #include "report/charts.h"
@@ -123,9 +124,12 @@ std::string pays_text(std::span<const ExperimentAnalysis> runs) {
     }
   }
   std::string text;
-  if (!better.empty()) text += fmt::format("more work than one after another: {}\n", fmt::join(better, ", "));
-  if (!same.empty()) text += fmt::format("as much work as one after another: {}\n", fmt::join(same, ", "));
-  if (!worse.empty()) text += fmt::format("less work than one after another: {}\n", fmt::join(worse, ", "));
+  const auto names = [](const std::vector<std::string>& runs) {
+    return printable(fmt::format("{}", fmt::join(runs, ", ")));
+  };
+  if (!better.empty()) text += fmt::format("more work than one after another: {}\n", names(better));
+  if (!same.empty()) text += fmt::format("as much work as one after another: {}\n", names(same));
+  if (!worse.empty()) text += fmt::format("less work than one after another: {}\n", names(worse));
   if (text.empty()) text = "whether it is better than one after another is unknown: run with --baselines\n";
   return text;
 }

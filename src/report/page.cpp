@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "report/assets.h"
 #include "report/colours.h"
@@ -34,7 +35,7 @@ std::string escape_html(std::string_view text) {
 
 // Inside a script element "</script" and "<!--" would end or change it, so no '<' is left.
 std::string json_for_script(const nlohmann::ordered_json& data) {
-  const std::string text = data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string text = printable_json(data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::string escaped;
   escaped.reserve(text.size());
   for (char c : text) {
@@ -79,7 +80,7 @@ std::string fill(std::string_view text, std::span<const Replacement> replacement
 std::string page(const std::string& title, const nlohmann::ordered_json& data) {
   const std::array<Replacement, 1> colours = {{{"colours", colour_variables()}}};
   const std::array<Replacement, 5> parts = {{{"version", version()},
-                                             {"title", escape_html(title)},
+                                             {"title", escape_html(printable(title))},
                                              {"style", fill(assets::report_css, colours)},
                                              {"script", fmt::format("{}\n{}", assets::chart_js, assets::report_js)},
                                              {"data", json_for_script(data)}}};

@@ -150,7 +150,7 @@ std::string profile_json(const ProfileAnalysis& p) {
                      {"idle_gaps", gaps_json(p.gaps)},
                      {"tenants", tenants},
                      {"warnings", p.warnings}};
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of(json);
 }
 
 std::string profile_csv(const ProfileAnalysis& p) {

@@ -14,7 +14,7 @@ std::string title_of(const SensitivityTable& table) {
   std::string title =
       fmt::format("p50 slowdown of {} ({}, {}x{}", table.tenant, table.model, table.batch_size, table.seq_len);
   if (!table.sharing.empty()) title += ", " + table.sharing;
-  return printable(title + ") by stress kind and intensity");
+  return title + ") by stress kind and intensity";
 }
 
 Table layout(const SensitivityTable& sensitivity) {
@@ -36,7 +36,7 @@ std::string sensitivity_text(std::span<const SensitivityTable> tables, bool colo
   std::string text;
   for (const SensitivityTable& table : tables) {
     if (!text.empty()) text += "\n";
-    const std::string title = title_of(table);
+    const std::string title = printable(title_of(table));
     text += (colour ? fmt::format("\033[1m{}\033[0m", title) : title) + "\n\n" + layout(table).text(colour, "  ");
   }
   return text;
@@ -45,7 +45,7 @@ std::string sensitivity_text(std::span<const SensitivityTable> tables, bool colo
 std::string sensitivity_markdown(std::span<const SensitivityTable> tables) {
   std::string text;
   for (const SensitivityTable& table : tables)
-    text += "## " + title_of(table) + "\n\n" + layout(table).markdown() + "\n";
+    text += "## " + printable_markdown(title_of(table)) + "\n\n" + layout(table).markdown() + "\n";
   return text;
 }
 

@@ -8,6 +8,8 @@
 namespace cotenant {
 namespace {
 
+constexpr size_t kWidest = 100;
+
 size_t code_points(std::string_view text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -18,20 +20,15 @@ std::string padded(const std::string& cell, size_t width, Align align) {
   return align == Align::right ? blanks + cell : cell + blanks;
 }
 
-std::string markdown_cell(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '|' || c == '\\') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out;
-}
-
 void trim_right(std::string& line) {
   line.erase(line.find_last_not_of(' ') + 1);
 }
 
 }  // namespace
+
+Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
+  for (Column& column : columns_) column.title = printable(column.title);
+}
 
 void Table::add_row(std::vector<std::string> cells) {
   if (cells.size() != columns_.size()) throw internal_error("Table", "a row has another number of cells");
@@ -42,13 +39,13 @@ void Table::add_row(std::vector<std::string> cells) {
 std::string Table::text(bool bold_titles, std::string_view indent) const {
   std::vector<size_t> widths;
   for (size_t c = 0; c < columns_.size(); ++c) {
-    widths.push_back(code_points(columns_[c].title));
-    for (const auto& row : rows_) widths[c] = std::max(widths[c], code_points(row[c]));
+    widths.push_back(code_points(shortened(columns_[c].title, kWidest)));
+    for (const auto& row : rows_) widths[c] = std::max(widths[c], code_points(shortened(row[c], kWidest)));
   }
   const auto line = [&](auto cell_of) {
     std::string out;
     for (size_t c = 0; c < columns_.size(); ++c)
-      out += (c == 0 ? "" : "  ") + padded(cell_of(c), widths[c], columns_[c].align);
+      out += (c == 0 ? "" : "  ") + padded(shortened(cell_of(c), kWidest), widths[c], columns_[c].align);
     trim_right(out);
     return out;
   };
@@ -62,13 +59,13 @@ std::string Table::text(bool bold_titles, std::string_view indent) const {
 std::string Table::markdown() const {
   std::string out = "|", rule = "|";
   for (const Column& column : columns_) {
-    out += " " + markdown_cell(column.title) + " |";
+    out += " " + printable_markdown(column.title) + " |";
     rule += column.align == Align::right ? "---:|" : "---|";
   }
   out += "\n" + rule + "\n";
   for (const auto& row : rows_) {
     out += "|";
-    for (const std::string& cell : row) out += " " + markdown_cell(cell) + " |";
+    for (const std::string& cell : row) out += " " + printable_markdown(cell) + " |";
     out += "\n";
   }
   return out;
@@ -76,23 +73,13 @@ std::string Table::markdown() const {
 
 std::string Table::csv() const {
   std::string out;
-  for (size_t c = 0; c < columns_.size(); ++c) out += (c == 0 ? "" : ",") + csv_field(columns_[c].title);
+  for (size_t c = 0; c < columns_.size(); ++c) out += (c == 0 ? "" : ",") + printable_csv(columns_[c].title);
   out += "\n";
   for (const auto& row : rows_) {
-    for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + csv_field(row[c]);
+    for (size_t c = 0; c < row.size(); ++c) out += (c == 0 ? "" : ",") + printable_csv(row[c]);
     out += "\n";
   }
   return out;
-}
-
-std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\n") == std::string_view::npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out + "\"";
 }
 
 }  // namespace cotenant

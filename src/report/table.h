@@ -10,8 +10,8 @@ namespace cotenant {
 
 enum class Align : unsigned char { left, right };
 
-// A table of text for the terminal, as Markdown, or as CSV. Columns are as wide as their widest cell, counted in code
-// points.
+// A table of text for the terminal, as Markdown, or as CSV; texts may be anybody's. Columns are as wide as their widest
+// cell, counted in code points.
 class Table {
  public:
   struct Column {
@@ -19,23 +19,20 @@ class Table {
     Align align = Align::right;
   };
 
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Table(std::vector<Column> columns);
 
   // As many cells as there are columns.
   void add_row(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
 
-  // Two spaces between columns. Bold titles are for terminals.
+  // Two spaces between columns; cells of more than 100 code points are cut. Bold titles are for terminals.
   std::string text(bool bold_titles, std::string_view indent = "") const;
   std::string markdown() const;
-  std::string csv() const;  // RFC 4180, with a line of titles
+  std::string csv() const;  // with a line of titles
 
  private:
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
-
-// A field of CSV: quoted where it must be.
-std::string csv_field(std::string_view text);
 
 }  // namespace cotenant

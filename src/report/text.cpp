@@ -355,7 +355,7 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
   std::string out = painted(printable(title_of(experiment)), bold, colour) + "\n";
   out += printable(answer(experiment)) + "\n\n";
   out += tenant_table(experiment).text(colour, "  ") + "\n";
-  out += device_line(experiment) + "\n";
+  out += printable(device_line(experiment)) + "\n";
   const bool bad = experiment.valid && !*experiment.valid;
   for (const std::string& line : validity_lines(experiment))
     out += painted(printable(line), bad ? red : "32", colour) + "\n";
@@ -380,13 +380,13 @@ std::string comparison_text(std::span<const ExperimentAnalysis> experiments, boo
 std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
   std::string out;
   if (experiments.size() > 1)
-    out +=
-        "## Comparison\n\n" + printable(answer(experiments)) + "\n\n" + comparison_table(experiments).markdown() + "\n";
+    out += "## Comparison\n\n" + printable_markdown(answer(experiments)) + "\n\n" +
+           comparison_table(experiments).markdown() + "\n";
   for (const ExperimentAnalysis& e : experiments) {
-    out += "## " + printable(title_of(e)) + "\n\n" + printable(answer(e)) + "\n\n" + tenant_table(e).markdown() + "\n" +
-           sample_table(e).markdown() + "\n";
+    out += "## " + printable_markdown(title_of(e)) + "\n\n" + printable_markdown(answer(e)) + "\n\n" +
+           tenant_table(e).markdown() + "\n" + sample_table(e).markdown() + "\n";
     for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), detail_lines(e), e.warnings})
-      for (const std::string& line : lines) out += "- " + printable(line) + "\n";
+      for (const std::string& line : lines) out += "- " + printable_markdown(line) + "\n";
     out += "\n";
   }
   return out;

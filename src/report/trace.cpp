@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/load.h"
+#include "base/open_file.h"
 #include "base/version.h"
 #include "report/trace_events.h"
 #include "report/trace_kernels.h"
@@ -21,8 +22,7 @@ namespace {
 
 std::vector<TelemetrySample> telemetry_of(const std::filesystem::path& directory) {
   const auto file = directory / "telemetry.jsonl";
-  std::error_code error;
-  return std::filesystem::is_regular_file(file, error) ? read_telemetry(file) : std::vector<TelemetrySample>{};
+  return is_real_file(file) ? read_telemetry(file) : std::vector<TelemetrySample>{};
 }
 
 // The earliest time of phases and telemetry; requests start at 0 or later.

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable.h"
+
 // The Trace Event Format, event by event:
 // https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 namespace cotenant {
@@ -21,7 +23,7 @@ inline int pid_of(size_t tenant) {
 }
 
 inline std::string json_text(std::string_view text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return printable_json(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 // Writes the list of events: their common fields, and the commas between them.

@@ -8,12 +8,18 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <string_view>
 #include <system_error>
 
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/input_file.h"
+#include "base/open_file.h"
+#include "results/output_file.h"
+#include "results/own_directory.h"
 #include "results/reader.h"
 
 namespace cotenant {
@@ -27,12 +33,6 @@ fs::path beside(const fs::path& path, const char* suffix) {
   return path.parent_path() / (path.filename().string() + suffix);
 }
 
-void remove_tree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) throw usage_error(path.string(), "cannot be removed: " + error.message(), kChoose);
-}
-
 void rename_path(const fs::path& from, const fs::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     const int error = errno;
@@ -41,24 +41,17 @@ void rename_path(const fs::path& from, const fs::path& to) {
   }
 }
 
-// An empty directory or an experiment's, which has one of these; anything else in our way is somebody's data.
-bool may_be_replaced(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code error;
-  const bool is_empty = fs::is_empty(path, error);
-  if (error) throw usage_error(path.string(), "cannot be read: " + error.message(), kChoose);
-  if (is_empty || fs::exists(path / "experiment.json", error) || fs::exists(path / "config.yaml", error)) return true;
-  for (const auto& entry : fs::directory_iterator(path, error))
-    if (fs::exists(entry.path() / "events.jsonl", error)) return true;
-  return false;
+  return fs::exists(fs::symlink_status(path, error));
 }
 
-bool holds_files(const fs::path& path) {
-  for (const auto& entry : fs::recursive_directory_iterator(path))
-    if (entry.is_regular_file()) return true;
-  return false;
+bool is_empty_directory(const fs::path& path) {
+  std::error_code error;
+  return is_real_directory(path) && fs::is_empty(path, error) && !error;
 }
 
-fs::path checked_path(const fs::path& path) {
+fs::path absolute_path(const fs::path& path) {
   std::error_code error;
   fs::path absolute = fs::absolute(path, error).lexically_normal();
   if (!absolute.has_filename()) absolute = absolute.parent_path();  // a slash at the end
@@ -66,79 +59,183 @@ fs::path checked_path(const fs::path& path) {
   return absolute;
 }
 
+// Whether `inner` is `outer` or lies in it, links resolved.
+bool is_within(const fs::path& inner, const fs::path& outer) {
+  std::error_code error;
+  if (!fs::exists(outer, error)) return false;
+  for (fs::path at = fs::weakly_canonical(inner, error);; at = at.parent_path()) {
+    if (fs::equivalent(at, outer, error)) return true;
+    if (!at.has_relative_path()) return false;
+  }
+}
+
+// Where a shell or a user stands: a replaced directory would be gone under their feet.
+void check_nobody_is_at_home(const fs::path& path) {
+  std::error_code error;
+  const fs::path here = fs::current_path(error);
+  if (!error && is_within(here, path))
+    throw usage_error(path.string(), "is the current directory or above it", kChoose);
+  const char* home = std::getenv("HOME");
+  if (home && *home == '/' && is_within(home, path))
+    throw usage_error(path.string(), "is the home directory or above it", kChoose);
+}
+
+// What stands at `path` and makes it no place for results of any kind.
+void check_kind_of_place(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_symlink(path, error))
+    throw usage_error(path.string(), "is a symbolic link, which a directory of results would replace",
+                      fmt::format("Name what it leads to: {}.", fs::weakly_canonical(path, error).string()));
+  if (is_there(path) && !is_real_directory(path))
+    throw usage_error(path.string(), "exists and is no directory", kChoose);
+  check_nobody_is_at_home(path);
+  if (const fs::path around = experiment_around(path); !around.empty())
+    throw usage_error(path.string(), fmt::format("lies in {}, which is an experiment itself", around.string()),
+                      kChoose);
+}
+
+// <name>.incomplete, <name>.staging: what they hold may be kept or replaced by us.
+void check_beside(const fs::path& path) {
+  if (!is_there(path)) return;
+  if (const std::string why = why_not_ours(path, false); !why.empty())
+    throw usage_error(path.string(), fmt::format("{}; it is never replaced", why),
+                      "Move it away, or choose another place with --out.");
+}
+
+// A run of which nothing is known but who writes it.
+std::string mark() {
+  ExperimentRecord record;
+  record.build = {version(), git_commit(), compiler(), build_type()};
+  return to_json(record);
+}
+
+constexpr std::string_view kHolder = "cotenant (pid ";  // a lock file says
+
 }  // namespace
 
+void check_place(const fs::path& path) {
+  const fs::path place = absolute_path(path);
+  check_kind_of_place(place);
+  check_beside(beside(place, ".incomplete"));
+  if (!is_there(place) || is_empty_directory(place)) return;
+  if (const std::string why = why_not_ours(place, true); !why.empty())
+    throw usage_error(place.string(), fmt::format("{}; it is never replaced", why),
+                      "Move it away, or choose another place with --out.");
+}
+
+void check_tenant_place(const fs::path& path, const fs::path& experiment) {
+  const char* remedy = "Change the tenant's out_dir.";
+  const fs::path place = absolute_path(path), own = absolute_path(experiment);
+  const fs::path relative = place.lexically_relative(own);
+  try {
+    check_kind_of_place(place);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.where(), error.message(), remedy);
+  }
+  if (!relative.empty() && *relative.begin() != "..")
+    throw usage_error(place.string(), fmt::format("lies in {}, its experiment's directory", own.string()), remedy);
+  if (const std::string why = why_not_our_tenant(place); !why.empty())
+    throw usage_error(place.string(), fmt::format("{}; nothing there is overwritten", why), remedy);
+}
+
 ExperimentDirectory::ExperimentDirectory(const fs::path& path)
-    : path_(checked_path(path)),
+    : path_(absolute_path(path)),
       staging_(beside(path_, ".staging")),
       incomplete_(beside(path_, ".incomplete")),
       lock_path_(beside(path_, ".lock")) {
-  std::error_code error;
-  if (fs::exists(path_, error) && (!fs::is_directory(path_, error) || !may_be_replaced(path_)))
-    throw usage_error(path_.string(), "exists and holds no experiment; it is never replaced", kChoose);
+  check_place(path_);
   make_directory(path_.parent_path(), kChoose);
   take_lock();
   recover();
   if (::mkdir(staging_.c_str(), 0777) != 0)
     throw usage_error(staging_.string(), std::string("cannot be created: ") + std::strerror(errno), kChoose);
+  write_file(staging_ / "experiment.json", mark());
 }
 
 ExperimentDirectory::~ExperimentDirectory() {
-  if (open_) ::rmdir(staging_.c_str());
+  std::error_code error;
+  const auto entries = std::distance(fs::directory_iterator(staging_, error), {});
+  if (open_ && entries == 1) remove_ours(staging_);
   if (lock_) ::unlink(lock_path_.c_str());  // while it is held, so nobody else's
+}
+
+// Somebody's file of that name (poetry.lock) is neither written nor removed.
+void ExperimentDirectory::check_lock_file() const {
+  struct stat status;
+  if (::fstat(lock_.get(), &status) != 0) throw system_error(lock_path_.string(), "fstat");
+  std::string text(kHolder.size(), '\0');
+  const ssize_t got = S_ISREG(status.st_mode) ? ::pread(lock_.get(), text.data(), text.size(), 0) : -1;
+  if (status.st_nlink > 1 || got < 0 || (got > 0 && text != kHolder))
+    throw usage_error(lock_path_.string(), "is there and is no lock of cotenant", kChoose);
 }
 
 void ExperimentDirectory::take_lock() {
   for (;;) {
-    lock_ = Fd(::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    lock_ = Fd(::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666));
     if (!lock_)
       throw usage_error(lock_path_.string(), std::string("cannot be written: ") + std::strerror(errno), kChoose);
-    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-      lock_.reset();
-      throw usage_error(path_.string(), "is being written by " + read_file(lock_path_, 4096),
-                        "Wait for it, or choose another directory with --out.");
-    }
     struct stat held, named;  // the holder before us may have removed the file that we locked
-    if (::fstat(lock_.get(), &held) == 0 && ::stat(lock_path_.c_str(), &named) == 0 && held.st_ino == named.st_ino)
+    try {
+      check_lock_file();
+      if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
+        throw usage_error(path_.string(), "is being written by " + read_file(lock_path_, 4096),
+                          "Wait for it, or choose another directory with --out.");
+    } catch (...) {
+      lock_.reset();  // not ours: the destructor of what holds it removes it
+      throw;
+    }
+    if (::fstat(lock_.get(), &held) == 0 && ::lstat(lock_path_.c_str(), &named) == 0 && held.st_ino == named.st_ino)
       break;
   }
   char host[256] = "";
   ::gethostname(host, sizeof host - 1);
-  const std::string holder = fmt::format("cotenant (pid {}) on {}", ::getpid(), host);
+  const std::string holder = fmt::format("{}{}) on {}", kHolder, ::getpid(), host);
   if (::ftruncate(lock_.get(), 0) != 0 || ::pwrite(lock_.get(), holder.data(), holder.size(), 0) < 0)
     throw usage_error(lock_path_.string(), std::string("cannot be written: ") + std::strerror(errno), kChoose);
 }
 
-// What a killed driver left: an exchange in the middle, or a run.
+// What a killed driver left: a run, or an exchange in the middle.
 void ExperimentDirectory::recover() {
-  const fs::path old = beside(path_, ".old");
-  if (fs::exists(old) && !fs::exists(path_)) rename_path(old, path_);
-  if (fs::exists(old)) remove_tree(old);
-  if (!fs::exists(staging_)) return;
-  if (holds_files(staging_))
-    abandon();
-  else
-    remove_tree(staging_);
+  if (!is_there(staging_)) return;
+  check_beside(staging_);
+  if (is_there(staging_ / kReplacedName) && !is_there(path_)) {
+    rename_path(staging_, path_);
+    return;
+  }
+  abandon();
   open_ = true;
 }
 
 void ExperimentDirectory::commit() {
+  const bool replaces = is_there(path_) && !is_empty_directory(path_);
+  if (const std::string why = replaces ? why_not_ours(path_, true) : ""; !why.empty())
+    throw usage_error(path_.string(), why + "; it is not replaced", "The new results are kept beside it.");
   open_ = false;
-  if (!fs::exists(path_)) return rename_path(staging_, path_);
+  if (!is_there(path_)) return rename_path(staging_, path_);
+  exchange();
+}
+
+void ExperimentDirectory::exchange() {
+  const auto remove_earlier = [](const fs::path& earlier) {
+    if (::rmdir(earlier.c_str()) != 0) remove_ours(earlier);  // what cannot be removed is told by the next run
+  };
   if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0)
-    return remove_tree(staging_);
-  // The file system cannot exchange. Killed in between, recover() finds <name>.old.
-  const fs::path old = beside(path_, ".old");
-  rename_path(path_, old);
+    return remove_earlier(staging_);
+  // The file system cannot exchange. Killed in between, recover() or the next run's commit() finds it.
+  const fs::path replaced = staging_ / kReplacedName;
+  rename_path(path_, replaced);
   rename_path(staging_, path_);
-  remove_tree(old);
+  remove_earlier(path_ / kReplacedName);
 }
 
 fs::path ExperimentDirectory::abandon() {
   open_ = false;
-  if (fs::exists(incomplete_)) remove_tree(incomplete_);
-  rename_path(staging_, incomplete_);
-  return incomplete_;
+  fs::path kept = incomplete_;
+  // It was ours when we began; what somebody has put there since stays where it is.
+  for (int number = 2; is_there(kept) && !remove_ours(kept).empty(); ++number)
+    kept = beside(path_, fmt::format(".incomplete.{}", number).c_str());
+  rename_path(staging_, kept);
+  return kept;
 }
 
 std::optional<bool> validity_of_complete_run(const fs::path& path) {

@@ -14,28 +14,42 @@
 //   <name>.incomplete/ the last run that died or was interrupted
 //
 // commit() exchanges <name>.staging and <name>; abandon() makes <name>.staging <name>.incomplete. A staging directory
-// left by a driver that was killed is kept as <name>.incomplete by the next run.
+// left by a driver that was killed is kept as <name>.incomplete by the next run. Of <name>, <name>.staging and
+// <name>.incomplete only what bears our mark (own_directory.h) is replaced; all else is refused before anything is
+// measured.
 namespace cotenant {
+
+// Throws usage_error unless a run's results may stand at `path`: it is not there, is an empty directory, or is ours and
+// complete; it is no link, no directory in which this process or its user is at home, and inside no other experiment.
+void check_place(const std::filesystem::path& path);
+
+// The same of a place where one tenant's files are copied to: not there, empty, or a tenant's directory of ours;
+// outside of every experiment, `experiment`, to which it belongs, included.
+void check_tenant_place(const std::filesystem::path& path, const std::filesystem::path& experiment);
 
 class ExperimentDirectory {
  public:
-  // Takes the lock and makes an empty staging directory. Throws usage_error when another process holds the lock (and
-  // says who), when the place cannot be written, and when <name> is there but is no experiment's directory (a file, or
-  // a directory with other things in it), which is never replaced.
+  // Checks the place, takes the lock and makes a staging directory with our mark: an experiment.json of a run that has
+  // not come to its end. Throws usage_error when another process holds the lock (and says who), when the place cannot
+  // be written, and as check_place() does.
   explicit ExperimentDirectory(const std::filesystem::path& path);
   ExperimentDirectory(const ExperimentDirectory&) = delete;
-  ~ExperimentDirectory();  // neither committed nor abandoned: removes an empty staging directory, keeps any other
+  ~ExperimentDirectory();  // neither committed nor abandoned: keeps a staging directory in which anything was written
 
   // Where to write.
   const std::filesystem::path& staging() const { return staging_; }
   const std::filesystem::path& path() const { return path_; }
 
-  void commit();                    // a complete run replaces the earlier one
-  std::filesystem::path abandon();  // returns <name>.incomplete
+  // A complete run replaces the earlier one. Throws usage_error when that is not ours any more: abandon() keeps the new
+  // one then.
+  void commit();
+  std::filesystem::path abandon();  // returns <name>.incomplete, or <name>.incomplete.2 where that is not ours
 
  private:
   void take_lock();
+  void check_lock_file() const;
   void recover();
+  void exchange();
 
   std::filesystem::path path_, staging_, incomplete_, lock_path_;
   Fd lock_;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/input_file.h"
+#include "base/open_file.h"
 #include "results/json_fields.h"
 #include "results/line_reader.h"
 #include "results/output_file.h"
@@ -125,8 +126,8 @@ void write_kernels(const fs::path& directory, const KernelRecords& records) {
 }
 
 bool has_kernels(const fs::path& directory) {
-  std::error_code error;
-  return fs::is_regular_file(activities_file(directory), error) && fs::is_regular_file(names_file(directory), error);
+  return is_real_directory(directory) && is_real_file(activities_file(directory)) &&
+         is_real_file(names_file(directory));
 }
 
 KernelRecords read_kernels(const fs::path& directory) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/new_file.h"
+#include "base/open_file.h"
 
 namespace cotenant {
 namespace {
@@ -58,6 +59,20 @@ void write_file(const std::filesystem::path& path, std::string_view text) {
   ReplacementFile file(path);
   write_all(file.fd(), text, path);
   file.commit();
+}
+
+void write_copy(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const Fd source = open_regular_file(from);
+  ReplacementFile file(to);
+  std::string part(kBufferBytes, '\0');
+  for (;;) {
+    const ssize_t got = ::read(source.get(), part.data(), part.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw system_error(from.string(), "read");
+    if (got == 0) return file.commit();
+    std::string_view text(part.data(), static_cast<size_t>(got));
+    write_all(file.fd(), text, to);
+  }
 }
 
 }  // namespace cotenant

@@ -36,4 +36,7 @@ class OutputFile {
 // new one.
 void write_file(const std::filesystem::path& path, std::string_view text);
 
+// The same with the contents of another file, which is opened by open_regular_file().
+void write_copy(const std::filesystem::path& from, const std::filesystem::path& to);
+
 }  // namespace cotenant

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/path_component.h"
 #include "results/record_fields.h"
 
 namespace cotenant {
@@ -17,6 +18,12 @@ ExperimentRecord record_from_json(std::string_view text, const std::string& wher
   if (record.format > known)
     throw usage_error(where, fmt::format("its format is {}, this program knows {}", record.format, known),
                       "Read it with the version of cotenant that wrote it, or a later one.");
+  for (const TenantRecord& tenant : record.tenants)
+    for (const std::string& name : {tenant.directory, tenant.kind, tenant.kind_with_share})
+      if (!name.empty() && !is_path_component(name))
+        throw usage_error(
+            where, fmt::format("tenant {}: \"{}\" is no name of a directory in the experiment's", tenant.name, name),
+            "Somebody has changed the file: do not use it.");
   return record;
 }
 

@@ -220,7 +220,8 @@ struct ExperimentRecord {
 std::string to_json(const ExperimentRecord& record);
 
 // `where` names the file in messages. Unknown keys are ignored, missing ones keep their defaults. Throws usage_error
-// when the text is no JSON, a value has another type, or `format` is newer than this program.
+// when the text is no JSON, a value has another type, `format` is newer than this program, or the name of a directory
+// is no name of one in the experiment's.
 ExperimentRecord record_from_json(std::string_view text, const std::string& where);
 
 }  // namespace cotenant

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
 #include "base/directory.h"
+#include "base/path_component.h"
 #include "results/event_json.h"
 #include "results/window.h"
 
@@ -22,11 +22,11 @@ fs::path made_directory(const fs::path& path) {
   return path;
 }
 
-// A model's name as part of a file's name: '/' becomes '_', and of a directory only the last part is kept.
+// A model's name as part of a file's name; of a directory only the last part is kept.
 std::string file_part(const std::string& model) {
-  std::string name = model.starts_with('/') || model.starts_with('.') ? fs::path(model).filename().string() : model;
-  std::ranges::replace(name, '/', '_');
-  return name;
+  constexpr size_t longest = 100;  // beside a tenant's name of as many, and what follows
+  const bool is_path = model.starts_with('/') || model.starts_with('.');
+  return path_component(is_path ? fs::path(model).filename().string() : model, longest);
 }
 
 nlohmann::ordered_json config_of(const SettingsRecord& settings, const TenantRecord& tenant) {

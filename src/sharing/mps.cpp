@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/find_program.h"
+#include "base/open_file.h"
 #include "base/processes.h"
 #include "process/command.h"
 
@@ -212,6 +213,8 @@ double MpsDaemon::stop() {
 }
 
 int mps_quit_main(const fs::path& directory) {
+  if (!is_temporary_directory(directory) || !is_real_directory(pipe_of(directory)))
+    throw usage_error(directory.string(), "is no directory of an MPS daemon of cotenant's");
   ::signal(SIGPIPE, SIG_IGN);
   quit(directory);
   std::error_code failed;

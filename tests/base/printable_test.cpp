@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 
@@ -42,9 +43,63 @@ TEST(Printable, ReplacesEachByteThatIsNoUtf8) {
   EXPECT_EQ(printable("\xe2\x82z"), "??z");
 }
 
-TEST(Printable, KeepsLineBreaksWhereAsked) {
-  EXPECT_EQ(printable_lines("a\x1b\nb\n"), "a?\nb\n");
+TEST(Printable, KeepsLineBreaksWhereAskedButNoLinePassesForAnother) {
+  EXPECT_EQ(printable_lines("a\x1b\n  b\n"), "a?\n  b\n");
+  EXPECT_EQ(printable_lines("a\ncotenant: all is well"), "a\n  cotenant: all is well");
   EXPECT_EQ(printable_lines(std::string(100'000, '\n')), std::string(100'000, '\n'));
+}
+
+TEST(PrintableJson, MeansTheSame) {
+  const std::string text = "\x1b[31m \u009b1m \u202e größe \U000e0041 \x7f \" \\ \n";
+  const nlohmann::json value = {{"name", text}, {"list", {1, 2.5, nullptr}}};
+  const std::string shown = printable_json(value.dump(2));
+  EXPECT_EQ(nlohmann::json::parse(shown), value);
+  EXPECT_EQ(printable(shown).find("größe"), shown.find("größe"));
+  for (const char* unseen : {"\x1b", "\u009b", "\u202e", "\U000e0041", "\x7f"})
+    EXPECT_EQ(shown.find(unseen), std::string::npos);
+}
+
+// As CommonMark has it, a backslash before ASCII punctuation shows it.
+TEST(PrintableMarkdown, ShowsTheTextAndNothingElse) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"distilgpt2_1: 4.5 ms (1.52x), 50%", "distilgpt2_1: 4.5 ms (1.52x), 50%"},
+      {"a|b\\", "a\\|b\\\\"},
+      {"<img src=x onerror=alert(1)>", "\\<img src=x onerror=alert(1)\\>"},
+      {"&lt;", "\\&lt;"},
+      {"[here](javascript:alert(1))", "\\[here\\](javascript:alert(1))"},
+      {"![x](http://a.b/c.png)", "\\!\\[x\\](http\\://a.b/c.png)"},
+      {"WWW.example.com a@b.c", "WWW\\.example.com a\\@b.c"},
+      {"*a* _b_ `c` ~d~ $e$", "\\*a\\* \\_b\\_ \\`c\\` \\~d\\~ \\$e\\$"},
+      {"# x", "\\# x"},
+      {"- x", "\\- x"},
+      {"1. x", "1\\. x"},
+      {"a\n\n# b", "a??# b"},
+  };
+  for (const auto& [text, shown] : cases) EXPECT_EQ(printable_markdown(text), shown);
+}
+
+TEST(PrintableCsv, IsAFieldAndNoFormula) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"distilgpt2", "distilgpt2"},
+      {"a,b", "\"a,b\""},
+      {"say \"x\"", "\"say \"\"x\"\"\""},
+      {"=1+1", "'=1+1"},
+      {"+1", "'+1"},
+      {"-1+1", "'-1+1"},
+      {"@SUM(A1)", "'@SUM(A1)"},
+      {"=HYPERLINK(\"http://a.b\",\"x\")", "\"'=HYPERLINK(\"\"http://a.b\"\",\"\"x\"\")\""},
+      {" =1", "' =1"},
+      {"\"=1", "\"'\"\"=1\""},
+      {"\t=1", "?=1"},
+      {"a\r\n=1",
+       "a?"
+       "?=1"},
+      {"＝1", "'＝1"},
+      {"-0.25", "-0.25"},
+      {"-1e-05", "-1e-05"},
+      {"", ""},
+  };
+  for (const auto& [text, field] : cases) EXPECT_EQ(printable_csv(text), field);
 }
 
 TEST(Shortened, CutsBetweenCharacters) {

@@ -2,10 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -13,6 +20,7 @@
 #include "base/error.h"
 #include "base/temporary_directory.h"
 #include "results/output_file.h"
+#include "results/own_directory.h"
 #include "results/record.h"
 #include "results/tenant_files.h"
 
@@ -24,10 +32,18 @@ using testing::HasSubstr;
 
 class ExperimentDirectoryTest : public testing::Test {
  protected:
+  static void write_run(const fs::path& directory, const std::string& text, bool complete) {
+    write_file(directory / "config.yaml", text);
+    ExperimentRecord record;
+    record.build.version = "0.1.0";
+    record.validity.complete = complete;
+    write_file(directory / "experiment.json", to_json(record));
+  }
+
   // A run whose only file says `text`.
   void run(const std::string& text, bool complete) {
     ExperimentDirectory directory(path_);
-    write_file(directory.staging() / "config.yaml", text);
+    write_run(directory.staging(), text, complete);
     complete ? directory.commit() : static_cast<void>(directory.abandon());
   }
 
@@ -110,7 +126,7 @@ TEST_F(ExperimentDirectoryTest, KeepsWhatAKilledDriverLeft) {
   const pid_t driver = ::fork();
   if (driver == 0) {
     ExperimentDirectory directory(path_);
-    write_file(directory.staging() / "config.yaml", "second");
+    write_run(directory.staging(), "second", false);
     ::kill(::getpid(), SIGKILL);
   }
   ::waitpid(driver, nullptr, 0);
@@ -119,27 +135,202 @@ TEST_F(ExperimentDirectoryTest, KeepsWhatAKilledDriverLeft) {
   EXPECT_EQ(text_of(path_.string() + ".incomplete"), "second");
 }
 
-TEST_F(ExperimentDirectoryTest, RecoversFromADeathBetweenTwoRenames) {
+// From here on renameat2 fails, as on a file system that cannot exchange two directories.
+void forbid_exchange() {
+  sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog program{.len = std::size(filter), .filter = filter};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+    ::_exit(1);
+}
+
+TEST_F(ExperimentDirectoryTest, ReplacesWhereTheFileSystemCannotExchange) {
   run("first", true);
-  fs::rename(path_, path_.string() + ".old");  // as where the file system cannot exchange
-  { ExperimentDirectory directory(path_); }
+  fs::create_directory(path_.string() + ".old");  // somebody's
+  const pid_t driver = ::fork();
+  if (driver == 0) {
+    forbid_exchange();
+    run("second", true);
+    ::_exit(0);
+  }
+  int status = 1;
+  ::waitpid(driver, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(text_of(path_), "second");
+  EXPECT_FALSE(fs::exists(path_ / kReplacedName));
+  EXPECT_EQ(names(), (std::vector<std::string>{"pair", "pair.old"}));
+}
+
+TEST_F(ExperimentDirectoryTest, RecoversFromADeathInTheMiddleOfAReplacement) {
+  run("first", true);
+  {
+    ExperimentDirectory directory(path_);
+    write_run(directory.staging(), "second", true);
+    fs::rename(path_, directory.staging() / kReplacedName);
+  }  // as killed between the two renames
+  run("third", false);
+  EXPECT_EQ(text_of(path_), "second");
+  run("fourth", true);  // and what is left of the first goes with the second
+  EXPECT_EQ(text_of(path_), "fourth");
+  EXPECT_EQ(names(), (std::vector<std::string>{"pair", "pair.incomplete"}));
+}
+
+TEST_F(ExperimentDirectoryTest, NeverReplacesWhatIsNotOurs) {
+  fs::create_directories(path_);
+  std::ofstream(path_ / "thesis.tex") << "years of work";
+  EXPECT_THAT(error_of(path_), HasSubstr("never replaced"));
+  std::ofstream(path_ / "config.yaml") << "somebody's";
+  EXPECT_THAT(error_of(path_), HasSubstr("never replaced"));
+  std::ofstream(path_ / "experiment.json") << "{\"name\": \"somebody's\", \"validity\": {\"complete\": true}}";
+  EXPECT_THAT(error_of(path_), HasSubstr("never replaced"));
+  EXPECT_TRUE(fs::exists(path_ / "thesis.tex"));
+  std::ofstream(root_ / "file") << "x";
+  EXPECT_THAT(error_of(root_ / "file"), HasSubstr("no directory"));
+}
+
+TEST_F(ExperimentDirectoryTest, NeverReplacesResultsOfTheStudy) {
+  fs::create_directories(path_ / "distilgpt2");
+  std::ofstream(path_ / "distilgpt2" / "events.jsonl") << "{}\n";
+  EXPECT_THAT(error_of(path_), HasSubstr("Move it away"));
+  EXPECT_TRUE(fs::exists(path_ / "distilgpt2" / "events.jsonl"));
+}
+
+TEST_F(ExperimentDirectoryTest, NeverReplacesARunToWhichSomethingWasAdded) {
+  run("first", true);
+  std::ofstream(path_ / "notes.txt") << "thoughts";
+  EXPECT_THAT(error_of(path_), HasSubstr("notes.txt"));
+  fs::remove(path_ / "notes.txt");
+  fs::create_symlink("/etc", path_ / "baselines");
+  EXPECT_THAT(error_of(path_), HasSubstr("baselines"));
+  fs::remove(path_ / "baselines");
+  run("second", true);
+}
+
+TEST_F(ExperimentDirectoryTest, LeavesWhatWasAddedDuringTheRun) {
+  run("first", true);
+  ExperimentDirectory directory(path_);
+  write_run(directory.staging(), "second", true);
+  std::ofstream(path_ / "notes.txt") << "thoughts";
+  EXPECT_THROW(directory.commit(), Error);
+  EXPECT_EQ(directory.abandon(), path_.string() + ".incomplete");
+  EXPECT_EQ(text_of(path_), "first");
+  EXPECT_TRUE(fs::exists(path_ / "notes.txt"));
+  EXPECT_EQ(text_of(path_.string() + ".incomplete"), "second");
+}
+
+TEST_F(ExperimentDirectoryTest, LeavesWhatStandsBesideIt) {
+  for (const char* suffix : {".incomplete", ".staging"}) {
+    const fs::path other = path_.string() + suffix;
+    fs::create_directories(other);
+    std::ofstream(other / "thesis.tex") << "years of work";
+    EXPECT_THAT(error_of(path_), HasSubstr("never replaced")) << suffix;
+    EXPECT_TRUE(fs::exists(other / "thesis.tex"));
+    fs::remove_all(other);
+  }
+  run("first", false);
+  ExperimentDirectory directory(path_);
+  std::ofstream(path_.string() + ".incomplete/notes.txt") << "thoughts";
+  EXPECT_EQ(directory.abandon(), path_.string() + ".incomplete.2");
+  EXPECT_TRUE(fs::exists(path_.string() + ".incomplete/notes.txt"));
+}
+
+TEST_F(ExperimentDirectoryTest, LeavesALockFileOfOthers) {
+  fs::create_directories(path_.parent_path());
+  const fs::path lock = path_.string() + ".lock", victim = root_ / "victim";
+  std::ofstream(lock) << "[[package]]";  // poetry.lock
+  EXPECT_THAT(error_of(path_), HasSubstr("no lock of cotenant"));
+  EXPECT_EQ(fs::file_size(lock), 11u);
+  fs::remove(lock);
+
+  std::ofstream(victim) << "precious";
+  fs::create_symlink(victim, lock);
+  EXPECT_THAT(error_of(path_), HasSubstr("pair.lock"));
+  EXPECT_TRUE(fs::is_symlink(lock));
+  fs::remove(lock);
+  fs::create_hard_link(victim, lock);
+  EXPECT_THAT(error_of(path_), HasSubstr("no lock of cotenant"));
+  fs::remove(lock);
+  ASSERT_EQ(::mkfifo(lock.c_str(), 0600), 0);
+  EXPECT_THAT(error_of(path_), HasSubstr("no lock of cotenant"));
+  fs::remove(lock);
+  EXPECT_EQ(fs::file_size(victim), 8u);
+  run("first", true);
+}
+
+TEST_F(ExperimentDirectoryTest, FollowsNoLinkToADirectory) {
+  fs::create_directories(root_ / "real");
+  fs::create_directories(path_.parent_path());
+  fs::create_symlink(root_ / "real", path_);
+  EXPECT_THAT(error_of(path_), HasSubstr((root_ / "real").string()));
+  EXPECT_TRUE(fs::is_symlink(path_));
+  EXPECT_EQ(error_of(root_ / "real"), "no error");
+}
+
+TEST_F(ExperimentDirectoryTest, NeverReplacesWhereSomebodyStands) {
+  const fs::path before = fs::current_path(), inner = root_ / "here" / "inner";
+  fs::create_directories(inner);
+  fs::current_path(inner);
+  EXPECT_THAT(error_of("."), HasSubstr("current directory"));
+  EXPECT_THAT(error_of(".."), HasSubstr("current directory"));
+  EXPECT_THAT(error_of(root_ / "here" / "."), HasSubstr("current directory"));
+  fs::create_symlink(root_, root_ / "link");
+  EXPECT_THAT(error_of(root_ / "link" / "here" / "inner"), HasSubstr("current directory"));
+  EXPECT_EQ(error_of("new"), "no error");
+  fs::current_path(before);
+  const std::string home = std::getenv("HOME") ? std::getenv("HOME") : "";
+  ::setenv("HOME", inner.c_str(), 1);
+  EXPECT_THAT(error_of(inner), HasSubstr("home directory"));
+  EXPECT_THAT(error_of(root_ / "here"), HasSubstr("home directory"));
+  ::setenv("HOME", home.c_str(), 1);
+}
+
+TEST_F(ExperimentDirectoryTest, RefusesAPlaceInsideAnotherExperiment) {
+  run("first", true);
+  EXPECT_THAT(error_of(path_ / "second"), HasSubstr("is an experiment itself"));
+  EXPECT_THAT(error_of(path_ / "a" / "b"), HasSubstr("is an experiment itself"));
+  fs::create_symlink(path_, root_ / "link");
+  EXPECT_THAT(error_of(root_ / "link" / "second"), HasSubstr("is an experiment itself"));
   EXPECT_EQ(text_of(path_), "first");
 }
 
-TEST_F(ExperimentDirectoryTest, NeverReplacesWhatIsNoExperiment) {
-  fs::create_directories(path_);
-  std::ofstream(path_ / "thesis.tex") << "years of work";
-  EXPECT_THAT(error_of(path_), HasSubstr("holds no experiment"));
-  EXPECT_TRUE(fs::exists(path_ / "thesis.tex"));
-  std::ofstream(root_ / "file") << "x";
-  EXPECT_THAT(error_of(root_ / "file"), HasSubstr("holds no experiment"));
-}
+TEST_F(ExperimentDirectoryTest, ATenantsPlaceOutsideIsCheckedToo) {
+  run("first", true);
+  const auto refusal = [&](const fs::path& place) {
+    try {
+      check_tenant_place(place, root_ / "data" / "second");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::usage);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(refusal(path_ / "a"), HasSubstr("is an experiment itself"));
+  EXPECT_THAT(refusal(root_ / "data" / "second" / "x"), HasSubstr("its experiment's directory"));
+  EXPECT_EQ(refusal(root_ / "new"), "no error");
+  fs::create_directory(root_ / "empty");
+  EXPECT_EQ(refusal(root_ / "empty"), "no error");
+  fs::create_symlink(root_ / "empty", root_ / "link");
+  EXPECT_THAT(refusal(root_ / "link"), HasSubstr("symbolic link"));
 
-TEST_F(ExperimentDirectoryTest, ReplacesAnExperimentOfTheStudy) {
-  fs::create_directories(path_ / "distilgpt2");
-  std::ofstream(path_ / "distilgpt2" / "events.jsonl") << "{}\n";
-  run("new", true);
-  EXPECT_EQ(text_of(path_), "new");
+  SettingsRecord settings;
+  TenantRecord tenant;
+  tenant.name = tenant.directory = "a";
+  tenant.model = "gpt2";
+  tenant.engine = "native";
+  TenantFiles(root_, settings, tenant).finish();
+  EXPECT_EQ(refusal(root_ / "a"), "no error");
+  std::ofstream(root_ / "a" / "notes.txt") << "thoughts";
+  EXPECT_THAT(refusal(root_ / "a"), HasSubstr("notes.txt"));
+
+  fs::create_directory(root_ / "study");
+  std::ofstream(root_ / "study" / "events.jsonl")
+      << R"({"type": "run_start", "timestamp": 1.0, "model_name": "gpt2", "config": {"model_name": "gpt2"}})"
+      << "\n";
+  EXPECT_THAT(refusal(root_ / "study"), HasSubstr("did not write"));
 }
 
 TEST_F(ExperimentDirectoryTest, RefusesAPlaceThatCannotBeWritten) {

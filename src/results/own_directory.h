@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+// What bears our mark. Nothing else is ever replaced or removed.
+//
+// An experiment's directory is ours when experiment.json is there, one that this program or an earlier version of it
+// wrote, and when there is nothing beside it that a run does not write: no other file, no other directory, no link,
+// here and in the directories of its tenants, baselines and repeats. A tenant's directory is ours when its events.jsonl
+// begins with a run_start of ours; the study's names no engine.
+namespace cotenant {
+
+// Where a run that is being replaced stands in the new one's directory for an instant, on a file system that cannot
+// exchange two directories.
+inline constexpr const char* kReplacedName = ".cotenant-replaced";
+
+// Why the directory is not ours, as the end of a sentence: "holds notes.txt, which no run writes". Empty: it is.
+//   complete  experiment.json must be that of a run that came to its end
+std::string why_not_ours(const std::filesystem::path& directory, bool complete);
+
+// The same of a directory with one tenant's files. One that is not there or is empty is nobody's, and may be used.
+std::string why_not_our_tenant(const std::filesystem::path& directory);
+
+// Removes a directory that is ours. Looks again, and removes by name what a run writes, so that what has come in since
+// stays, with the directory. Returns why_not_ours() if it is not, and why something stays.
+std::string remove_ours(const std::filesystem::path& directory);
+
+// The nearest directory above `path`, links resolved, that holds an experiment.json of ours; empty: there is none.
+std::filesystem::path experiment_around(const std::filesystem::path& path);
+
+}  // namespace cotenant
