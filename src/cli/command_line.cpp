@@ -1,9 +1,12 @@
 #include "cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <sstream>
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/command_table.h"
 
 namespace cotenant {
@@ -157,7 +160,11 @@ std::optional<int> CommandLine::parse(int argc, char** argv) {
     else
       app_->parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app_->exit(e) == 0 ? 0 : static_cast<int>(ExitCode::usage);
+    std::ostringstream out, err;  // what it says quotes the arguments
+    const int code = app_->exit(e, out, err);
+    std::fputs(out.str().c_str(), stdout);
+    std::fputs(printable_lines(err.str()).c_str(), stderr);
+    return code == 0 ? 0 : static_cast<int>(ExitCode::usage);
   }
   return std::nullopt;
 }

@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <exception>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/printable.h"

@@ -113,7 +113,6 @@ class Run {
 
   void open_files() {
     make_directory(directory_);
-    write_file(directory_ / "experiment.json", to_json(record_));  // the mark by which the directory is ours
     write_file(directory_ / "config.yaml", plan_.config_text);
     for (const TenantRecord& tenant : record_.tenants) recorders_.emplace_back(directory_, plan_.settings, tenant);
   }

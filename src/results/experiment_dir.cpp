@@ -17,8 +17,8 @@
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/input_file.h"
+#include "base/new_file.h"
 #include "base/open_file.h"
-#include "results/output_file.h"
 #include "results/own_directory.h"
 #include "results/reader.h"
 
@@ -102,13 +102,6 @@ void check_beside(const fs::path& path) {
                       "Move it away, or choose another place with --out.");
 }
 
-// A run of which nothing is known but who writes it.
-std::string mark() {
-  ExperimentRecord record;
-  record.build = {version(), git_commit(), compiler(), build_type()};
-  return to_json(record);
-}
-
 constexpr std::string_view kHolder = "cotenant (pid ";  // a lock file says
 
 }  // namespace
@@ -149,7 +142,7 @@ ExperimentDirectory::ExperimentDirectory(const fs::path& path)
   recover();
   if (::mkdir(staging_.c_str(), 0777) != 0)
     throw usage_error(staging_.string(), std::string("cannot be created: ") + std::strerror(errno), kChoose);
-  write_file(staging_ / "experiment.json", mark());
+  create_file(staging_ / kBegunName);
 }
 
 ExperimentDirectory::~ExperimentDirectory() {
@@ -211,6 +204,7 @@ void ExperimentDirectory::commit() {
   if (const std::string why = replaces ? why_not_ours(path_, true) : ""; !why.empty())
     throw usage_error(path_.string(), why + "; it is not replaced", "The new results are kept beside it.");
   open_ = false;
+  ::unlink((staging_ / kBegunName).c_str());
   if (!is_there(path_)) return rename_path(staging_, path_);
   exchange();
 }

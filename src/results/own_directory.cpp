@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 6> kRunFiles = {"config.yaml",  kMark,   
 constexpr std::array<std::string_view, 3> kTenantFiles = {"events.jsonl", "kernels.csv", "kernel_names.json"};
 
 // What stands below a directory of ours, in the order in which it can be removed: a directory behind what is in it, and
-// its experiment.json behind the rest, so that what a kill leaves is still ours.
+// what marks it behind the rest, so that what a kill leaves is still ours.
 struct Survey {
   struct Entry {
     fs::path path;  // relative to the directory
@@ -83,6 +83,11 @@ std::optional<ExperimentRecord> our_record(const fs::path& directory) {
   }
 }
 
+// A tenant's directory that no experiment.json names yet.
+bool has_our_events(const fs::path& directory) {
+  return is_real_file(directory / "events.jsonl") && why_not_our_tenant(directory).empty();
+}
+
 class Surveyor {
  public:
   explicit Surveyor(fs::path root) : root_(std::move(root)) {}
@@ -91,20 +96,20 @@ class Surveyor {
   template <class IsKnown, class Enter>
   void look(const fs::path& at, const IsKnown& is_known, const Enter& enter) {
     std::error_code error;
-    bool has_mark = false;
+    std::vector<Survey::Entry> marks;
     for (auto entry = fs::directory_iterator(root_ / at, error); !error && entry != fs::directory_iterator();
          entry.increment(error)) {
       if (!found.problem.empty()) return;
       const std::string name = entry->path().filename().string();
-      if (is_real_file(entry->path()) && name == kMark && is_known(name))
-        has_mark = true;
+      if (is_real_file(entry->path()) && is_known(name) && (name == kMark || name == kBegunName))
+        marks.push_back({at / name, false});
       else if (is_real_file(entry->path()) && is_known(name))
         found.entries.push_back({at / name, false});
       else if (!is_real_directory(entry->path()) || !enter(at / name, name))
         found.problem = fmt::format("holds {}, which no run writes", (at / name).string());
     }
     if (error) found.problem = fmt::format("cannot be read: {}", error.message());
-    if (has_mark) found.entries.push_back({at / kMark, false});
+    found.entries.insert(found.entries.end(), marks.begin(), marks.end());
     if (!at.empty()) found.entries.push_back({at, true});
   }
 
@@ -117,7 +122,7 @@ class Surveyor {
         look_at_runs(path);
       else if (at.empty() && name == kReplacedName)
         look_at_run(path);
-      else if (std::ranges::find(tenants, name) != tenants.end())
+      else if (std::ranges::find(tenants, name) != tenants.end() || has_our_events(root_ / path))
         look_at_tenant(path);
       else
         return false;
@@ -145,7 +150,8 @@ class Surveyor {
 Survey survey(const fs::path& directory, bool complete) {
   if (!is_real_directory(directory)) return {{}, "is no directory"};
   const auto record = our_record(directory);
-  if (!record) return {{}, "has no experiment.json of cotenant's"};
+  if (!record && (complete || !is_real_file(directory / kBegunName)))
+    return {{}, "has no experiment.json of cotenant's"};
   if (complete && !record->validity.complete) return {{}, "holds a run that did not come to its end"};
   Surveyor surveyor(directory);
   surveyor.look_at_run("");
@@ -175,6 +181,8 @@ std::string why_not_our_tenant(const fs::path& directory) {
   surveyor.look("", is_tenant_file, [](const fs::path&, const std::string&) { return false; });
   if (!surveyor.found.problem.empty() || surveyor.found.entries.empty()) return surveyor.found.problem;
   const fs::path events = directory / "events.jsonl";
+  std::error_code error_of_size;
+  if (is_real_file(events) && fs::file_size(events, error_of_size) == 0) return "";
   const auto start = is_real_file(events) ? peek_run_start(events) : std::nullopt;
   return start && start->config_json.find("\"engine\":") != std::string::npos
              ? ""

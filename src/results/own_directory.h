@@ -7,9 +7,13 @@
 //
 // An experiment's directory is ours when experiment.json is there, one that this program or an earlier version of it
 // wrote, and when there is nothing beside it that a run does not write: no other file, no other directory, no link,
-// here and in the directories of its tenants, baselines and repeats. A tenant's directory is ours when its events.jsonl
-// begins with a run_start of ours; the study's names no engine.
+// here and in the directories of its tenants, baselines and repeats. That of a run that has not begun, or was killed
+// before, has kBegunName instead. A tenant's directory is ours when its events.jsonl begins with a run_start of ours
+// (the study's names no engine) or is empty still.
 namespace cotenant {
+
+// In a directory in which a run is being prepared.
+inline constexpr const char* kBegunName = ".cotenant-begun";
 
 // Where a run that is being replaced stands in the new one's directory for an instant, on a file system that cannot
 // exchange two directories.

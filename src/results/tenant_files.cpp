@@ -82,7 +82,7 @@ TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& setti
   for (const auto& [key, value] : config.items())
     config_.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
   fmt::memory_buffer line;
-  append_json(line, run_start(settings, tenant, config.dump()));
+  append_json(line, run_start(settings, tenant, config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
   events_.write({line.data(), line.size()});
 }
 

@@ -119,6 +119,23 @@ TEST_F(OwnDirectory, AnIncompleteRunIsOursButNotToBeReplaced) {
   EXPECT_EQ(why_not_ours(path_, false), "");
 }
 
+// A driver that is killed before its run begins leaves no experiment.json, and files that are empty still.
+TEST_F(OwnDirectory, WhatHasBegunIsOursButNotToBeReplaced) {
+  for (const char* run : {"pair", "pair/repeats/02", "pair/baselines/gpt2_b8_L128"}) {
+    fs::remove(directory_.path() / run / "experiment.json");
+    write_file(directory_.path() / run / "a" / "events.jsonl", "");
+  }
+  EXPECT_NE(why_not_ours(path_, false), "");
+  write_file(path_ / kBegunName, "");
+  EXPECT_EQ(why_not_ours(path_, false), "");
+  EXPECT_NE(why_not_ours(path_, true), "");
+  write_file(path_ / "a" / "notes.txt", "thoughts");
+  EXPECT_NE(why_not_ours(path_, false), "");
+  fs::remove(path_ / "a" / "notes.txt");
+  EXPECT_EQ(remove_ours(path_), "");
+  EXPECT_FALSE(fs::exists(path_));
+}
+
 TEST_F(OwnDirectory, IsFoundAbove) {
   EXPECT_EQ(experiment_around(path_), "");
   EXPECT_EQ(experiment_around(path_ / "new" / "place"), fs::canonical(path_));
