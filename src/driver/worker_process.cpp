@@ -83,6 +83,7 @@ std::optional<ExitStatus> WorkerProcess::end(int64_t until_ns) {
   send({"", command::Exit{}});
   const auto ended = child_.wait_until(until_ns);
   if (!ended) child_.kill();
+  keeper_->forget(child_.pid());
   return ended;
 }
 

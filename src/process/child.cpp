@@ -145,9 +145,8 @@ Child::~Child() {
   if (pid_ > 0) kill();
 }
 
-// Once reaped, the number may belong to somebody else; but as long as the group has members, it is not given away.
 void Child::signal(int number) const {
-  ::kill(-pid_, number);
+  if (!status_) ::kill(-pid_, number);  // once reaped, the number may be somebody else's
 }
 
 std::optional<ExitStatus> Child::status() {
@@ -163,19 +162,22 @@ std::optional<ExitStatus> Child::wait_until(int64_t until_ns) {
 }
 
 ExitStatus Child::kill() {
-  if (!status_) signal(SIGKILL);
+  signal(SIGKILL);
   return *reap(0);
 }
 
 std::optional<ExitStatus> Child::reap(int flags) {
   if (status_) return status_;
-  int status = 0;
-  pid_t got;
-  while ((got = ::waitpid(pid_, &status, flags)) < 0 && errno == EINTR) {
+  siginfo_t info{};
+  int failed;
+  while ((failed = ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT | flags)) != 0 && errno == EINTR) {
   }
-  if (got == 0) return std::nullopt;
-  if (got < 0) throw system_error("worker", "waitpid");
-  ::kill(-pid_, SIGKILL);  // what it left behind in its group
+  if (failed != 0) throw system_error("worker", "waitid");
+  if (info.si_pid == 0) return std::nullopt;
+  ::kill(-pid_, SIGKILL);  // what it left behind in its group, whose number is its own until it is reaped
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
   ExitStatus ended;
   if (WIFSIGNALED(status))
     ended.signal = WTERMSIG(status);

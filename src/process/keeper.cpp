@@ -5,11 +5,13 @@
 #include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -30,16 +32,29 @@ constexpr int64_t kCommandNs = 6'000'000'000;
 
 constexpr std::string_view kAtEnd = "at-end\t", kNotAtEnd = "not-at-end\t", kLastWords = "last-words\t";
 
+// By number: the header of glibc 2.36 declares its functions for C only.
+Fd open_pidfd(pid_t pid) {
+  return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
+// Of a process group, held so that its number can be told from the same number given again.
+struct Leader {
+  explicit Leader(pid_t pid) : pidfd(open_pidfd(pid)), was_reaped(!pidfd && errno == ESRCH) {}
+
+  Fd pidfd;  // none where the kernel has no more of them
+  bool was_reaped;
+};
+
 // What is to be ended, and run, when the driver is gone.
 struct Orders {
-  std::set<pid_t> groups;
+  std::map<pid_t, Leader> groups;
   std::set<std::string> commands;  // arguments, separated by tabs
   std::string last_words;
 };
 
 void obey(const std::string& line, Orders& orders) {
   int group = 0;
-  if (std::sscanf(line.c_str(), "watch %d", &group) == 1) orders.groups.insert(group);
+  if (std::sscanf(line.c_str(), "watch %d", &group) == 1) orders.groups.insert_or_assign(group, Leader(group));
   if (std::sscanf(line.c_str(), "forget %d", &group) == 1) orders.groups.erase(group);
   if (line.starts_with(kAtEnd)) orders.commands.insert(line.substr(kAtEnd.size()));
   if (line.starts_with(kLastWords)) orders.last_words = line.substr(kLastWords.size());
@@ -57,6 +72,15 @@ Orders read_until_end() {
     lines.append({bytes, static_cast<size_t>(got)});
     while (const auto line = lines.next()) obey(*line, orders);
   }
+}
+
+// Once a group's leader is reaped and the group is empty, its number is given to others. While the group has members it
+// is not: so whoever has it then is no leader of ours.
+bool is_somebody_elses(pid_t pid, const Leader& leader) {
+  const bool reaped =
+      leader.was_reaped ||
+      (leader.pidfd && ::syscall(SYS_pidfd_send_signal, leader.pidfd.get(), 0, nullptr, 0) != 0 && errno == ESRCH);
+  return reaped && (::kill(pid, 0) == 0 || errno == EPERM);
 }
 
 // What waits for a parent to reap it has ended: our driver's children may be left to an init that never does.
@@ -78,10 +102,13 @@ bool has_ended(pid_t leader) {
 }
 
 // SIGKILL until nobody is left; false: somebody is.
-bool kill_all(std::set<pid_t> groups) {
+bool kill_all(std::map<pid_t, Leader> groups) {
   const int64_t deadline_ns = now_ns() + kPatienceNs;
   while (!groups.empty() && now_ns() < deadline_ns) {
-    std::erase_if(groups, has_ended);
+    std::erase_if(groups, [](const auto& group) {
+      const auto& [pid, leader] = group;
+      return is_somebody_elses(pid, leader) || has_ended(pid);
+    });
     if (!groups.empty()) sleep_until_ns(now_ns() + 10'000'000);
   }
   return groups.empty();
@@ -182,8 +209,8 @@ bool Keeper::send(const std::string& line) {
 int keeper_main() {
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) ::signal(number, SIG_IGN);
   ::prctl(PR_SET_NAME, "cotenant-keeper");
-  const Orders orders = read_until_end();
-  bool done = kill_all(orders.groups);
+  Orders orders = read_until_end();
+  bool done = kill_all(std::move(orders.groups));
   for (const std::string& command : orders.commands) done = run_to_end(command) && done;
   if (!orders.last_words.empty()) std::fputs((orders.last_words + "\n").c_str(), stderr);
   return done ? 0 : 1;

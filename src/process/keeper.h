@@ -21,7 +21,7 @@ class Keeper {
   ~Keeper();  // closes the pipe and waits; nothing is watched any more by then, or is killed
 
   void watch(pid_t group);   // a process group that must not outlive us
-  void forget(pid_t group);  // it has ended and is reaped
+  void forget(pid_t group);  // it has ended and is reaped: at once, since its number may be given again
 
   // This program's arguments, to be run (each command at most 6 s) once the watched groups have ended: what must be
   // undone and is no process group. No argument holds a tab or a newline.

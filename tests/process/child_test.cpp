@@ -239,6 +239,41 @@ TEST(Keeper, LeavesAloneWhatItWasToldToForget) {
   ::kill(-orphan, SIGKILL);
 }
 
+// A process with this number, leading a group as a worker does. 0: the kernel gives no number on request.
+pid_t fork_with_number(pid_t wanted) {
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    if (!(std::ofstream("/proc/sys/kernel/ns_last_pid") << wanted - 1 << std::flush)) return 0;
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::setpgid(0, 0);
+      ::close_range(3, ~0U, 0);  // the keeper's pipe
+      for (;;) ::pause();
+    }
+    if (pid == wanted) return pid;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+  return 0;
+}
+
+// The worker has ended and is reaped, the keeper was not yet told to forget it, and its number has gone to a bystander.
+TEST(Keeper, DoesNoHarmToAnotherProcessWithTheNumberOfAReapedOne) {
+  pid_t bystander = 0;
+  int status = 0;
+  {
+    Keeper keeper(binary());
+    Child worker(shell("exec sleep 1000"));
+    keeper.watch(worker.pid());
+    sleep_until_ns(now_ns() + 300'000'000);  // the keeper has it
+    worker.kill();
+    bystander = fork_with_number(worker.pid());
+    if (bystander == 0) GTEST_SKIP() << "may not choose the number of a process (/proc/sys/kernel/ns_last_pid)";
+  }  // the driver is gone, and the keeper has done its work
+  EXPECT_EQ(::waitpid(bystander, &status, WNOHANG), 0) << "it was killed";
+  ::kill(bystander, SIGKILL);
+  ::waitpid(bystander, &status, 0);
+}
+
 // `mps-quit` removes the directory it is given, also where there is no daemon in it.
 TEST(Keeper, RunsWhatIsToBeUndone) {
   const TemporaryDirectory root;
