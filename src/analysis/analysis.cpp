@@ -261,7 +261,7 @@ void set_clock_ratio(TenantAnalysis& tenant, const DeviceAnalysis& device) {
 }
 
 void copy_record(ExperimentAnalysis& analysis, const ExperimentRecord& record) {
-  analysis.valid = record.validity.valid;
+  analysis.valid = record.validity.complete && record.validity.valid;
   analysis.reasons = record.validity.reasons;
   analysis.sharing = record.settings.sharing;
   analysis.corun = record.settings.corun;
@@ -290,6 +290,7 @@ RepeatAnalysis summarize_repeat(std::string name, const ExperimentAnalysis& anal
                                 const std::vector<std::optional<Baseline>>& baselines) {
   RepeatAnalysis repeat;
   repeat.name = std::move(name);
+  if (experiment.record) repeat.valid = experiment.record->validity.complete && experiment.record->validity.valid;
   for (size_t t = 0; t < analysis.tenants.size(); ++t) {
     const auto same = std::ranges::find(experiment.tenants, analysis.tenants[t].name, &LoadedTenant::name);
     const bool found = same != experiment.tenants.end();

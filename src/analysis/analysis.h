@@ -59,6 +59,7 @@ struct BaselineUse {
   std::string tenant;                   // its directory in there
   std::filesystem::path directory;      // of the experiment
   std::string why;                      // "baselines/ of this experiment", "--baseline", "solo experiment in data/"
+  bool found_by_search = false;         // in the data root: nobody named it
   std::vector<std::string> mismatches;  // what was forced: "GPU: NVIDIA A100 here, NVIDIA H100 alone"
   Summary metric;                       // of the chosen column, alone
   double rate_per_s = 0;                // iterations per second, alone
@@ -189,6 +190,7 @@ struct DeviceAnalysis {
 // One run of a repeated experiment (repeats/NN; the experiment's own run is the first).
 struct RepeatAnalysis {
   std::string name;                                 // "01"
+  bool valid = true;                                // false: its file says that it is not
   std::vector<double> p50_ms, mean_ms, rate_per_s;  // of the chosen column, per tenant as in `tenants`
   std::vector<std::optional<double>> progress;      // against the baseline of this repeat
 };
@@ -223,6 +225,7 @@ struct AnalysisRequest {
   std::optional<std::filesystem::path> baseline;  // --baseline
   bool force_baseline = false;
   bool find_baselines = true;
+  bool search_baselines = true;  // also in the data root, where nobody named one
   Metric metric = Metric::latency;
   uint64_t seed = 0;  // of the bootstrap
 };

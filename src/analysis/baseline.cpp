@@ -4,14 +4,19 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/open_file.h"
+#include "base/text.h"
 
 namespace cotenant {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t most_damaged_told = 3;
 
 void compare(std::vector<std::string>& found, const char* what, const std::string& here, const std::string& alone) {
   if (!here.empty() && !alone.empty() && here != alone)
@@ -52,6 +57,11 @@ std::vector<fs::path> experiments_in(const fs::path& directory) {
 
 bool is_profiled(const LoadedExperiment& experiment) {
   return experiment.record && experiment.record->settings.profiled;
+}
+
+// Of the study's files nobody knows, and they are believed.
+bool is_valid(const LoadedExperiment& experiment) {
+  return !experiment.record || (experiment.record->validity.complete && experiment.record->validity.valid);
 }
 
 // One tenant, measured rather than profiled.
@@ -97,7 +107,8 @@ std::vector<std::optional<Baseline>> BaselineFinder::find(const LoadedExperiment
     auto& baseline = found.emplace_back(asked_for(shared, tenant));
     if (!baseline) baseline = own(shared, tenant);
     // One tenant is alone itself: beside it lie runs of other times, not its baseline.
-    if (!baseline && shared.tenants.size() > 1) baseline = beside(shared, tenant, warnings);
+    const bool may_search = request_.search_baselines && shared.tenants.size() > 1;
+    if (!baseline && may_search) baseline = beside(shared, tenant, warnings);
   }
   const bool any_asked_for = std::ranges::any_of(found, [](const auto& b) { return b && b->why == "--baseline"; });
   if (request_.baseline && !any_asked_for) {
@@ -109,13 +120,40 @@ std::vector<std::optional<Baseline>> BaselineFinder::find(const LoadedExperiment
                                   shared.tenants[0].name, describe(shared.tenants[0].work)),
                       "Give a solo run of the same work, or add --force-baseline.");
   }
+  add_warnings(found, warnings);
   return found;
+}
+
+// Of baselines that are used and not valid, and of directories that could not be read.
+void BaselineFinder::add_warnings(const std::vector<std::optional<Baseline>>& found,
+                                  std::vector<std::string>& warnings) {
+  std::set<fs::path> told;
+  for (const auto& baseline : found)
+    if (baseline && !is_valid(*baseline->experiment) && told.insert(baseline->experiment->directory).second)
+      warnings.push_back(fmt::format("the baseline {} is not valid: do not trust what is compared with it.",
+                                     baseline->experiment->directory.string()));
+  size_t left = most_damaged_told;
+  for (const auto& [directory, problem] : std::exchange(damaged_, {})) {
+    if (left == 0) break;
+    --left;
+    warnings.push_back(fmt::format("{} is no baseline, since it cannot be read: {}", directory.string(), problem));
+  }
 }
 
 BaselineFinder::Experiment BaselineFinder::load(const fs::path& directory) {
   Experiment& experiment = loaded_[directory.lexically_normal()];
   if (!experiment) experiment = std::make_shared<const LoadedExperiment>(load_experiment(directory));
   return experiment;
+}
+
+// Damaged files of another experiment are no reason to say nothing about this one.
+BaselineFinder::Experiment BaselineFinder::load_or_note(const fs::path& directory) {
+  try {
+    return load(directory);
+  } catch (const std::exception& error) {
+    damaged_.emplace(directory, one_line(error.what()));
+    return nullptr;
+  }
 }
 
 Baseline BaselineFinder::accept(const LoadedExperiment& shared, const LoadedTenant& tenant, Experiment alone,
@@ -128,7 +166,7 @@ Baseline BaselineFinder::accept(const LoadedExperiment& shared, const LoadedTena
     throw usage_error(alone->directory.string(),
                       fmt::format("cannot be the baseline of {}: {}", tenant.name, fmt::join(differences, "; ")),
                       "Measure it alone on the same machine (cotenant run --baselines), or add --force-baseline.");
-  return {std::move(alone), &tenant_alone, std::move(why), std::move(differences)};
+  return {std::move(alone), &tenant_alone, std::move(why), false, std::move(differences)};
 }
 
 std::optional<Baseline> BaselineFinder::asked_for(const LoadedExperiment& shared, const LoadedTenant& tenant) {
@@ -159,7 +197,8 @@ std::optional<Baseline> BaselineFinder::own(const LoadedExperiment& shared, cons
         candidates.push_back(baselines / kind);
   if (candidates.empty()) candidates = experiments_in(baselines);
   for (const fs::path& candidate : candidates) {
-    const Experiment alone = load(candidate);
+    const Experiment alone = load_or_note(candidate);
+    if (!alone) continue;
     if (const LoadedTenant* match = of_work(*alone, tenant.work))
       return accept(shared, tenant, alone, *match, "this experiment's own baselines/");
   }
@@ -172,8 +211,8 @@ const std::vector<fs::path>& BaselineFinder::solo_experiments(const fs::path& da
   for (const fs::path& directory : experiments_in(data_root)) {
     try {
       if (is_solo(directory)) at->second.push_back(directory);
-    } catch (const Error&) {
-      // Damaged files of another experiment are no reason to say nothing about this one.
+    } catch (const std::exception& error) {
+      damaged_.emplace(directory, one_line(error.what()));
     }
   }
   return at->second;
@@ -181,14 +220,18 @@ const std::vector<fs::path>& BaselineFinder::solo_experiments(const fs::path& da
 
 std::optional<Baseline> BaselineFinder::beside(const LoadedExperiment& shared, const LoadedTenant& tenant,
                                                std::vector<std::string>& warnings) {
-  const fs::path here = fs::weakly_canonical(shared.directory);
+  std::error_code error;
+  const fs::path here = fs::weakly_canonical(shared.directory, error);
+  if (error) return std::nullopt;
   std::string rejected;
   for (const fs::path& directory : solo_experiments(here.parent_path())) {
     if (directory == here || peek_works(directory).front() != tenant.work) continue;
-    const Experiment alone = load(directory);
-    const auto differences = mismatches(shared, tenant, *alone, alone->tenants.front());
-    if (differences.empty() || request_.force_baseline)
-      return Baseline{alone, &alone->tenants.front(), "the solo experiment in the data root", differences};
+    const Experiment alone = load_or_note(directory);
+    if (!alone) continue;
+    auto differences = mismatches(shared, tenant, *alone, alone->tenants.front());
+    if (is_valid(*alone) && (differences.empty() || request_.force_baseline))
+      return Baseline{alone, &alone->tenants.front(), "a solo experiment found in the data root", true, differences};
+    if (!is_valid(*alone)) differences.insert(differences.begin(), "it is not valid");
     if (rejected.empty()) rejected = fmt::format("{} ({})", alone->name, fmt::join(differences, "; "));
   }
   if (!rejected.empty())

@@ -122,6 +122,32 @@ void require_same_work(const TenantAnalysis& before, const TenantAnalysis& after
                     "Compare two runs of one experiment.");
 }
 
+void add_gap(Comparison& comparison, const std::string& gap) {
+  comparison.gaps.push_back(gap);
+  comparison.warnings.push_back(gap);
+}
+
+// Of one run of either side.
+void add_gaps(Comparison& comparison, const ExperimentAnalysis& run) {
+  const std::string where = run.directory.string();
+  if (run.valid && !*run.valid) add_gap(comparison, where + " is not valid: do not trust its figures.");
+  for (const RepeatAnalysis& repeat : run.repeats)
+    if (!repeat.valid && repeat.name != "first")
+      add_gap(comparison, fmt::format("{}/repeats/{} is not valid: do not trust its figures.", where, repeat.name));
+  for (const TenantComparison& compared : comparison.tenants) {
+    const TenantAnalysis* tenant = tenant_named(run, compared.name);
+    if (!tenant) {
+      add_gap(comparison, fmt::format("{} is not in {}.", compared.name, where));
+      continue;
+    }
+    if (tenant->died) add_gap(comparison, fmt::format("{} died in {}: {}.", tenant->name, where, *tenant->died));
+    const auto index = static_cast<size_t>(tenant - run.tenants.data());
+    for (const RepeatAnalysis& repeat : run.repeats)
+      if (!(repeat.p50_ms[index] > 0))
+        add_gap(comparison, fmt::format("{} has no samples in {}/repeats/{}.", tenant->name, where, repeat.name));
+  }
+}
+
 void add_warnings(Comparison& comparison, const Runs& before, const Runs& after) {
   const auto differ = [&](const char* what, const std::string& a, const std::string& b) {
     if (!a.empty() && !b.empty() && a != b)
@@ -133,10 +159,7 @@ void add_warnings(Comparison& comparison, const Runs& before, const Runs& after)
   differ("driver", a.driver, b.driver);
   differ("sharing", a.sharing, b.sharing);
   for (const Runs* side : {&before, &after})
-    for (const ExperimentAnalysis& run : *side)
-      if (run.valid && !*run.valid)
-        comparison.warnings.push_back(
-            fmt::format("{} is not valid: do not trust its figures.", run.directory.string()));
+    for (const ExperimentAnalysis& run : *side) add_gaps(comparison, run);
   const auto of_bootstrap = [](const TenantComparison& t) { return t.interval_from == "block bootstrap"; };
   if (std::ranges::any_of(comparison.tenants, of_bootstrap))
     comparison.warnings.push_back(
@@ -171,6 +194,17 @@ Change judge_shift(double shift, const std::optional<Interval>& interval, double
   return Change::unclear;
 }
 
+std::vector<std::string> open_questions(const Comparison& comparison) {
+  std::vector<std::string> open = comparison.gaps;
+  for (const TenantComparison& tenant : comparison.tenants)
+    if (tenant.change == Change::unclear)
+      open.push_back(fmt::format("{} is UNCLEAR: {:+.1f}%, {}.", tenant.name, 100 * tenant.shift,
+                                 tenant.interval ? fmt::format("between {:+.1f}% and {:+.1f}%",
+                                                               100 * tenant.interval->low, 100 * tenant.interval->high)
+                                                 : "n too small"));
+  return open;
+}
+
 Comparison compare_runs(const CompareRequest& request) {
   const Runs before = analyze_runs(request.before, request), after = analyze_runs(request.after, request);
   Comparison comparison;
@@ -181,20 +215,20 @@ Comparison compare_runs(const CompareRequest& request) {
   for (const TenantAnalysis& tenant : before.front().tenants) {
     const TenantAnalysis* same = tenant_named(after.front(), tenant.name);
     if (!same) {
-      comparison.warnings.push_back(fmt::format("{} is in {} alone.", tenant.name, comparison.before));
+      add_gap(comparison, fmt::format("{} is in {} alone.", tenant.name, comparison.before));
       continue;
     }
     require_same_work(tenant, *same, request);
     const Side a = side_of(before, tenant.name), b = side_of(after, tenant.name);
     if (a.samples.empty() || b.samples.empty()) {
-      comparison.warnings.push_back(fmt::format("{} has no samples on one side.", tenant.name));
+      add_gap(comparison, fmt::format("{} has no samples on one side.", tenant.name));
       continue;
     }
     comparison.tenants.push_back(compare_tenant(tenant.name, a, b, request));
   }
   for (const TenantAnalysis& tenant : after.front().tenants)
     if (!tenant_named(before.front(), tenant.name))
-      comparison.warnings.push_back(fmt::format("{} is in {} alone.", tenant.name, comparison.after));
+      add_gap(comparison, fmt::format("{} is in {} alone.", tenant.name, comparison.after));
   if (comparison.tenants.empty())
     throw usage_error(comparison.after, fmt::format("has no tenant in common with {}", comparison.before),
                       "Compare two runs of one experiment.");

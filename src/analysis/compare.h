@@ -32,7 +32,13 @@ struct Comparison {
   std::vector<TenantComparison> tenants;
   std::optional<double> tokens_per_s_before, tokens_per_s_after;  // of the device, mean over runs
   std::vector<std::string> warnings;
+  // Those of the warnings that leave open whether something is slower: a tenant that is in one side alone or has no
+  // samples there, a run that is incomplete or not valid.
+  std::vector<std::string> gaps;
 };
+
+// Why it cannot be told whether a tenant is slower: the gaps, and each tenant whose change is UNCLEAR. Empty: it can.
+std::vector<std::string> open_questions(const Comparison& comparison);
 
 struct CompareRequest {
   // An experiment, with its repeats/ if it has any, or a directory that holds several runs of one experiment.

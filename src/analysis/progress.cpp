@@ -159,6 +159,7 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
   use.tenant = alone.directory;
   use.directory = baseline.experiment->directory;
   use.why = baseline.why;
+  use.found_by_search = baseline.found_by_search;
   use.mismatches = baseline.mismatches;
   use.rate_per_s = alone.rate_per_s();
   use.tokens_per_s = alone.tokens_per_s();

@@ -10,9 +10,10 @@
 #include "base/error.h"
 #include "base/find_program.h"
 #include "base/printable.h"
+#include "cli/analysis_options.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
-#include "cli/metric_option.h"
+#include "cli/outlet.h"
 #include "cli/output.h"
 #include "report/files.h"
 #include "report/json_output.h"
@@ -26,7 +27,8 @@ struct AnalyzeOptions {
   std::vector<std::string> paths;
   std::string metric = "latency";
   std::string baseline, out;
-  bool force_baseline = false, json = false, csv = false, markdown = false, no_plots = false;
+  bool force_baseline = false, no_baseline_search = false, json = false, csv = false, markdown = false,
+       no_plots = false;
 };
 
 AnalysisRequest request_for(const std::filesystem::path& directory, const AnalyzeOptions& options) {
@@ -34,6 +36,7 @@ AnalysisRequest request_for(const std::filesystem::path& directory, const Analyz
   request.directory = directory;
   if (!options.baseline.empty()) request.baseline = options.baseline;
   request.force_baseline = options.force_baseline;
+  request.search_baselines = !options.no_baseline_search;
   request.metric = metric_named(options.metric);
   return request;
 }
@@ -58,11 +61,11 @@ void write_files(const std::vector<ExperimentAnalysis>& experiments, const Analy
   const std::filesystem::path gnuplot = find_program("gnuplot").value_or("");
   const auto out = options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
   const ReportFiles files = write_report_files(experiments, out, gnuplot);
-  fmt::print(stderr, "report: {}\n", printable(files.pages.back().string()));
+  tell(fmt::format("report: {}\n", printable(files.pages.back().string())));
   if (gnuplot.empty())
-    fmt::print(stderr, "no plots: there is no gnuplot (Debian and Ubuntu: apt-get install gnuplot-nox)\n");
+    tell("no plots: there is no gnuplot (Debian and Ubuntu: apt-get install gnuplot-nox)\n");
   else
-    fmt::print(stderr, "plots: {} files in {}\n", files.plots, printable(files.pages.back().parent_path().string()));
+    tell(fmt::format("plots: {} files in {}\n", files.plots, printable(files.pages.back().parent_path().string())));
 }
 
 void analyze(const AnalyzeOptions& options) {
@@ -99,6 +102,7 @@ void add_analyze(Subcommand& app, int&) {
   command.add_option("--baseline", options->baseline, "The tenants alone: an experiment, or a directory of several")
       .type_name("DIR");
   command.add_flag("--force-baseline", options->force_baseline, "Use a baseline of other work or of another machine");
+  add_baseline_search_flag(command, options->no_baseline_search);
   Option json = command.add_flag("--json", options->json, "One JSON object, or a list of them for several paths");
   Option csv = command.add_flag("--csv", options->csv, "A row per tenant");
   const Option markdown = command.add_flag("--markdown", options->markdown, "Tables for a document");

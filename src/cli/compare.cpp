@@ -1,5 +1,7 @@
 #include "analysis/compare.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -10,9 +12,11 @@
 
 #include "analysis/load.h"
 #include "base/error.h"
+#include "base/printable.h"
+#include "cli/analysis_options.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
-#include "cli/metric_option.h"
+#include "cli/outlet.h"
 #include "cli/output.h"
 #include "report/compare_text.h"
 #include "report/json_value.h"
@@ -21,10 +25,12 @@
 namespace cotenant {
 namespace {
 
+constexpr auto kCannotTell = static_cast<ExitCode>(6);
+
 struct CompareOptions {
   std::string before, metric = "latency", min_effect = "2%";
   std::vector<std::string> after;
-  bool fail_if_slower = false, json = false;
+  bool fail_if_slower = false, allow_unclear = false, no_baseline_search = false, json = false;
 };
 
 // "2%" or "0.02".
@@ -39,11 +45,12 @@ double fraction(const std::string& text) {
 
 // With its baselines where they can be used: what cannot be the baseline of a run is no reason not to compare it.
 // nullopt for a directory of several runs.
-std::optional<ExperimentAnalysis> analysis_of(const std::filesystem::path& directory, Metric metric) {
+std::optional<ExperimentAnalysis> analysis_of(const std::filesystem::path& directory, const CompareOptions& options) {
   if (!is_experiment(directory)) return std::nullopt;
   AnalysisRequest request;
   request.directory = directory;
-  request.metric = metric;
+  request.metric = metric_named(options.metric);
+  request.search_baselines = !options.no_baseline_search;
   try {
     return analyze_experiment(request);
   } catch (const Error&) {
@@ -53,10 +60,11 @@ std::optional<ExperimentAnalysis> analysis_of(const std::filesystem::path& direc
 }
 
 // All runs beside each other; none if one of them is a directory of several.
-std::vector<ExperimentAnalysis> analyses_of(const std::vector<std::filesystem::path>& directories, Metric metric) {
+std::vector<ExperimentAnalysis> analyses_of(const std::vector<std::filesystem::path>& directories,
+                                            const CompareOptions& options) {
   std::vector<ExperimentAnalysis> runs;
   for (const auto& directory : directories) {
-    auto run = analysis_of(directory, metric);
+    auto run = analysis_of(directory, options);
     if (!run) return {};
     runs.push_back(std::move(*run));
   }
@@ -83,7 +91,36 @@ void print_text(const std::vector<Comparison>& comparisons, const std::vector<Ex
   print_all(text);
 }
 
+// A gate is shut by what is slower, and by what nobody can say of.
+ExitCode judge(const std::vector<Comparison>& comparisons, bool allow_unclear) {
+  std::string open;
+  for (const Comparison& comparison : comparisons) {
+    if (std::ranges::count(comparison.tenants, Change::slower, &TenantComparison::change) > 0)
+      return ExitCode::threshold;
+    for (const std::string& question : open_questions(comparison)) open += "  " + printable(question) + "\n";
+  }
+  if (open.empty()) return ExitCode::valid;
+  tell(fmt::format("{}: it cannot be told whether a tenant is slower:\n{}", allow_unclear ? "warning" : "cotenant",
+                   open));
+  if (allow_unclear) return ExitCode::valid;
+  tell("  Run again, longer or with --repeat 5; --allow-unclear makes this a warning.\n");
+  return kCannotTell;
+}
+
+// Behind a gate, a side that is there and cannot be read (its run died before the first request, say) is no mistake of
+// whoever typed the command: it cannot be told.
+Comparison compare_sides(const CompareRequest& request, const CompareOptions& options) {
+  try {
+    return compare_runs(request);
+  } catch (const Error& error) {
+    if (!options.fail_if_slower || options.allow_unclear) throw;
+    throw Error(kCannotTell, error.where(), error.message(), error.remedy());
+  }
+}
+
 int compare(const CompareOptions& options) {
+  if (options.allow_unclear && !options.fail_if_slower)
+    throw usage_error("--allow-unclear", "goes with --fail-if-slower only");
   CompareRequest request;
   request.before = experiment_directory(options.before);
   request.metric = metric_named(options.metric);
@@ -93,18 +130,14 @@ int compare(const CompareOptions& options) {
   for (const std::string& after : options.after) {
     request.after = experiment_directory(after);
     directories.push_back(request.after);
-    comparisons.push_back(compare_runs(request));
+    comparisons.push_back(compare_sides(request, options));
   }
-  const std::vector<ExperimentAnalysis> runs = analyses_of(directories, request.metric);
+  const std::vector<ExperimentAnalysis> runs = analyses_of(directories, options);
   if (options.json)
     print_json(comparisons, runs);
   else
     print_text(comparisons, runs);
-  const auto slower = [](const TenantComparison& tenant) { return tenant.change == Change::slower; };
-  const bool failed = options.fail_if_slower && std::ranges::any_of(comparisons, [&](const Comparison& comparison) {
-                        return std::ranges::any_of(comparison.tenants, slower);
-                      });
-  return static_cast<int>(failed ? ExitCode::threshold : ExitCode::valid);
+  return static_cast<int>(options.fail_if_slower ? judge(comparisons, options.allow_unclear) : ExitCode::valid);
 }
 
 }  // namespace
@@ -117,7 +150,12 @@ void add_compare(Subcommand& app, int& exit_code) {
   command.add_option("after", options->after, "The run or runs to judge; several: each against the first").required();
   add_metric_option(command, options->metric);
   command.add_option("--min-effect", options->min_effect, "The smallest shift worth naming").show_default();
-  command.add_flag("--fail-if-slower", options->fail_if_slower, "Exit code 5 when a tenant is SLOWER");
+  command.add_flag("--fail-if-slower", options->fail_if_slower,
+                   "Exit code 5 when a tenant is SLOWER, 6 when that cannot be told: UNCLEAR, a tenant that is gone or "
+                   "has died, a run that is incomplete or not valid");
+  command.add_flag("--allow-unclear", options->allow_unclear,
+                   "With --fail-if-slower: what cannot be told is a warning only");
+  add_baseline_search_flag(command, options->no_baseline_search);
   command.add_flag("--json", options->json, "One JSON object");
   command.callback([options, &exit_code] { exit_code = compare(*options); });
 }

@@ -64,7 +64,8 @@ nlohmann::ordered_json comparison_json(const Comparison& comparison) {
           {"device",
            {{"tokens_per_s_before", optional(comparison.tokens_per_s_before)},
             {"tokens_per_s_after", optional(comparison.tokens_per_s_after)}}},
-          {"warnings", comparison.warnings}};
+          {"warnings", comparison.warnings},
+          {"open_questions", open_questions(comparison)}};
 }
 
 }  // namespace cotenant

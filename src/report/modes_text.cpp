@@ -139,7 +139,9 @@ std::string pays_text(std::span<const ExperimentAnalysis> runs) {
 std::string modes_text(std::span<const ExperimentAnalysis> runs, std::span<const Comparison> against_first,
                        bool colour) {
   if (runs.empty()) return "";
-  std::string out = device_table(runs).text(colour, "  ") + "\n" + pays_text(runs) + "\n";
+  const std::string found = found_baselines(runs);
+  std::string out = found.empty() ? "" : printable(found) + "\n\n";
+  out += device_table(runs).text(colour, "  ") + "\n" + pays_text(runs) + "\n";
   out += fmt::format("median {} of each tenant, and its slowdown\n\n", unit_title(runs.front().metric));
   return out + tenant_table(runs, against_first).text(colour, "  ");
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/printable.h"
 #include "base/text.h"
@@ -284,6 +285,7 @@ std::string title_of(const ExperimentAnalysis& experiment) {
   if (experiment.device.name.empty() && !experiment.cpu.empty()) about.push_back(experiment.cpu);
   if (!experiment.sharing.empty()) about.push_back(experiment.sharing);
   if (!experiment.started_at.empty()) about.push_back(experiment.started_at);
+  if (const std::string found = found_baselines({&experiment, 1}); !found.empty()) about.push_back(found);
   return about.empty() ? experiment.name : fmt::format("{} ({})", experiment.name, fmt::join(about, ", "));
 }
 
@@ -349,6 +351,14 @@ std::string format_ms(double ms) {
   if (!std::isfinite(ms)) return unknown;
   const int digits = std::abs(ms) < 10 ? 3 : std::abs(ms) < 100 ? 2 : 1;
   return fmt::format("{:.{}f}", ms, digits);
+}
+
+std::string found_baselines(std::span<const ExperimentAnalysis> experiments) {
+  std::set<std::string> found;
+  for (const ExperimentAnalysis& experiment : experiments)
+    for (const TenantAnalysis& tenant : experiment.tenants)
+      if (tenant.baseline && tenant.baseline->found_by_search) found.insert(tenant.baseline->directory.string());
+  return found.empty() ? "" : fmt::format("alone, as found beside it: {}", fmt::join(found, ", "));
 }
 
 std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) {

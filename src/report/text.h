@@ -13,6 +13,9 @@ namespace cotenant {
 // The answer, a row per tenant, the device, validity with its reasons, and where the files are.
 std::string experiment_table(const ExperimentAnalysis& experiment, bool colour);
 
+// "alone, as found beside it: data/gpt2_solo": the baselines that nobody named. Empty: there are none.
+std::string found_baselines(std::span<const ExperimentAnalysis> experiments);
+
 // Fairness, tests, repeats, baselines and warnings: what stands behind the table.
 std::string experiment_details(const ExperimentAnalysis& experiment, bool colour);
 

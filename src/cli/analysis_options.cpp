@@ -1,4 +1,4 @@
-#include "cli/metric_option.h"
+#include "cli/analysis_options.h"
 
 #include <array>
 #include <vector>
@@ -18,6 +18,11 @@ void add_metric_option(Subcommand& command, std::string& metric) {
   command.add_option("--metric", metric, "The column that statistics, tests and plots are about")
       .one_of(names)
       .show_default();
+}
+
+void add_baseline_search_flag(Subcommand& command, bool& no_baseline_search) {
+  command.add_flag("--no-baseline-search", no_baseline_search,
+                   "No baselines but the experiment's own and --baseline: none is looked for beside it");
 }
 
 Metric metric_named(const std::string& name) {
