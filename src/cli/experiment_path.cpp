@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <fstream>
 #include <iterator>
 
 #include "base/error.h"
 #include "base/printable.h"
+#include "cli/outlet.h"
 #include "config/load.h"
 #include "config/overrides.h"
 
@@ -32,8 +32,8 @@ fs::path existing_directory(fs::path directory, const std::string& path) {
   if (fs::is_directory(directory, error)) return directory;
   const fs::path incomplete = directory.string() + ".incomplete";
   if (fs::is_directory(incomplete, error)) {
-    fmt::print(stderr, "cotenant: {} has no complete run; this is {}\n", printable(directory.string()),
-               printable(incomplete.string()));
+    tell(fmt::format("cotenant: {} has no complete run; this is {}\n", printable(directory.string()),
+                     printable(incomplete.string())));
     return incomplete;
   }
   if (directory != fs::path(path))
@@ -74,8 +74,8 @@ std::vector<fs::path> experiment_directories(const std::string& path, bool& of_s
         path, fmt::format("none of its {} experiments has been run: there is no {}", missing.size(), missing.front()),
         fmt::format("Run them first: cotenant run {}", path));
   if (!missing.empty())
-    fmt::print(stderr, "cotenant: {} of the {} experiments of {} have not been run, {} among them\n", missing.size(),
-               missing.size() + found.size(), printable(path), printable(missing.front()));
+    tell(fmt::format("cotenant: {} of the {} experiments of {} have not been run, {} among them\n", missing.size(),
+                     missing.size() + found.size(), printable(path), printable(missing.front())));
   return found;
 }
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/npy.h"
+#include "cli/outlet.h"
 #include "cli/output.h"
 #include "engine/infer.h"
 #include "model/open.h"
@@ -93,7 +94,7 @@ EngineOptions engine_options(const InferFlags& flags) {
   options.dtype = parse_dtype(flags.dtype, options.device.starts_with("cuda"));
   options.threads = flags.threads > 0 ? flags.threads : static_cast<int>(std::thread::hardware_concurrency());
   auto model = std::make_shared<const Model>(open_model(flags.model, flags.weights, flags.seed));
-  fmt::print(stderr, "{}\n", printable(model->origin));
+  tell(fmt::format("{}\n", printable(model->origin)));
   options.model = std::move(model);
   return options;
 }
@@ -114,7 +115,7 @@ void infer(const InferFlags& flags) {
     const Logits logits = forward_logits(options, rows);
     const int64_t shape[] = {logits.rows, logits.length, logits.width};
     write_npy(flags.logits, logits.values, shape);
-    fmt::print(stderr, "{}: float32 [{}]\n", printable(flags.logits), fmt::join(shape, ", "));
+    tell(fmt::format("{}: float32 [{}]\n", printable(flags.logits), fmt::join(shape, ", ")));
   }
   if (flags.max_new_tokens > 0) print_tokens(generate_tokens(options, rows, flags.max_new_tokens), flags.json);
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/clock.h"
 #include "base/printable.h"
@@ -18,6 +17,8 @@ namespace {
 
 constexpr int64_t kRewriteNs = 100'000'000;
 constexpr int64_t kLineNs = 5'000'000'000;
+constexpr int64_t kReaderPatienceNs = 5'000'000'000;
+constexpr size_t kMostKeptBytes = 1 << 20;
 
 size_t terminal_columns() {
   winsize size{};
@@ -44,13 +45,20 @@ std::string speed_of(const LiveTenant& tenant) {
 
 }  // namespace
 
-LiveView::LiveView(bool quiet) : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1) {}
+LiveView::LiveView(bool quiet)
+    : quiet_(quiet), terminal_(::isatty(STDERR_FILENO) == 1), out_(STDERR_FILENO, kMostKeptBytes) {}
+
+LiveView::~LiveView() {
+  clear();
+  out_.finish(kReaderPatienceNs);
+}
 
 void LiveView::show(const LiveRun& run) {
   if (quiet_) return;
   const bool is_new = run.name != shown_name_;
   const int64_t elapsed_ns = now_ns() - shown_ns_;
   if (!is_new && elapsed_ns < (terminal_ ? kRewriteNs : kLineNs)) return;
+  if (out_.is_behind()) return;  // it would be old when it is read
   shown_ns_ = now_ns();
   shown_name_ = run.name;
   terminal_ ? rewrite(run) : print_line(run);
@@ -68,7 +76,7 @@ void LiveView::rewrite(const LiveRun& run) {
     text += shortened(printable(line), width) + "\n";
   }
   lines_ = 1 + static_cast<int>(run.tenants.size());
-  std::fputs(text.c_str(), stderr);
+  out_.put(text);
 }
 
 void LiveView::print_line(const LiveRun& run) {
@@ -77,18 +85,21 @@ void LiveView::print_line(const LiveRun& run) {
     text += fmt::format("{} {} {}{}", &tenant == &run.tenants.front() ? ";" : ",", tenant.name,
                         tenant.completed > 0 ? count_of(tenant) : tenant.stage,
                         tenant.recent_ms ? fmt::format(" at {} ms", format_ms(*tenant.recent_ms)) : "");
-  fmt::print(stderr, "{}\n", printable(text));
+  out_.put(printable(text) + "\n");
 }
 
 void LiveView::clear() {
-  if (lines_ > 0) fmt::print(stderr, "\033[{}A\033[J", lines_);  // up, and erase to the end of the screen
+  if (lines_ > 0) out_.put(fmt::format("\033[{}A\033[J", lines_));  // up, and erase to the end of the screen
   lines_ = 0;
 }
 
 void LiveView::line(const std::string& text) {
-  if (quiet_) return;
+  if (!quiet_) message(text);
+}
+
+void LiveView::message(const std::string& text) {
   clear();
-  fmt::print(stderr, "{}\n", printable(text));
+  out_.put(printable_lines(text) + "\n");
 }
 
 }  // namespace cotenant

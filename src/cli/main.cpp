@@ -1,13 +1,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstdio>
 #include <exception>
 
 #include "base/error.h"
 #include "base/printable.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/outlet.h"
+#include "cli/output.h"
 
 namespace cotenant {
 namespace {
@@ -24,6 +25,7 @@ void check_subcommand(const CommandLine& line, const std::string& name) {
 
 int main(int argc, char** argv) {
   using namespace cotenant;
+  prepare_standard_streams();
   CommandLine app("cotenant", "Measures and explains how deep-learning models share one accelerator.",
                   fmt::format("cotenant {} ({})", version(), git_commit()));
   int exit_code = 0;
@@ -42,11 +44,13 @@ int main(int argc, char** argv) {
   try {
     check_subcommand(app, argc > 1 ? argv[1] : "");
     return app.parse(argc, argv).value_or(exit_code);
+  } catch (const ReaderLeft&) {
+    return exit_code;
   } catch (const Error& e) {
-    fmt::print(stderr, "cotenant: {}\n", printable_lines(e.what()));
+    tell(fmt::format("cotenant: {}\n", printable_lines(e.what())));
     return static_cast<int>(e.code());
   } catch (const std::exception& e) {
-    fmt::print(stderr, "cotenant: {}\n  This is a defect of cotenant: please report it.\n", printable_lines(e.what()));
+    tell(fmt::format("cotenant: {}\n  This is a defect of cotenant: please report it.\n", printable_lines(e.what())));
     return static_cast<int>(ExitCode::internal);
   }
 }

@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
+#include "cli/outlet.h"
 #include "cli/output.h"
 #include "config/load.h"
 #include "config/overrides.h"
@@ -80,10 +81,11 @@ std::string output_directory(const ProfileOptions& options, const ExperimentConf
                                         options.config,
                                         "--no-save"};
   for (const std::string& change : shortened(options, config)) arguments.insert(arguments.end(), {"--set", change});
-  fmt::print(stderr, "nsys writes {}/nsys.nsys-rep: open it with nsys-ui, or nsys stats\n", printable(out));
+  tell(fmt::format("nsys writes {}/nsys.nsys-rep: open it with nsys-ui, or nsys stats\n", printable(out)));
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
+  restore_signals();
   ::execv(nsys->c_str(), pointers.data());
   throw system_error(*nsys, "execv");
 }
@@ -104,12 +106,11 @@ PlannedExperiment plan_profile(const ProfileOptions& options) {
   if (const auto measured_there = read_record(config.out_dir); measured_there && !measured_there->settings.profiled)
     throw usage_error(config.out_dir, "holds a measured run, which a profiled one does not replace",
                       "Choose another --out.");
-  PlannedExperiment planned{.name = config.experiment_name, .plan = make_plan(config, read_machine()), .error = {}};
-  planned.plan->baselines.clear();
-  RunPlan& run = planned.plan->run;
-  run.settings.profiled = true;
-  for (TenantPlan& tenant : run.tenants) tenant.out_dir.clear();  // where measured files may be
-  return planned;
+  ExperimentPlan plan = make_plan(config, read_machine());
+  plan.baselines.clear();
+  plan.run.settings.profiled = true;
+  for (TenantPlan& tenant : plan.run.tenants) tenant.out_dir.clear();  // where measured files may be
+  return {.name = config.experiment_name, .plan = [plan = std::move(plan)] { return plan; }, .error = {}};
 }
 
 // What is made of the kernels, into the directory and to standard output.
@@ -122,8 +123,8 @@ void report(const fs::path& directory, const ProfileOptions& options) {
   write_trace(directory, [&](std::string_view text) { file.write(text); });
   file.close();
   print_all(options.json ? profile_json(profile) : profile_text(profile, options.top, colour_wanted()));
-  fmt::print(stderr, "files: {}\ntimeline: {} (open it in ui.perfetto.dev)\n", printable(directory.string()),
-             printable(trace.string()));
+  tell(fmt::format("files: {}\ntimeline: {} (open it in ui.perfetto.dev)\n", printable(directory.string()),
+                   printable(trace.string())));
 }
 
 int profile(const ProfileOptions& options) {
@@ -144,9 +145,9 @@ int profile(const ProfileOptions& options) {
   const ExperimentOutcome outcome = run_series(planned, signals, series, events).front();
   view.clear();
   for (const WarningRecord& warning : outcome.warnings)
-    fmt::print(stderr, "warning: {}: {}\n", printable(warning.what), printable(warning.remedy));
-  if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", printable_lines(outcome.error));
-  for (const std::string& reason : outcome.reasons) fmt::print(stderr, "cotenant: {}\n", printable(reason));
+    view.message(fmt::format("warning: {}: {}", printable(warning.what), printable(warning.remedy)));
+  if (!outcome.error.empty()) view.message("cotenant: " + outcome.error);
+  for (const std::string& reason : outcome.reasons) view.message("cotenant: " + printable(reason));
   if (outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid) return static_cast<int>(outcome.code);
   report(outcome.directory, options);
   return static_cast<int>(outcome.code);
