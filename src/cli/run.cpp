@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -13,9 +16,11 @@
 #include "analysis/analysis.h"
 #include "analysis/sensitivity.h"
 #include "base/printable.h"
+#include "cli/analysis_options.h"
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
+#include "cli/outlet.h"
 #include "cli/output.h"
 #include "config/keys.h"
 #include "config/load.h"
@@ -26,6 +31,7 @@
 #include "report/table.h"
 #include "report/text.h"
 #include "results/experiment_dir.h"
+#include "results/place.h"
 #include "sharing/mps.h"
 
 namespace cotenant {
@@ -37,7 +43,7 @@ struct RunFlags {
   std::vector<std::string> configs, models, set, vary;
   std::map<std::string, std::string> values;  // key of a configuration -> value, for --model
   std::string out;
-  bool no_save = false, json = false, quiet = false, verbose = false;
+  bool no_save = false, no_baseline_search = false, json = false, quiet = false, verbose = false;
   SeriesOptions series;
 };
 
@@ -84,35 +90,40 @@ void check_flags(const RunFlags& flags) {
   if (flags.no_save && !flags.out.empty()) throw usage_error("--no-save", "does not go with --out");
 }
 
-// One experiment to be loaded: a file, or the text of the flags, with a cell of the grid of --vary.
+// One experiment to be loaded: a file as it was when it was read first, or the text of the flags, with a cell of the
+// grid of --vary.
 struct Source {
-  std::string file, text;
+  std::string file;
+  std::shared_ptr<const std::string> text = nullptr;
   std::optional<Error> unreadable{};  // why its file could not be read
+  std::string experiment_name{};      // of the file, without the cell's suffix
   Variation cell{};
   bool of_sweep = false;  // its file has the key vary
 
   ExperimentConfig load(const ConfigChanges& changes) const {
     if (unreadable) throw *unreadable;
-    return parse_config(text, file, changes);
+    return parse_config(*text, file, changes);
   }
   std::string name() const { return (file.empty() ? std::string("--model") : file) + cell.suffix; }
 };
 
 // Its file is read once: it may be a pipe.
 Source read_source(const std::string& file) {
-  Source source{.file = file, .text = ""};
+  Source source{.file = file};
   try {
-    source.text = read_config(file);
+    source.text = std::make_shared<const std::string>(read_config(file));
   } catch (const Error& error) {
     source.unreadable = error;
   }
   return source;
 }
 
-// Of the file's key vary. A file that cannot be read has none: it is refused when it is planned.
-std::vector<VaryAxis> axes_of(const Source& source, const RunFlags& flags) {
+// The axes of the file's key vary, and its name. A file that cannot be read has none: it is refused when it is planned.
+std::vector<VaryAxis> open_source(Source& source, const RunFlags& flags) {
   try {
-    return source.load({.set = flags.set}).vary;
+    ExperimentConfig config = source.load({.set = flags.set});
+    source.experiment_name = config.experiment_name;
+    return std::move(config.vary);
   } catch (const Error&) {
     if (!flags.series.keep_going) throw;
     return {};
@@ -124,15 +135,16 @@ std::vector<Source> sources_of(const RunFlags& flags) {
   const std::vector<VaryAxis> options = vary_axes(flags.vary);
   grid_of(options);
   const auto add = [&](Source source) {
-    std::vector<VaryAxis> axes = axes_of(source, flags);
+    std::vector<VaryAxis> axes = open_source(source, flags);
     source.of_sweep = !axes.empty();
     axes.insert(axes.end(), options.begin(), options.end());
-    for (const Variation& cell : grid_of(axes)) {
-      source.cell = cell;
+    for (Variation& cell : grid_of(axes)) {
+      source.cell = std::move(cell);
       sources.push_back(source);
     }
   };
-  if (!flags.models.empty()) add({.file = "", .text = config_text(flags.models, given_values(flags))});
+  if (!flags.models.empty())
+    add({.file = "", .text = std::make_shared<const std::string>(config_text(flags.models, given_values(flags)))});
   for (const std::string& config : flags.configs) add(read_source(config));
   return sources;
 }
@@ -142,7 +154,7 @@ ConfigChanges changes_of(const RunFlags& flags, const Source& source, bool sever
   ConfigChanges changes{.set = flags.set, .vary = source.cell.set, .suffix = source.cell.suffix};
   if (!flags.out.empty()) {
     std::string out = flags.out;
-    if (several) out += "/" + directory_name(source.load({.set = flags.set}).experiment_name);
+    if (several) out += "/" + directory_name(source.experiment_name);
     changes.set.push_back(text_override("out_dir", out));
     changes.one_place = true;
   }
@@ -165,7 +177,7 @@ class Places {
 
  private:
   void take(const std::string& directory) {
-    const std::string place = (fs::absolute(directory).lexically_normal() / "").string();
+    const std::string place = (checked_path(directory) / "").string();
     const auto behind = taken_.lower_bound(place);
     if (behind != taken_.end() && behind->starts_with(place)) refuse(directory, *behind);
     for (size_t slash = place.find('/', 1); slash + 1 < place.size(); slash = place.find('/', slash + 1))
@@ -181,25 +193,39 @@ class Places {
   std::set<std::string> taken_;
 };
 
+// Nothing is running yet, and nothing is lost.
+void hear_signal(SignalWatch& signals) {
+  if (const auto number = signals.take())
+    throw Error(interrupted_by(*number), "", "interrupted while planning: nothing was run");
+}
+
 // Everything is loaded and checked before anything runs.
-std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector<Source>& sources) {
+std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector<Source>& sources,
+                                        SignalWatch& signals) {
   const Machine machine = read_machine();
+  const bool several = sources.size() > 1;
   std::vector<PlannedExperiment> planned;
   std::map<std::string, std::string> directories;
   Places places;
+  PlaceCheck tried;
   for (const Source& source : sources) {
+    hear_signal(signals);
     PlannedExperiment experiment{.name = source.name(), .plan = {}, .error = {}};
     try {
-      const ExperimentConfig config = source.load(changes_of(flags, source, sources.size() > 1));
+      const ExperimentConfig config = source.load(changes_of(flags, source, several));
       experiment.name = config.experiment_name;
-      const auto [other, is_new] = directories.emplace(fs::absolute(config.out_dir).lexically_normal(), source.name());
+      const auto [other, is_new] = directories.emplace(checked_path(config.out_dir), source.name());
       if (!is_new)
         throw usage_error(
             source.name(),
             fmt::format("its results would replace those of {}: both go to {}", other->second, config.out_dir),
             "Give it another experiment_name or out_dir.");
-      experiment.plan = make_plan(config, machine);
-      if (flags.series.save) places.take(*experiment.plan);
+      const ExperimentPlan plan = make_plan(config, machine);
+      if (flags.series.save) places.take(plan);
+      check_places(plan, flags.series, tried);
+      experiment.plan = [&flags, &source, several] {
+        return make_plan(source.load(changes_of(flags, source, several)), read_machine());
+      };
     } catch (const Error& error) {
       if (!flags.series.keep_going) throw;
       experiment.error = error;
@@ -233,7 +259,8 @@ std::string summary_table(const std::vector<ExperimentOutcome>& outcomes, bool c
 // Prints what comes, and keeps the analyses for the end.
 class Printer {
  public:
-  Printer(const RunFlags& flags, bool of_sweep) : flags_(flags), of_sweep_(of_sweep), view_(flags.quiet) {}
+  Printer(const RunFlags& flags, bool of_sweep)
+      : flags_(flags), of_sweep_(of_sweep), view_(flags.quiet), out_(STDOUT_FILENO) {}
 
   SeriesEvents events() {
     return {.show = [this](const LiveRun& run) { view_.show(run); },
@@ -245,41 +272,53 @@ class Printer {
             .finished = [this](const ExperimentOutcome& outcome) { finished(outcome); }};
   }
 
-  void end(const std::vector<ExperimentOutcome>& outcomes, size_t planned) {
+  // Waits for a slow reader of standard output until a signal comes.
+  void end(const std::vector<ExperimentOutcome>& outcomes, size_t planned, SignalWatch& signals) {
     if (outcomes.size() < planned)
-      fmt::print(stderr, "{} of {} experiments were not run\n", planned - outcomes.size(), planned);
+      view_.message(fmt::format("{} of {} experiments were not run", planned - outcomes.size(), planned));
     const auto tables = of_sweep_ ? sensitivity_tables(analyses_) : std::vector<SensitivityTable>();
     if (flags_.json) {
-      print_all(of_sweep_ ? sweep_json(analyses_, tables) : json_output(analyses_));
+      out_.put(of_sweep_ ? sweep_json(analyses_, tables) : json_output(analyses_));
     } else if (planned > 1) {
-      if (analyses_.size() > 1) print("\n" + comparison_text(analyses_, colour_wanted()));
-      print("\n" + summary_table(outcomes, colour_wanted()));
-      if (!tables.empty()) print("\n" + sensitivity_text(tables, colour_wanted()));
+      if (analyses_.size() > 1) out_.put("\n" + comparison_text(analyses_, colour_wanted()));
+      out_.put("\n" + summary_table(outcomes, colour_wanted()));
+      if (!tables.empty()) out_.put("\n" + sensitivity_text(tables, colour_wanted()));
     }
-    flush_output();
+    out_.finish(std::nullopt, signals.fd());
+    while (signals.take()) continue;  // it ended the waiting, and nothing else
+    check_output();
   }
 
  private:
+  // A reader who has left has read enough. A table that could not be written is told, no more: its figures are in the
+  // files. Where it was all that was asked for, that is an error.
+  void check_output() {
+    if (out_.error() == 0 || out_.error() == EPIPE) return;
+    const char* reason = std::strerror(out_.error());
+    if (flags_.json || flags_.no_save) refuse_output(reason);
+    view_.message(fmt::format("standard output: cannot be written: {}; `cotenant analyze` prints it again", reason));
+  }
+
   void finished(const ExperimentOutcome& outcome) {
     view_.clear();
-    if (!outcome.error.empty()) fmt::print(stderr, "cotenant: {}\n", printable_lines(outcome.error));
+    if (!outcome.error.empty()) view_.message("cotenant: " + outcome.error);
     for (const std::string& reason : outcome.reasons)
-      if (!is_in_table(outcome, reason)) fmt::print(stderr, "cotenant: {}\n", printable(reason));
+      if (!is_in_table(outcome, reason)) view_.message("cotenant: " + printable(reason));
     for (const WarningRecord& warning : outcome.warnings)
-      fmt::print(stderr, "warning: {}: {}\n", printable(warning.what), printable(warning.remedy));
+      view_.message(fmt::format("warning: {}: {}", printable(warning.what), printable(warning.remedy)));
     if (outcome.directory.empty()) return;
     try {
       AnalysisRequest request;
       request.directory = outcome.directory;
+      request.search_baselines = !flags_.no_baseline_search;
       ExperimentAnalysis analysis = analyze_experiment(request);
       if (!flags_.series.save) analysis.directory.clear();
       if (!flags_.json) show_table(analysis);
       analyses_.push_back(std::move(analysis));
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {  // no reason to end the series
       // A run that died before its first request has nothing to analyse, and its reasons are told above.
-      if (outcome.reasons.empty() && outcome.error.empty())
-        fmt::print(stderr, "cotenant: {}\n", printable_lines(error.what()));
-      if (flags_.series.save) fmt::print(stderr, "What there is, is in {}\n", printable(outcome.directory.string()));
+      if (outcome.reasons.empty() && outcome.error.empty()) view_.message(fmt::format("cotenant: {}", error.what()));
+      if (flags_.series.save) view_.message("What there is, is in " + outcome.directory.string());
     }
   }
 
@@ -288,19 +327,18 @@ class Printer {
     return outcome.code == ExitCode::invalid && reason.starts_with(outcome.name + ": ");
   }
 
-  // A full disk behind stdout ends no run: end() tells of it.
   void show_table(const ExperimentAnalysis& analysis) {
     std::string text = any_printed_ ? "\n" : "";
     any_printed_ = true;
     text += experiment_table(analysis, colour_wanted());
     if (flags_.verbose) text += "\n" + experiment_details(analysis, colour_wanted());
-    std::fputs(text.c_str(), stdout);
-    std::fflush(stdout);
+    out_.put(text);
   }
 
   const RunFlags& flags_;
   const bool of_sweep_;  // a configuration has the key vary
   LiveView view_;
+  Outlet out_;
   std::vector<ExperimentAnalysis> analyses_;
   bool any_printed_ = false;
 };
@@ -312,15 +350,15 @@ int run(RunFlags& flags) {
   flags.series.command = command_line();
   flags.series.save = !flags.no_save;
   const std::vector<Source> sources = sources_of(flags);
-  const std::vector<PlannedExperiment> planned = plan_all(flags, sources);
+  const std::vector<PlannedExperiment> planned = plan_all(flags, sources, signals);
   Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep));
   const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
   const ExitCode code = exit_code_of(outcomes);
   try {
-    printer.end(outcomes, planned.size());
+    printer.end(outcomes, planned.size(), signals);
   } catch (const Error& error) {  // the table could not be written: the lesser evil
     if (code == ExitCode::valid) throw;
-    fmt::print(stderr, "cotenant: {}\n", printable_lines(error.what()));
+    tell(fmt::format("cotenant: {}\n", printable_lines(error.what())));
   }
   return static_cast<int>(code);
 }
@@ -336,10 +374,12 @@ void add_run(Subcommand& app, int& exit_code) {
   command.add_option("--vary", flags->vary, "key=a,b,c: one experiment for each value; repeated: the grid")
       .one_value_each();
   command.add_flag("--baselines", flags->series.baselines, "each distinct tenant alone first, for slowdowns");
+  add_baseline_search_flag(command, flags->no_baseline_search);
   command.add_option("--repeat", flags->series.repeats, "whole runs, interleaved with their baselines").range(1, 1000);
   command.add_option("--out", flags->out, "directory of the results instead of the configuration's");
   command.add_flag("--no-save", flags->no_save, "keep no files");
-  command.add_flag("--skip-existing", flags->series.skip_existing, "not those whose directory holds a complete run");
+  command.add_flag("--skip-existing", flags->series.skip_existing,
+                   "not those whose directory holds a complete run of the same configuration");
   command.add_flag("--keep-going", flags->series.keep_going, "past experiments that fail");
   command.add_flag("--strict", flags->series.strict, "every warning makes a run invalid (exit code 4)");
   command.add_option("--sleep", flags->series.sleep_s, "seconds between runs, instead of sleep_duration")

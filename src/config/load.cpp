@@ -175,7 +175,7 @@ ExperimentConfig parse_config(std::string text, const std::string& file, const C
   draft.config.overrides = changes.set;
   draft.config.overrides.insert(draft.config.overrides.end(), changes.vary.begin(), changes.vary.end());
   draft.config.single = is_single(root);
-  draft.config.vary = check_vary(root, draft.config.single);
+  if (changes.vary.empty()) draft.config.vary = check_vary(root, draft.config.single);  // once, not for each cell
   std::vector<TenantDraft> tenants = read_tenants(root, draft.config.single);
   if (changes.one_place)
     for (TenantDraft& tenant : tenants) tenant.config.out_dir.clear();

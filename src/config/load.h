@@ -13,7 +13,7 @@ namespace cotenant {
 // Changes to a configuration before it is checked.
 struct ConfigChanges {
   std::vector<std::string> set{};   // "tenants.0.batch_size=4" (config/overrides.h), in order
-  std::vector<std::string> vary{};  // the same of one cell of a grid, after those
+  std::vector<std::string> vary{};  // the same of one cell of a grid, after those; the key vary is read without them
   bool one_place = false;           // tenants' own out_dir do not count: all results go to the experiment's
   std::string suffix{};  // appended to experiment_name and to every out_dir that is given: one cell of a grid
 };

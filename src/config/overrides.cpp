@@ -161,6 +161,18 @@ std::string plain_word(std::string_view text) {
   return out;
 }
 
+// Of a long value as much as fits into a directory's name beside others; of a long path its end.
+std::string short_word(std::string_view text) {
+  constexpr size_t kLongest = 40;
+  const bool is_path = text.size() > kLongest && text.find('/') != std::string_view::npos;
+  if (is_path) {
+    while (text.size() > 1 && (text.ends_with('/') || text.ends_with('"') || text.ends_with('\'')))
+      text.remove_suffix(1);
+    text = text.substr(text.rfind('/') + 1);
+  }
+  return plain_word(text.substr(0, kLongest));
+}
+
 // A value of a list as the text of --set, with quotes where it had them.
 std::string value_text(const YamlNode& node, const std::string& path) {
   if (node.kind == YamlNode::Kind::scalar && !node.quoted) return node.text;
@@ -182,6 +194,7 @@ void check_values(const VaryAxis& axis) {
 }
 
 constexpr size_t kLargestGrid = 10'000;
+constexpr size_t kLongestSuffix = 120;  // beside a name of kLongestName in the 255 bytes of a directory's name
 
 }  // namespace
 
@@ -247,12 +260,14 @@ std::vector<Variation> grid_of(const std::vector<VaryAxis>& axes) {
       for (const std::string& value : axis.values) {
         Variation next = cell;
         next.set.push_back(fmt::format("{}={}", axis.path, value));
-        next.suffix += fmt::format("_{}_{}", label, plain_word(value));
+        next.suffix += fmt::format("_{}_{}", label, short_word(value));
         longer.push_back(std::move(next));
       }
     }
     grid = std::move(longer);
   }
+  for (Variation& cell : grid)
+    if (cell.suffix.size() > kLongestSuffix) cell.suffix.resize(kLongestSuffix);
   std::set<std::string> suffixes;
   for (size_t i = 0; i < grid.size(); ++i)
     if (!suffixes.insert(grid[i].suffix).second) suffixes.insert(grid[i].suffix += fmt::format("_{}", i));

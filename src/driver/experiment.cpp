@@ -1,6 +1,7 @@
 #include "driver/experiment.h"
 
 #include <fmt/format.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/error.h"
+#include "base/new_file.h"
 #include "base/version.h"
 #include "driver/crew.h"
 #include "driver/deadlines.h"
@@ -61,6 +63,16 @@ const char* name_of(Stage stage) {
   return "?";
 }
 
+// For what was measured when its own place is gone.
+fs::path make_rescue_directory() {
+  std::error_code error;
+  fs::path parent = fs::temp_directory_path(error);
+  if (error) parent = "/tmp";
+  std::string name = (parent / "cotenant-rescued-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw file_error(name, "mkdtemp");
+  return name;
+}
+
 // Each tenant's kernels go beside its events.
 RunPlan with_profile_directories(RunPlan plan, const fs::path& directory) {
   if (plan.settings.profiled)
@@ -91,15 +103,20 @@ class Run {
   }
 
   ExperimentRecord execute() {
-    open_files();
-    crew_ = std::make_unique<Crew>(plan_, context_, start_sharing());
-    if (load() && prepare() && warm_up()) {
-      go();
-      watch();
+    try {
+      open_files();
+      crew_ = std::make_unique<Crew>(plan_, context_, start_sharing());
+      if (load() && prepare() && warm_up()) {
+        go();
+        watch();
+      }
+      end();
+      stop_sharing();
+      finish_record();
+    } catch (const Error&) {
+      flush_what_there_is();
+      throw;
     }
-    end();
-    stop_sharing();
-    finish_record();
     return record_;
   }
 
@@ -108,6 +125,29 @@ class Run {
     std::string name;
     int64_t start_ns, end_ns;
   };
+
+  // A file could not be written: what the others can still take is theirs.
+  void flush_what_there_is() {
+    for (size_t i = 0; i < recorders_.size(); ++i) try {
+        if (crew_ && t0_ns_ != 0) recorders_[i].drain(crew_->ring(i), t0_ns_);
+        recorders_[i].files().flush();
+      } catch (const Error&) {
+      }
+  }
+
+  // Somebody has removed the directory, or files in it, which are ours as long as they are open.
+  bool is_removed() {
+    std::error_code error;
+    return !fs::is_directory(directory_, error) ||
+           std::ranges::any_of(recorders_, [](Recorder& recorder) { return recorder.files().is_gone(); });
+  }
+
+  void move_away() {
+    directory_ = make_rescue_directory();
+    write_file(directory_ / "config.yaml", plan_.config_text);
+    for (Recorder& recorder : recorders_) recorder.files().move_to(directory_);
+    telemetry_.move_to(directory_ / "telemetry.jsonl");
+  }
 
   bool halted() const { return crew_->anyone_died() || signal_; }
 
@@ -326,6 +366,16 @@ class Run {
   }
 
   void finish_record() {
+    const fs::path place = directory_;
+    const bool removed = is_removed();
+    if (removed) move_away();
+    fill_record();
+    if (removed)
+      throw usage_error(place.string(), "was removed while the run was going on",
+                        fmt::format("What was measured is in {}.", directory_.string()));
+  }
+
+  void fill_record() {
     const int64_t zero_ns = t0_ns_ != 0 ? t0_ns_ : started_ns_;
     for (const Phase& phase : phases_)
       record_.phases.push_back(
@@ -378,6 +428,7 @@ class Run {
     StressRecord stress = *calibrated;
     stress.intensity = tenant.stress->intensity;
     stress.period_ms = tenant.stress->period_ms;
+    stress.sms = tenant.stress->sms;
     const TenantSummary& summary = tenant.summary;
     if (summary.requests_per_s && stress.work_per_request)
       stress.rate = *summary.requests_per_s * *stress.work_per_request;
@@ -412,7 +463,7 @@ class Run {
   }
 
   const RunPlan plan_;
-  const fs::path directory_;
+  fs::path directory_;
   RunContext& context_;
   const Deadlines deadlines_;
   const int64_t started_ns_;

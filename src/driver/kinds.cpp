@@ -57,15 +57,13 @@ std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_shar
   return stem + (is_partition(run) ? fmt::format("_cpus{}", record.cpus.size()) : "");
 }
 
-// The configuration of that tenant alone, which `cotenant run` would take.
-std::string config_text(const ExperimentConfig& config, const TenantPlan& tenant, const std::string& directory) {
-  ExperimentConfig one = config;
+// The configuration of that tenant alone, made of one without tenants, which `cotenant run` would take.
+std::string config_text(ExperimentConfig one, const TenantConfig& config, const TenantPlan& tenant,
+                        const std::string& directory) {
   one.experiment_name = directory;
   one.out_dir.clear();
   if (one.sharing == SharingMode::partition) one.sharing = SharingMode::timeslice;  // its CPUs are named
-  one.tenants.clear();
-  for (const TenantConfig& candidate : config.tenants)
-    if (candidate.name == tenant.record.name) one.tenants.push_back(candidate);
+  one.tenants = {config};
   one.tenants.front().out_dir.clear();
   one.tenants.front().sm_percent = tenant.record.sm_percent;
   one.tenants.front().threads = tenant.order.threads;
@@ -75,17 +73,18 @@ std::string config_text(const ExperimentConfig& config, const TenantPlan& tenant
 
 class Kinds {
  public:
-  Kinds(const RunPlan& run, const ExperimentConfig& config) : run_(run), config_(config) {}
+  // `run` and `config` as they are without tenants: those of each run are added.
+  Kinds(RunPlan run, ExperimentConfig config) : run_(std::move(run)), config_(std::move(config)) {}
 
   // The name of the kind that `tenant` is; a new one gets a run of its own.
-  std::string name_of(const TenantPlan& tenant, bool with_share) {
+  std::string name_of(const TenantPlan& tenant, const TenantConfig& config, bool with_share) {
     TenantPlan measured = alone(run_, tenant, with_share);
     const auto [found, is_new] = names_.emplace(key_of(run_, measured), "");
     if (is_new) {
       const std::string stem = stem_of(run_, measured, with_share);
       const int same_stem = ++stems_[stem];
       found->second = same_stem == 1 ? stem : fmt::format("{}_{}", stem, same_stem);
-      add_run(std::move(measured), found->second, with_share);
+      add_run(std::move(measured), config, found->second, with_share);
     }
     return found->second;
   }
@@ -93,32 +92,51 @@ class Kinds {
   std::vector<BaselinePlan> take() { return std::move(plans_); }
 
  private:
-  void add_run(TenantPlan measured, const std::string& directory, bool with_share) {
+  void add_run(TenantPlan measured, const TenantConfig& config, const std::string& directory, bool with_share) {
     RunPlan run = run_;
     run.name = measured.record.model + " alone" + (with_share ? " with its share" : "");
     run.settings.experiment_name = directory;
-    run.config_text = config_text(config_, measured, directory);
-    run.warnings.clear();  // of tenants together
+    run.config_text = config_text(config_, config, measured, directory);
     run.tenants = {std::move(measured)};
     plans_.push_back({directory, std::move(run)});
   }
 
-  const RunPlan& run_;
-  const ExperimentConfig& config_;
+  const RunPlan run_;
+  const ExperimentConfig config_;
   std::map<std::string, std::string> names_;  // key -> directory
   std::map<std::string, int> stems_;
   std::vector<BaselinePlan> plans_;
 };
 
+// Nothing that grows with the tenants: each kind takes a copy.
+RunPlan without_tenants(const RunPlan& run) {
+  RunPlan rest;
+  rest.name = run.name;
+  rest.settings = run.settings;
+  rest.host = run.host;
+  rest.device = run.device;
+  rest.one_worker = run.one_worker;
+  rest.environment = run.environment;
+  return rest;  // without warnings, which are of tenants together
+}
+
+ExperimentConfig without_tenants(const ExperimentConfig& config) {
+  ExperimentConfig rest = config;
+  rest.text.clear();
+  rest.tenants.clear();
+  return rest;
+}
+
 }  // namespace
 
 std::vector<BaselinePlan> plan_baselines(RunPlan& run, const ExperimentConfig& config) {
-  Kinds kinds(run, config);
-  std::vector<std::pair<std::string, std::string>> names;
-  for (const TenantPlan& tenant : run.tenants)
-    names.emplace_back(kinds.name_of(tenant, false), has_share(run, tenant) ? kinds.name_of(tenant, true) : "");
-  for (size_t i = 0; i < names.size(); ++i)
-    std::tie(run.tenants[i].record.kind, run.tenants[i].record.kind_with_share) = names[i];
+  Kinds kinds(without_tenants(run), without_tenants(config));
+  for (size_t i = 0; i < run.tenants.size(); ++i) {
+    TenantPlan& tenant = run.tenants[i];
+    const std::string kind = kinds.name_of(tenant, config.tenants[i], false);
+    if (has_share(run, tenant)) tenant.record.kind_with_share = kinds.name_of(tenant, config.tenants[i], true);
+    tenant.record.kind = kind;
+  }
   return kinds.take();
 }
 

@@ -140,6 +140,7 @@ TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, con
     record.service_ms = tenant.service_ms;
     record.stress.emplace().intensity = tenant.stress_intensity;
     if (order.period_ms > 0) record.stress->period_ms = order.period_ms;
+    record.stress->sms = tenant.stress_sms;
   }
   record.dtype = order.dtype;
   record.task = to_string(tenant.task);

@@ -81,6 +81,10 @@ void RunTelemetry::look_at_processes() {
   looked_ns_ = now_ns();
 }
 
+void RunTelemetry::move_to(const std::filesystem::path& file) {
+  if (file_) file_->move_to(file);
+}
+
 void RunTelemetry::finish(ExperimentRecord& record, const std::set<pid_t>& ours) {
   if (file_) file_->close();
   if (processes_ && looked_ns_ != 0) {

@@ -32,6 +32,8 @@ class RunTelemetry {
   void flush();              // what has been sampled so far, into the file
   void stop();  // when the tenants stop: a last look at the processes, while they still have their contexts
 
+  void move_to(const std::filesystem::path& file);  // what was taken so far, when its own place is gone
+
   // Closes the file and fills in what was seen. `ours`: pids that may use the GPU.
   void finish(ExperimentRecord& record, const std::set<pid_t>& ours);
 

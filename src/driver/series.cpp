@@ -13,15 +13,26 @@
 #include "base/directory.h"
 #include "base/temporary_directory.h"
 #include "base/text.h"
+#include "driver/existing.h"
 #include "results/experiment_dir.h"
 #include "results/output_file.h"
 #include "results/reader.h"
+#include "results/tenant_files.h"
 #include "worker/messages.h"
 
 namespace cotenant {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::optional<bool> existing_run(const fs::path& directory, const ExperimentPlan& plan, const SeriesOptions& options) {
+  if (!options.skip_existing) return std::nullopt;
+  return validity_of_existing(directory, plan, {options.baselines, options.repeats});
+}
+
+std::string longest_file_of(const TenantPlan& tenant) {
+  return fmt::format("{}/{}_latencies_ms.csv", tenant.record.directory, file_stem(tenant.record));
+}
 
 class Series {
  public:
@@ -46,9 +57,9 @@ class Series {
     if (!options_.save) temporary.emplace();
     try {
       if (experiment.error) throw *experiment.error;
-      const ExperimentPlan& plan = *experiment.plan;
+      const ExperimentPlan plan = experiment.plan();
       const fs::path directory = temporary ? temporary->path() / "run" : fs::path(plan.out_dir);
-      const std::optional<bool> existing = options_.skip_existing ? validity_of_complete_run(directory) : std::nullopt;
+      const std::optional<bool> existing = existing_run(directory, plan, options_);
       if (existing) {
         outcome.directory = directory;
         outcome.skipped = true;
@@ -59,6 +70,10 @@ class Series {
     } catch (const Error& error) {
       outcome.code = error.code();
       outcome.error = error.what();
+    } catch (
+        const std::exception& error) {  // of the standard library, as no memory: this experiment's, not the series'
+      outcome.code = ExitCode::internal;
+      outcome.error = internal_error(experiment.name, error.what()).what();
     }
     keeper_.last_words("");
     if (events_.finished) events_.finished(outcome);
@@ -78,7 +93,7 @@ class Series {
       outcome.reasons = std::exchange(reasons_, {});
       outcome.warnings = std::exchange(warnings_, {});
     } catch (const Error&) {  // a full disk: what there is, is kept, and the earlier run stands
-      outcome.directory = directory.abandon();
+      outcome.directory = keep(directory);
       throw;
     }
     const bool complete = outcome.code == ExitCode::valid || outcome.code == ExitCode::invalid;
@@ -86,7 +101,7 @@ class Series {
       try {
         directory.commit();
       } catch (const Error&) {
-        outcome.directory = directory.abandon();
+        outcome.directory = keep(directory);
         throw;
       }
       remember_baselines(plan, path);
@@ -94,6 +109,16 @@ class Series {
       copy_elsewhere(plan.run, path);
     } else {
       outcome.directory = directory.abandon();
+    }
+  }
+
+  // Where the results of a run are that could not be put into its place; empty: there are none.
+  static fs::path keep(ExperimentDirectory& directory) {
+    std::error_code error;
+    try {
+      return directory.abandon();
+    } catch (const Error&) {  // as on a file system that is read-only now
+      return fs::is_directory(directory.staging(), error) ? directory.staging() : fs::path();
     }
   }
 
@@ -220,6 +245,24 @@ bool ends_series(const ExperimentOutcome& outcome, const SeriesOptions& options)
 }
 
 }  // namespace
+
+void check_places(const ExperimentPlan& plan, const SeriesOptions& options, PlaceCheck& places) {
+  if (!options.save) {
+    const TemporaryDirectory temporary;
+    return;
+  }
+  if (existing_run(plan.out_dir, plan, options)) return;  // nothing is going to be written
+  std::vector<std::string> names;
+  for (const TenantPlan& tenant : plan.run.tenants) names.push_back(longest_file_of(tenant));
+  if (options.baselines || plan.with_baselines)
+    for (const BaselinePlan& baseline : plan.baselines)
+      names.push_back(
+          fmt::format("baselines/{}/{}", baseline.directory, longest_file_of(baseline.run.tenants.front())));
+  places.check(plan.out_dir, names);
+  for (const TenantPlan& tenant : plan.run.tenants)
+    if (!tenant.out_dir.empty())
+      places.check(tenant.out_dir, std::vector{fs::path(longest_file_of(tenant)).filename().string()});
+}
 
 std::string identity_of(const RunPlan& baseline) {
   ExperimentRecord record;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "driver/experiment.h"
 #include "process/signals.h"
+#include "results/place.h"
 
 // Everything one `cotenant run` does: several experiments, each with baselines and repeats, into directories that
 // change only when a run is complete.
@@ -18,7 +19,7 @@ struct SeriesOptions {
   bool baselines = false;      // each distinct tenant alone, too, also where the configuration does not ask for it
   int repeats = 1;             // of the whole experiment, interleaved with its baselines
   bool save = true;            // else results go to a temporary directory
-  bool skip_existing = false;  // experiments whose directory holds a complete run
+  bool skip_existing = false;  // experiments whose directory holds a complete run of the same configuration
   bool keep_going = false;     // past experiments that fail
   bool strict = false;
   std::optional<double> sleep_s;     // between runs, instead of sleep_duration
@@ -46,12 +47,17 @@ struct SeriesEvents {
   std::function<void(const ExperimentOutcome&)> finished;
 };
 
-// An experiment that is ready to run, or the error that it has. All are planned before the first one starts.
+// An experiment, or the error that it has. All are planned before the first one starts, to see whether they can be, and
+// each again when it is its turn: the plans of a large grid would fill the memory.
 struct PlannedExperiment {
   std::string name;
-  std::optional<ExperimentPlan> plan;
+  std::function<ExperimentPlan()> plan;
   std::optional<Error> error;
 };
+
+// What can be known of the places of an experiment's results before anything is run, those of its tenants included;
+// with skip_existing, whether what is there is what is asked for. Throws usage_error.
+void check_places(const ExperimentPlan& plan, const SeriesOptions& options, PlaceCheck& places);
 
 // What a baseline measures, as text: equal for runs of the same tenant under the same settings.
 std::string identity_of(const RunPlan& baseline);

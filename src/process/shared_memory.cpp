@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "base/error.h"
@@ -14,7 +15,11 @@ namespace cotenant {
 SharedMemory SharedMemory::create(const std::string& name, size_t bytes) {
   Fd fd(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) throw system_error(name, "memfd_create");
-  if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) throw system_error(name, "ftruncate");
+  if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
+    if (errno != EFBIG) throw system_error(name, "ftruncate");
+    throw usage_error(name, "shared memory of this size is beyond the limit of a file's size: File too large",
+                      "Raise the limit (ulimit -f).");
+  }
   if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) throw system_error(name, "fcntl(F_ADD_SEALS)");
   return SharedMemory(std::move(fd), bytes, 0);
 }

@@ -20,6 +20,7 @@
 #include "base/new_file.h"
 #include "base/open_file.h"
 #include "results/own_directory.h"
+#include "results/place.h"
 #include "results/reader.h"
 
 namespace cotenant {
@@ -49,14 +50,6 @@ bool is_there(const fs::path& path) {
 bool is_empty_directory(const fs::path& path) {
   std::error_code error;
   return is_real_directory(path) && fs::is_empty(path, error) && !error;
-}
-
-fs::path absolute_path(const fs::path& path) {
-  std::error_code error;
-  fs::path absolute = fs::absolute(path, error).lexically_normal();
-  if (!absolute.has_filename()) absolute = absolute.parent_path();  // a slash at the end
-  if (error || !absolute.has_filename()) throw usage_error(path.string(), "is no name of a directory", kChoose);
-  return absolute;
 }
 
 // Whether `inner` is `outer` or lies in it, links resolved.
@@ -107,7 +100,7 @@ constexpr std::string_view kHolder = "cotenant (pid ";  // a lock file says
 }  // namespace
 
 void check_place(const fs::path& path) {
-  const fs::path place = absolute_path(path);
+  const fs::path place = checked_path(path);
   check_kind_of_place(place);
   check_beside(beside(place, ".incomplete"));
   if (!is_there(place) || is_empty_directory(place)) return;
@@ -118,7 +111,7 @@ void check_place(const fs::path& path) {
 
 void check_tenant_place(const fs::path& path, const fs::path& experiment) {
   const char* remedy = "Change the tenant's out_dir.";
-  const fs::path place = absolute_path(path), own = absolute_path(experiment);
+  const fs::path place = checked_path(path), own = checked_path(experiment);
   const fs::path relative = place.lexically_relative(own);
   try {
     check_kind_of_place(place);
@@ -132,7 +125,7 @@ void check_tenant_place(const fs::path& path, const fs::path& experiment) {
 }
 
 ExperimentDirectory::ExperimentDirectory(const fs::path& path)
-    : path_(absolute_path(path)),
+    : path_(checked_path(path)),
       staging_(beside(path_, ".staging")),
       incomplete_(beside(path_, ".incomplete")),
       lock_path_(beside(path_, ".lock")) {
@@ -230,15 +223,6 @@ fs::path ExperimentDirectory::abandon() {
     kept = beside(path_, fmt::format(".incomplete.{}", number).c_str());
   rename_path(staging_, kept);
   return kept;
-}
-
-std::optional<bool> validity_of_complete_run(const fs::path& path) {
-  try {
-    const std::optional<ExperimentRecord> record = read_record(path);
-    return record && record->validity.complete ? std::optional(record->validity.valid) : std::nullopt;
-  } catch (const Error&) {
-    return std::nullopt;  // unreadable: run again
-  }
 }
 
 }  // namespace cotenant

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -54,8 +53,5 @@ class ExperimentDirectory {
   Fd lock_;
   bool open_ = true;
 };
-
-// Whether the complete run that `path` holds is valid; nothing when it holds none (for --skip-existing).
-std::optional<bool> validity_of_complete_run(const std::filesystem::path& path);
 
 }  // namespace cotenant

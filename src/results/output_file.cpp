@@ -1,6 +1,7 @@
 #include "results/output_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <string>
@@ -53,6 +54,28 @@ void OutputFile::flush() {
 void OutputFile::close() {
   flush();
   if (::close(fd_.release()) != 0) throw file_error(path_.string(), "close");
+}
+
+bool OutputFile::is_gone() const {
+  struct stat status;
+  return ::fstat(fd_.get(), &status) == 0 && status.st_nlink == 0;
+}
+
+void OutputFile::move_to(std::filesystem::path path) {
+  const Fd old(::open(("/proc/self/fd/" + std::to_string(fd_.get())).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!old) throw file_error(path_.string(), "open");
+  Fd moved = create_file(path);
+  std::string bytes(kBufferBytes, '\0');
+  for (;;) {
+    const ssize_t got = ::read(old.get(), bytes.data(), bytes.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw file_error(path_.string(), "read");
+    if (got == 0) break;
+    std::string_view part(bytes.data(), static_cast<size_t>(got));
+    write_all(moved.get(), part, path);
+  }
+  fd_ = std::move(moved);
+  path_ = std::move(path);
 }
 
 void write_file(const std::filesystem::path& path, std::string_view text) {

@@ -22,6 +22,11 @@ class OutputFile {
   void flush();
   void close();  // flushes too
 
+  // Whether nobody can find it any more: it was removed while it is being written.
+  bool is_gone() const;
+  // Copies what was written to a new file, where writing goes on.
+  void move_to(std::filesystem::path path);
+
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -116,6 +116,7 @@ struct ExitRecord {
 struct StressRecord {
   double intensity = 1;             // share of the time that the requests fill alone
   std::optional<double> period_ms;  // one is sent this often; none: one after another
+  std::optional<int> sms;           // multiprocessors to load, as asked; none: all
   // Of the kinds that load a device: blocks of the load, one on a multiprocessor each; 0: it runs on none.
   std::optional<int> footprint_sms;
   std::string unit;                        // of the rates: "GFLOP/s", "GB/s", "launches/s"; empty: has none

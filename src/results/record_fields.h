@@ -145,6 +145,7 @@ template <class Visitor>
 void fields(Visitor& visit, StressRecord& r) {
   visit("intensity", r.intensity);
   visit("period_ms", r.period_ms);
+  visit("sms", r.sms);
   visit("footprint_sms", r.footprint_sms);
   visit("unit", r.unit);
   visit("work_per_request", r.work_per_request);

@@ -25,8 +25,10 @@ fs::path made_directory(const fs::path& path) {
 // A model's name as part of a file's name; of a directory only the last part is kept.
 std::string file_part(const std::string& model) {
   constexpr size_t longest = 100;  // beside a tenant's name of as many, and what follows
-  const bool is_path = model.starts_with('/') || model.starts_with('.');
-  return path_component(is_path ? fs::path(model).filename().string() : model, longest);
+  const bool is_path = model.starts_with('/') || model.starts_with('.') || std::ranges::count(model, '/') > 1;
+  fs::path path = fs::path(model).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // a slash at the end
+  return path_component(is_path ? path.filename().string() : model, longest);
 }
 
 nlohmann::ordered_json config_of(const SettingsRecord& settings, const TenantRecord& tenant) {
@@ -73,11 +75,16 @@ std::string summary_text(const RunEnd& end, const std::vector<std::pair<std::str
 
 }  // namespace
 
+std::string file_stem(const TenantRecord& tenant) {
+  const std::string name = fs::path(tenant.directory).filename().string();
+  return fmt::format("{}_{}_b{}_L{}", name, file_part(tenant.model), tenant.batch_size, tenant.seq_len);
+}
+
 TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant)
     : generates_(tenant.task == "generate"), events_(made_directory(experiment / tenant.directory) / "events.jsonl") {
-  const std::string name = fs::path(tenant.directory).filename().string();
-  prefix_ = experiment / tenant.directory /
-            fmt::format("{}_{}_b{}_L{}", name, file_part(tenant.model), tenant.batch_size, tenant.seq_len);
+  directory_ = tenant.directory;
+  stem_ = file_stem(tenant);
+  prefix_ = experiment / directory_ / stem_;
   const nlohmann::ordered_json config = config_of(settings, tenant);
   for (const auto& [key, value] : config.items())
     config_.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
@@ -91,6 +98,11 @@ void TenantFiles::append(const Iteration& iteration) {
   append_json(line, iteration);
   events_.write({line.data(), line.size()});
   iterations_.push_back(iteration);
+}
+
+void TenantFiles::move_to(const fs::path& experiment) {
+  events_.move_to(made_directory(experiment / directory_) / "events.jsonl");
+  prefix_ = experiment / directory_ / stem_;
 }
 
 void TenantFiles::flush() {

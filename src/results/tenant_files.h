@@ -12,6 +12,9 @@
 
 namespace cotenant {
 
+// What the names of a tenant's files begin with, besides events.jsonl: "reader_distilbert_b8_L128".
+std::string file_stem(const TenantRecord& tenant);
+
 // Writes one tenant's files into <experiment>/<tenant.directory>: events.jsonl as the run goes, and at its end the
 // study's latencies_ms.csv (one number per line, in order of time) and summary.txt, both over all requests that are ok.
 // Keeps the iterations for the summary. Throws as OutputFile does.
@@ -20,12 +23,18 @@ class TenantFiles {
   TenantFiles(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
 
   void append(const Iteration& iteration);
+  // Whether somebody has removed the file that is being written. Then move_to() carries what it holds to
+  // <experiment>/<tenant.directory> of another experiment, and writing goes on there.
+  bool is_gone() const { return events_.is_gone(); }
+  void move_to(const std::filesystem::path& experiment);
+
   void flush();   // so that a reader of the directory sees them
   void finish();  // run_end, time_elapsed and the other two files
 
   const std::vector<Iteration>& iterations() const { return iterations_; }
 
  private:
+  std::string directory_, stem_;  // of the tenant in its experiment, and of its files
   std::filesystem::path prefix_;  // <directory>/<tenant>_<model>_b8_L128
   std::vector<std::pair<std::string, std::string>> config_;
   bool generates_ = false;

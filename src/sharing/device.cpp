@@ -22,7 +22,7 @@ std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::s
     case SharingMode::mps:
       if (const std::string problem = mps_problem(); !problem.empty())
         return {problem, "It belongs to the driver: install nvidia-cuda-mps, or the driver's own package."};
-      return {};
+      return mps_place_problem();
     case SharingMode::green:
       if (cuda_status().devices.at(device_ordinal(device)).sm_groups < 2)
         return {"the driver or the GPU has no green contexts",

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -112,6 +113,19 @@ std::vector<std::string> quit_arguments(const fs::path& directory) {
 
 std::string mps_problem() {
   return find_program(kControl) ? "" : fmt::format("no {} on PATH", kControl);
+}
+
+std::pair<std::string, std::string> mps_place_problem() {
+  try {
+    const TemporaryDirectory directory;
+    const std::string longest = (pipe_of(directory.path()) / "control_privileged").string();
+    if (longest.size() < sizeof(sockaddr_un::sun_path)) return {};
+    return {fmt::format("the socket {} would have a name of {} bytes, and the kernel takes {}", longest, longest.size(),
+                        sizeof(sockaddr_un::sun_path) - 1),
+            "Set TMPDIR to a shorter path, such as /tmp."};
+  } catch (const Error& error) {
+    return {error.where() + ": " + error.message(), error.remedy()};
+  }
 }
 
 Environment without_mps() {

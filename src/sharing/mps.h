@@ -20,6 +20,9 @@ namespace cotenant {
 // Why there can be no MPS here: "no nvidia-cuda-mps-control on PATH"; empty when there can.
 std::string mps_problem();
 
+// Why a daemon could not have its sockets in the place for temporary files, and what to do; empty: it can.
+std::pair<std::string, std::string> mps_place_problem();
+
 // The variable that sets a client's share of the multiprocessors.
 inline constexpr const char* mps_share_variable = "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE";
 

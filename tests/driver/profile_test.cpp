@@ -26,9 +26,10 @@ class ProfiledRun : public DriverTest {
           "  - {name: b, engine: stress, stress: {kind: sleep, service_ms: 2}, num_iters: 20}\n");
     const ExperimentConfig config =
         load_config(at("pair.yaml").string(), {.set = {text_override("out_dir", at("out").string())}});
-    PlannedExperiment planned{.name = "pair", .plan = make_plan(config, read_machine()), .error = {}};
-    planned.plan->run.settings.profiled = true;
-    planned.plan->run.one_worker = one_worker;
+    ExperimentPlan plan = make_plan(config, read_machine());
+    plan.run.settings.profiled = true;
+    plan.run.one_worker = one_worker;
+    const PlannedExperiment planned{.name = "pair", .plan = [plan] { return plan; }, .error = {}};
     SeriesOptions options;
     options.executable = binary();
     SignalWatch signals;

@@ -340,22 +340,6 @@ TEST_F(ExperimentDirectoryTest, RefusesAPlaceThatCannotBeWritten) {
   EXPECT_THAT(error_of("/"), HasSubstr("no name of a directory"));
 }
 
-TEST_F(ExperimentDirectoryTest, KnowsACompleteRunAndWhetherItIsValid) {
-  EXPECT_EQ(validity_of_complete_run(path_), std::nullopt);
-  fs::create_directories(path_);
-  ExperimentRecord record;
-  write_file(path_ / "experiment.json", to_json(record));
-  EXPECT_EQ(validity_of_complete_run(path_), std::nullopt);
-  record.validity.complete = true;
-  write_file(path_ / "experiment.json", to_json(record));
-  EXPECT_EQ(validity_of_complete_run(path_), false);
-  record.validity.valid = true;
-  write_file(path_ / "experiment.json", to_json(record));
-  EXPECT_EQ(validity_of_complete_run(path_), true);
-  write_file(path_ / "experiment.json", "{");
-  EXPECT_EQ(validity_of_complete_run(path_), std::nullopt);
-}
-
 // The kernel's own full disk.
 TEST(OutputFile, ReportsAFullDiskAsTheUsersBusiness) {
   OutputFile file = OutputFile::named_by_user("/dev/full");

@@ -32,6 +32,21 @@ std::string text_of(const std::string& file) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+// Its sockets have names of at most 107 bytes.
+TEST(MpsPlace, IsAShortPathThatCanBeWritten) {
+  const TemporaryDirectory root;
+  const char* before = std::getenv("TMPDIR");
+  const std::string restored = before ? before : "/tmp";
+  const fs::path deep = root.path() / std::string(100, 'd');
+  fs::create_directories(deep);
+  ::setenv("TMPDIR", deep.c_str(), 1);
+  EXPECT_NE(mps_place_problem().first.find("the kernel takes 107"), std::string::npos);
+  EXPECT_NE(mps_place_problem().second.find("TMPDIR"), std::string::npos);
+  ::setenv("TMPDIR", root.path().c_str(), 1);
+  EXPECT_EQ(mps_place_problem().first, "");
+  ::setenv("TMPDIR", restored.c_str(), 1);
+}
+
 class StandInDaemon : public testing::Test {
  protected:
   StandInDaemon() : path_(std::getenv("PATH")) {}
