@@ -29,7 +29,7 @@ std::vector<double> over_their_mean(std::vector<double> values) {
 }
 
 // Tenants that are set against each other, each with its baseline.
-struct Side {
+struct Measured {
   const LoadedTenant* tenant = nullptr;
   const Baseline* baseline = nullptr;
 };
@@ -43,9 +43,9 @@ struct Evidence {
   std::vector<std::optional<EstimatedVariance>> alone;  // of the logarithm of each distinct baseline's rate
 };
 
-Evidence without_rates(std::span<const Side> sides) {
+Evidence without_rates(std::span<const Measured> sides) {
   Evidence evidence;
-  for (const Side& side : sides) {
+  for (const Measured& side : sides) {
     const auto same = [&](const Baseline* other) { return other->tenant == side.baseline->tenant; };
     const auto found = std::ranges::find_if(evidence.distinct, same);
     evidence.use.push_back(static_cast<size_t>(found - evidence.distinct.begin()));
@@ -62,12 +62,12 @@ std::optional<EstimatedVariance> variance_alone(const Baseline& baseline) {
 }
 
 // In as many parts as the tenant with the fewest requests allows; empty where it allows none.
-RelativeRates rates_of(std::span<const Side> sides, const std::optional<WindowRecord>& window) {
+RelativeRates rates_of(std::span<const Measured> sides, const std::optional<WindowRecord>& window) {
   double fewest = std::numeric_limits<double>::infinity();
-  for (const Side& side : sides) fewest = std::min(fewest, side.tenant->tally.requests);
+  for (const Measured& side : sides) fewest = std::min(fewest, side.tenant->tally.requests);
   const auto parts = batch_count(fewest);
   RelativeRates rates;
-  for (const Side& side : sides) {
+  for (const Measured& side : sides) {
     std::vector<double> requests = parts ? requests_by_part(*side.tenant, window, *parts) : std::vector<double>{};
     if (requests.empty()) return {};
     rates.push_back(over_their_mean(std::move(requests)));
@@ -75,7 +75,7 @@ RelativeRates rates_of(std::span<const Side> sides, const std::optional<WindowRe
   return rates;
 }
 
-Evidence of_one_run(std::span<const Side> sides, const std::optional<WindowRecord>& window) {
+Evidence of_one_run(std::span<const Measured> sides, const std::optional<WindowRecord>& window) {
   Evidence evidence = without_rates(sides);
   evidence.rates = rates_of(sides, window);
   for (const Baseline* baseline : evidence.distinct) evidence.alone.push_back(variance_alone(*baseline));
@@ -83,7 +83,7 @@ Evidence of_one_run(std::span<const Side> sides, const std::optional<WindowRecor
 }
 
 // `progress`: [tenant][run]. `sharing`: how many of the runs use one and the same baselines.
-Evidence of_runs(std::span<const Side> sides, const RelativeRates& progress, size_t sharing) {
+Evidence of_runs(std::span<const Measured> sides, const RelativeRates& progress, size_t sharing) {
   Evidence evidence = without_rates(sides);
   evidence.in_time = false;
   for (const auto& of_tenant : progress) evidence.rates.push_back(over_their_mean(of_tenant));
@@ -101,7 +101,7 @@ Evidence of_runs(std::span<const Side> sides, const RelativeRates& progress, siz
 }
 
 // Of one of them by itself: in its own number of parts.
-Evidence of_one_tenant(const Evidence& of_all, size_t t, const Side& side, const std::optional<WindowRecord>& window) {
+Evidence of_one_tenant(const Evidence& of_all, size_t t, const Measured& side, const std::optional<WindowRecord>& window) {
   Evidence evidence;
   evidence.in_time = of_all.in_time;
   evidence.use = {0};
@@ -234,7 +234,7 @@ void set_slowdowns_of_runs(ExperimentAnalysis& analysis, const std::vector<std::
   const RelativeRates slowdowns = figures_of_runs(analysis, &RepeatAnalysis::slowdown_p50);
   if (slowdowns.front().size() < least_repeats) return;
   for (size_t t = 0; t < slowdowns.size(); ++t) {
-    const std::array<Side, 1> side{{{nullptr, &*baselines[t]}}};
+    const std::array<Measured, 1> side{{{nullptr, &*baselines[t]}}};
     const Evidence evidence = of_runs(side, RelativeRates(1, slowdowns[t]), sharing_runs(analysis));
     TenantAnalysis& tenant = analysis.tenants[t];
     tenant.slowdown_p50 = mean(slowdowns[t]);
@@ -271,7 +271,7 @@ void judge(ExperimentAnalysis& analysis, const LoadedExperiment& experiment,
   set_study_verdicts(analysis);
   if (!std::ranges::all_of(analysis.tenants, [](const auto& tenant) { return tenant.progress.has_value(); })) return;
 
-  std::vector<Side> sides;  // of the tenants that did anything
+  std::vector<Measured> sides;  // of the tenants that did anything
   std::vector<TenantAnalysis*> alive;
   std::vector<double> weights;  // progress over STP
   RelativeRates runs;

@@ -41,7 +41,7 @@ AnalysisRequest request_for(const std::filesystem::path& directory, const Analyz
   return request;
 }
 
-std::string text_of(const std::vector<ExperimentAnalysis>& experiments) {
+std::string tables_of(const std::vector<ExperimentAnalysis>& experiments) {
   const bool colour = colour_wanted();
   std::string text;
   if (experiments.size() > 1) text += comparison_text(experiments, colour) + "\n";
@@ -85,7 +85,7 @@ void analyze(const AnalyzeOptions& options) {
   else if (options.markdown)
     print_all(sensitivity_markdown(tables) + markdown_output(experiments));
   else
-    print_all(text_of(experiments) + (tables.empty() ? "" : "\n" + sensitivity_text(tables, colour_wanted())));
+    print_all(tables_of(experiments) + (tables.empty() ? "" : "\n" + sensitivity_text(tables, colour_wanted())));
   if (wants_files(options)) write_files(experiments, options);
 }
 

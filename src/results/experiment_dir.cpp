@@ -217,6 +217,7 @@ void ExperimentDirectory::exchange() {
 
 fs::path ExperimentDirectory::abandon() {
   open_ = false;
+  if (is_real_file(staging_ / "experiment.json")) ::unlink((staging_ / kBegunName).c_str());
   fs::path kept = incomplete_;
   // It was ours when we began; what somebody has put there since stays where it is.
   for (int number = 2; is_there(kept) && !remove_ours(kept).empty(); ++number)

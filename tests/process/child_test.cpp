@@ -274,11 +274,11 @@ TEST(Keeper, DoesNoHarmToAnotherProcessWithTheNumberOfAReapedOne) {
   ::waitpid(bystander, &status, 0);
 }
 
-// `mps-quit` removes the directory it is given, also where there is no daemon in it.
+// `mps-quit` removes a daemon's temporary directory, also where there is no daemon in it.
 TEST(Keeper, RunsWhatIsToBeUndone) {
-  const TemporaryDirectory root;
-  const std::string undone = (root.path() / "undone").string(), done = (root.path() / "done").string();
-  for (const std::string& directory : {undone, done}) std::filesystem::create_directory(directory);
+  const TemporaryDirectory first, second;
+  const std::string undone = first.path().string(), done = second.path().string();
+  for (const std::string& directory : {undone, done}) std::filesystem::create_directory(directory + "/pipe");
   const pid_t orphan = orphan_of_a_killed_driver([&](Keeper& keeper, pid_t child) {
     keeper.watch(child);
     keeper.at_end({"mps-quit", undone});
