@@ -188,7 +188,8 @@ Made make(const Plan& plan, Draw& draw) {
   for (const double alone_ms : plan.alone_ms)
     alone.push_back(std::make_shared<const LoadedExperiment>(run(plan.kind, {alone_ms}, plan.requests, draw)));
   for (const size_t which : plan.baseline)
-    made.baselines.emplace_back(Baseline{alone[which], &alone[which]->tenants[0], "made", {}});
+    made.baselines.emplace_back(
+        Baseline{.experiment = alone[which], .tenant = &alone[which]->tenants[0], .why = "made", .mismatches = {}});
   return made;
 }
 
