@@ -78,17 +78,6 @@ def effective_size(x):
     return float(min(n, max(1.0, n / max(1.0, 2 * kept.sum() - 1))))
 
 
-def pettitt(x):
-    """By its definition: sums of signs of all differences across each cut."""
-    n = len(x)
-    if n < 4:
-        return None
-    signs = np.sign(x[:, None] - x[None, :])
-    sums = [abs(signs[:t, t:].sum()) for t in range(1, n)]
-    k = max(sums)
-    return {"first_after": sums.index(k) + 1, "k": k, "p": min(1.0, 2 * math.exp(-6 * k**2 / (n**3 + n**2)))}
-
-
 def describe(all_samples):
     cases = []
     for name, values in all_samples.items():
@@ -103,9 +92,7 @@ def describe(all_samples):
             "percentiles": {str(q): np.percentile(x, q) for q in (0, 1, 25, 50, 75, 90, 95, 99, 100)},
             "mean_interval": stats.ttest_1samp(x, 0).confidence_interval(0.95) if len(x) > 1 else None,
             "mad": stats.median_abs_deviation(x, scale="normal"),
-            "ranks": stats.rankdata(x),
             "n_eff": effective_size(x),
-            "pettitt": pettitt(x),
         }
         mad, median = case["mad"], case["median"]
         case["outliers"] = int((np.abs(x - median) > 3.5 * mad).sum()) if mad > 0 else 0

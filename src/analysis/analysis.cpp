@@ -194,7 +194,7 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   tenant.host_ms = mean_host_ms(samples);
   if (experiment.fixed && experiment.window) tenant.overlap_latency_ms = overlap_summary(loaded, *experiment.window);
   if (const auto late = late_warmup(tenant.metric_ms)) {
-    tenant.settled_after = late->settled_after;
+    (late->early ? tenant.settled_after : tenant.changed_after) = late->settled_after;
     tenant.settling_shift = late->shift;
   }
 
@@ -202,7 +202,7 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   if (loaded.generates() && loaded.duration_s > 0)
     tenant.total_tokens_per_s = (loaded.tally.tokens_in + loaded.tally.tokens_out) / loaded.duration_s;
   tenant.rate_per_s = loaded.rate_per_s();
-  tenant.wall_s = loaded.duration_s;
+  if (loaded.duration_s > 0) tenant.wall_s = loaded.duration_s;
   tenant.completion_s = loaded.completion_s;
   return tenant;
 }
@@ -218,7 +218,9 @@ void require_metric(const ExperimentAnalysis& analysis) {
 
 // In the study's form tenants start together, behind a barrier, and each ends with its time_elapsed.
 std::optional<double> overlap_s(const LoadedExperiment& experiment) {
-  if (experiment.record) return experiment.window ? std::optional(experiment.window->duration_s()) : std::nullopt;
+  if (experiment.record)
+    return experiment.window && experiment.window->duration_s() > 0 ? std::optional(experiment.window->duration_s())
+                                                                    : std::nullopt;
   std::optional<double> shortest;
   for (const LoadedTenant& tenant : experiment.tenants)
     if (tenant.completion_s) shortest = std::min(shortest.value_or(*tenant.completion_s), *tenant.completion_s);
@@ -296,9 +298,13 @@ RepeatAnalysis summarize_repeat(std::string name, const ExperimentAnalysis& anal
     const std::vector<double> values = found ? counted(same->samples, analysis.metric) : std::vector<double>{};
     repeat.p50_ms.push_back(values.empty() ? std::nan("") : median(values));
     repeat.mean_ms.push_back(values.empty() ? std::nan("") : mean(values));
-    repeat.rate_per_s.push_back(found ? same->rate_per_s() : 0);
-    const double alone = baselines[t] ? baselines[t]->tenant->rate_per_s() : 0;
-    repeat.progress.push_back(found && alone > 0 ? std::optional(same->rate_per_s() / alone) : std::nullopt);
+    const std::optional<double> rate = found ? same->rate_per_s() : std::nullopt;
+    repeat.rate_per_s.push_back(rate.value_or(0));
+    auto &progress = repeat.progress.emplace_back(), &slowdown = repeat.slowdown_p50.emplace_back();
+    if (!baselines[t]) continue;
+    if (const auto alone = baselines[t]->tenant->rate_per_s(); rate && alone.value_or(0) > 0) progress = *rate / *alone;
+    const std::vector<double> alone_ms = counted(baselines[t]->tenant->samples, analysis.metric);
+    if (!values.empty() && !alone_ms.empty()) slowdown = repeat.p50_ms.back() / median(alone_ms);
   }
   return repeat;
 }
@@ -319,8 +325,10 @@ void add_repeats(ExperimentAnalysis& analysis, const LoadedExperiment& experimen
     const LoadedExperiment repeat = load_experiment(directory);
     const bool has_own = is_real_directory(directory / "baselines");
     auto own = has_own ? finder.find(repeat, analysis.warnings) : baselines;
-    if (own.size() != analysis.tenants.size()) own = baselines;
-    analysis.repeats.push_back(summarize_repeat(directory.filename().string(), analysis, repeat, own));
+    const bool use_own = has_own && own.size() == analysis.tenants.size();
+    analysis.repeats.push_back(
+        summarize_repeat(directory.filename().string(), analysis, repeat, use_own ? own : baselines));
+    analysis.repeats.back().own_baselines = use_own;
   }
 }
 
@@ -346,11 +354,10 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
   const auto baselines = request.find_baselines ? finder.find(experiment, analysis.warnings)
                                                 : std::vector<std::optional<Baseline>>(experiment.tenants.size());
   for (size_t t = 0; t < baselines.size(); ++t)
-    if (baselines[t])
-      set_progress(analysis.tenants[t], experiment.tenants[t], *baselines[t], request.metric, request.seed);
+    if (baselines[t]) set_progress(analysis.tenants[t], experiment.tenants[t], *baselines[t], request.metric);
   for (TenantAnalysis& tenant : analysis.tenants) set_clock_ratio(tenant, analysis.device);
   add_repeats(analysis, experiment, finder, baselines);
-  judge(analysis, experiment.tenants, baselines, request.seed);
+  judge(analysis, experiment, baselines);
   if (analysis.stp && analysis.device.tokens_per_s)
     analysis.device.tokens_per_s_alone_in_turn = *analysis.device.tokens_per_s / *analysis.stp;
 

@@ -36,8 +36,9 @@ struct Summary {
   size_t count = 0;
   double mean = 0, std = 0, min = 0, max = 0;  // std with n - 1; 0 for one value
   double p25 = 0, p50 = 0, p75 = 0, p90 = 0, p95 = 0, p99 = 0;
-  // 95% by binomial order statistics, which assume independent samples; nullopt: n too small.
+  // 95% by order statistics, with the effective size at that quantile in place of n; nullopt: it is too small.
   std::optional<Interval> ci95_p50, ci95_p95, ci95_p99;
+  double n_eff_p50 = 0, n_eff_p95 = 0, n_eff_p99 = 0;  // stats/autocorrelation.h, effective_size_below
   double n_eff = 0;     // effective sample size: count over the integrated autocorrelation time
   size_t outliers = 0;  // beyond 3.5 robust standard deviations (median absolute deviation)
 };
@@ -61,7 +62,7 @@ struct BaselineUse {
   std::string why;                      // "baselines/ of this experiment", "--baseline", "solo experiment in data/"
   std::vector<std::string> mismatches;  // what was forced: "GPU: NVIDIA A100 here, NVIDIA H100 alone"
   Summary metric;                       // of the chosen column, alone
-  double rate_per_s = 0;                // iterations per second, alone
+  std::optional<double> rate_per_s;     // iterations per second, alone
   std::optional<double> tokens_per_s;
   std::optional<double> sm_clock_mhz;  // mean over the window, of its telemetry
   size_t telemetry_samples = 0, clock_samples = 0, throttled_samples = 0;
@@ -105,13 +106,14 @@ struct TenantAnalysis {
 
   std::optional<double> tokens_per_s;        // output tokens of generate, batch x seq_len of forward
   std::optional<double> total_tokens_per_s;  // generate: prompts too
-  double rate_per_s = 0;                     // iterations per second in the window, edges pro rata
-  double wall_s = 0;                         // the window, or the study's time_elapsed
-  std::optional<double> completion_s;        // from the first start to this tenant's last end
+  // nullopt where the window is empty.
+  std::optional<double> rate_per_s;    // iterations per second in the window, edges pro rata
+  std::optional<double> wall_s;        // the window, or the study's time_elapsed
+  std::optional<double> completion_s;  // from the first start to this tenant's last end
 
   std::optional<BaselineUse> baseline;
   std::optional<double> progress;                                                 // rate shared / rate alone
-  std::optional<Interval> progress_interval;                                      // 95%, block bootstrap or repeats
+  std::optional<Interval> progress_interval;                                      // 95%, of batch means or repeats
   std::optional<double> slowdown_mean, slowdown_p50, slowdown_p95, slowdown_p99;  // of latency
   std::optional<Interval> slowdown_p50_interval;
   std::optional<double> ttft_slowdown_p50, tpot_slowdown_p50;
@@ -126,7 +128,8 @@ struct TenantAnalysis {
   std::optional<Interval> relative_progress_interval;
 
   std::optional<size_t> settled_after;  // late warm-up: the samples before this one are of another level
-  // Of a value's shift between the parts before and after it: (before - after) / after, of the medians.
+  std::optional<size_t> changed_after;  // the same, too late for a warm-up: the level changed in the middle
+  // Of a value's shift between the parts before and after either: (before - after) / after, of the medians.
   double settling_shift = 0;
 };
 
@@ -190,7 +193,9 @@ struct DeviceAnalysis {
 struct RepeatAnalysis {
   std::string name;                                 // "01"
   std::vector<double> p50_ms, mean_ms, rate_per_s;  // of the chosen column, per tenant as in `tenants`
-  std::vector<std::optional<double>> progress;      // against the baseline of this repeat
+  // Against the baseline of this repeat.
+  std::vector<std::optional<double>> progress, slowdown_p50;
+  bool own_baselines = false;  // measured with it; else those of the first run
 };
 
 struct ExperimentAnalysis {
@@ -224,7 +229,6 @@ struct AnalysisRequest {
   bool force_baseline = false;
   bool find_baselines = true;
   Metric metric = Metric::latency;
-  uint64_t seed = 0;  // of the bootstrap
 };
 
 // Reads and analyses one experiment. Throws usage_error for a directory without events, an empty or torn file (with

@@ -1,14 +1,17 @@
 #include "analysis/compare.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "analysis/load.h"
-#include "analysis/progress.h"
 #include "analysis/summary.h"
 #include "base/error.h"
+#include "stats/autocorrelation.h"
+#include "stats/correction.h"
 #include "stats/describe.h"
 #include "stats/effect.h"
 #include "stats/hypothesis_tests.h"
@@ -26,7 +29,6 @@ ExperimentAnalysis analyze_run(const fs::path& directory, const CompareRequest& 
   one.directory = directory;
   one.metric = request.metric;
   one.find_baselines = false;
-  one.seed = request.seed;
   return analyze_experiment(one);
 }
 
@@ -49,10 +51,18 @@ const TenantAnalysis* tenant_named(const ExperimentAnalysis& run, const std::str
   return found == run.tenants.end() ? nullptr : &*found;
 }
 
-// One tenant on one side: its samples in all runs together, and each run's median.
+// One tenant on one side: its samples in all runs together, and each run's figures.
 struct Side {
-  std::vector<double> samples, medians;
+  std::vector<double> samples;
+  RunFigures runs;
 };
+
+void add_run(RunFigures& runs, double p50_ms, double mean_ms, double rate_per_s) {
+  if (!(p50_ms > 0) || !(mean_ms > 0)) return;
+  runs.p50_ms.push_back(p50_ms);
+  runs.mean_ms.push_back(mean_ms);
+  if (rate_per_s > 0) runs.rate_per_s.push_back(rate_per_s);
+}
 
 Side side_of(const Runs& runs, const std::string& name) {
   Side side;
@@ -61,9 +71,10 @@ Side side_of(const Runs& runs, const std::string& name) {
     if (!tenant || tenant->metric_ms.empty()) continue;
     side.samples.insert(side.samples.end(), tenant->metric_ms.begin(), tenant->metric_ms.end());
     const auto index = static_cast<size_t>(tenant - run.tenants.data());
-    if (run.repeats.empty()) side.medians.push_back(median(tenant->metric_ms));
+    if (run.repeats.empty())
+      add_run(side.runs, median(tenant->metric_ms), mean(tenant->metric_ms), tenant->rate_per_s.value_or(0));
     for (const RepeatAnalysis& repeat : run.repeats)
-      if (repeat.p50_ms[index] > 0) side.medians.push_back(repeat.p50_ms[index]);
+      add_run(side.runs, repeat.p50_ms[index], repeat.mean_ms[index], repeat.rate_per_s[index]);
   }
   return side;
 }
@@ -74,31 +85,80 @@ std::vector<double> logarithms(const std::vector<double>& values) {
   return result;
 }
 
-// Of the ratio of the runs' medians, after over before: Welch's interval of the difference of their logarithms.
-Interval ratio_interval_of_runs(const Side& before, const Side& after) {
-  const MeanInterval interval = mean_difference_interval(logarithms(after.medians), logarithms(before.medians));
-  return {std::exp(interval.low), std::exp(interval.high)};
+FigureChange change_of(const std::vector<double>& before, const std::vector<double>& after) {
+  FigureChange change;
+  if (before.empty() || after.empty()) return change;
+  const std::vector<double> a = logarithms(before), b = logarithms(after);
+  change.before = std::exp(mean(a));
+  change.after = std::exp(mean(b));
+  change.shift = change.after / change.before - 1;
+  if (a.size() < least_runs || b.size() < least_runs) return change;
+  const MeanInterval interval = mean_difference_interval(b, a);
+  change.interval = Interval{std::exp(interval.low) - 1, std::exp(interval.high) - 1};
+  const double p = welch_t(b, a).p;
+  change.p = std::isnan(p) ? 1 : p;  // all runs alike
+  return change;
 }
 
-TenantComparison compare_tenant(const std::string& name, const Side& before, const Side& after,
-                                const CompareRequest& request) {
-  TenantComparison result;
-  result.name = name;
-  result.before_ms = std::exp(mean(logarithms(before.medians)));
-  result.after_ms = std::exp(mean(logarithms(after.medians)));
-  result.shift = result.after_ms / result.before_ms - 1;
-  std::optional<Interval> ratio;
-  if (before.medians.size() >= least_repeats && after.medians.size() >= least_repeats) {
-    ratio = ratio_interval_of_runs(before, after);
-    result.interval_from = fmt::format("{} and {} runs", before.medians.size(), after.medians.size());
-  } else if ((ratio = median_ratio_interval(after.samples, before.samples, request.seed))) {
-    result.interval_from = "block bootstrap";
+// A figure's change as one of times: of a rate its inverse.
+struct Judged {
+  const FigureChange* figure;
+  const char* name;
+  bool is_rate;
+
+  bool significant(double min_effect) const {
+    return figure->p_holm && *figure->p_holm < 0.05 && std::abs(figure->shift) >= min_effect;
   }
-  if (ratio) result.interval = Interval{ratio->low - 1, ratio->high - 1};
-  const TestResult u = mann_whitney(sorted_copy(after.samples), sorted_copy(before.samples));
+  bool worse() const { return is_rate ? figure->shift < 0 : figure->shift > 0; }
+  bool within(double min_effect) const {
+    return figure->interval && figure->interval->low >= -min_effect && figure->interval->high <= min_effect;
+  }
+  std::string text() const { return fmt::format("{} {:+.1f}%", name, 100 * figure->shift); }
+};
+
+void judge_tenant(TenantComparison& tenant, double min_effect) {
+  const std::array<Judged, 3> figures{
+      {{&tenant.median, "median", false}, {&tenant.mean, "mean", false}, {&tenant.rate, "rate", true}}};
+  std::vector<std::string> worse, better;
+  bool all_within = true;
+  for (const Judged& judged : figures) {
+    if (!judged.figure->p) continue;
+    all_within &= judged.within(min_effect);
+    if (judged.significant(min_effect)) (judged.worse() ? worse : better).push_back(judged.text());
+  }
+  const auto conclude = [&](Change change, std::string reason) {
+    tenant.change = change;
+    tenant.reason = std::move(reason);
+  };
+  if (!tenant.median.p)
+    return conclude(Change::unclear,
+                    fmt::format("{}: {} runs a side tell how far runs are apart",
+                                tenant.interval_from.empty() ? "too few runs" : tenant.interval_from, least_runs));
+  if (all_within) return conclude(Change::same, fmt::format("all within {:.3g}%", 100 * min_effect));
+  if (!worse.empty() && better.empty()) return conclude(Change::slower, fmt::format("{}", fmt::join(worse, ", ")));
+  if (!better.empty() && worse.empty()) return conclude(Change::faster, fmt::format("{}", fmt::join(better, ", ")));
+  if (!worse.empty())
+    return conclude(Change::unclear, fmt::format("{} but {}", fmt::join(better, ", "), fmt::join(worse, ", ")));
+  conclude(Change::unclear, fmt::format("median between {:+.1f}% and {:+.1f}%", 100 * tenant.median.interval->low,
+                                        100 * tenant.median.interval->high));
+}
+
+TenantComparison compare_tenant(const std::string& name, const Side& before, const Side& after) {
+  TenantComparison result = compare_figures(before.runs, after.runs);
+  result.name = name;
+  const std::vector<double> there = sorted_copy(before.samples), here = sorted_copy(after.samples);
+  if (before.runs.p50_ms.size() == 1 && after.runs.p50_ms.size() == 1) {
+    const auto effective = [](const std::vector<double>& samples, const std::vector<double>& sorted) {
+      return effective_size_below(samples, percentile(sorted, 0.5));
+    };
+    if (const auto ratio =
+            median_ratio_interval({here, effective(after.samples, here)}, {there, effective(before.samples, there)}))
+      result.interval = Interval{ratio->low - 1, ratio->high - 1};
+    result.interval_from = "this pair of runs alone";
+  }
+  const TestResult u = mann_whitney(here, there);
   result.cliffs_delta = cliffs_delta(u.statistic, after.samples.size(), before.samples.size());
   result.cohens_d = cohens_d(after.samples, before.samples);
-  result.change = judge_shift(result.shift, result.interval, request.min_effect);
   return result;
 }
 
@@ -137,14 +197,12 @@ void add_warnings(Comparison& comparison, const Runs& before, const Runs& after)
       if (run.valid && !*run.valid)
         comparison.warnings.push_back(
             fmt::format("{} is not valid: do not trust its figures.", run.directory.string()));
-  const auto of_bootstrap = [](const TenantComparison& t) { return t.interval_from == "block bootstrap"; };
-  if (std::ranges::any_of(comparison.tenants, of_bootstrap))
-    comparison.warnings.push_back(
-        "one run a side tells nothing of how runs differ from each other: use --repeat 5 on "
-        "both sides.");
-  const auto without = [](const TenantComparison& t) { return !t.interval; };
-  if (std::ranges::any_of(comparison.tenants, without))
-    comparison.warnings.push_back("n too small for an interval: raise min_duration_s or num_iters, or use --repeat 5.");
+  const auto of_runs = [](const TenantComparison& t) { return t.median.p.has_value(); };
+  if (!std::ranges::all_of(comparison.tenants, of_runs))
+    comparison.warnings.push_back(fmt::format(
+        "fewer than {} runs a side tell nothing of how runs differ from each other: nothing is concluded: use "
+        "--repeat 5 on both sides.",
+        least_runs));
 }
 
 }  // namespace
@@ -163,12 +221,28 @@ std::string_view to_string(Change change) {
   return "?";
 }
 
-Change judge_shift(double shift, const std::optional<Interval>& interval, double min_effect) {
-  if (!interval) return Change::unclear;
-  if (interval->low >= -min_effect && interval->high <= min_effect) return Change::same;
-  if (interval->low > 0 && shift >= min_effect) return Change::slower;
-  if (interval->high < 0 && shift <= -min_effect) return Change::faster;
-  return Change::unclear;
+TenantComparison compare_figures(const RunFigures& before, const RunFigures& after) {
+  TenantComparison result;
+  result.median = change_of(before.p50_ms, after.p50_ms);
+  result.mean = change_of(before.mean_ms, after.mean_ms);
+  result.rate = change_of(before.rate_per_s, after.rate_per_s);
+  result.interval = result.median.interval;
+  result.interval_from = fmt::format("{} and {} runs", before.p50_ms.size(), after.p50_ms.size());
+  return result;
+}
+
+void judge_changes(std::vector<TenantComparison>& tenants, double min_effect) {
+  std::vector<FigureChange*> figures;
+  std::vector<double> p;
+  for (TenantComparison& tenant : tenants)
+    for (FigureChange* figure : {&tenant.median, &tenant.mean, &tenant.rate}) {
+      if (!figure->p) continue;
+      figures.push_back(figure);
+      p.push_back(*figure->p);
+    }
+  const std::vector<double> corrected = holm(p);
+  for (size_t i = 0; i < figures.size(); ++i) figures[i]->p_holm = corrected[i];
+  for (TenantComparison& tenant : tenants) judge_tenant(tenant, min_effect);
 }
 
 Comparison compare_runs(const CompareRequest& request) {
@@ -190,7 +264,7 @@ Comparison compare_runs(const CompareRequest& request) {
       comparison.warnings.push_back(fmt::format("{} has no samples on one side.", tenant.name));
       continue;
     }
-    comparison.tenants.push_back(compare_tenant(tenant.name, a, b, request));
+    comparison.tenants.push_back(compare_tenant(tenant.name, a, b));
   }
   for (const TenantAnalysis& tenant : after.front().tenants)
     if (!tenant_named(before.front(), tenant.name))
@@ -198,6 +272,7 @@ Comparison compare_runs(const CompareRequest& request) {
   if (comparison.tenants.empty())
     throw usage_error(comparison.after, fmt::format("has no tenant in common with {}", comparison.before),
                       "Compare two runs of one experiment.");
+  judge_changes(comparison.tenants, request.min_effect);
   comparison.tokens_per_s_before = mean_tokens_per_s(before);
   comparison.tokens_per_s_after = mean_tokens_per_s(after);
   add_warnings(comparison, before, after);

@@ -8,21 +8,37 @@
 
 #include "analysis/analysis.h"
 
-// Is the second of two runs of one experiment faster or slower? Judged by the median of the chosen column, per tenant.
+// Is the second of two runs of one experiment faster or slower? Judged by runs: one run cannot tell how far runs of the
+// same thing are apart, so that every difference would be one.
 namespace cotenant {
 
 enum class Change : uint8_t { faster, slower, same, unclear };
 std::string_view to_string(Change change);  // "FASTER", ...
 
+// How one figure changed. Over several runs a side it is the geometric mean of the runs'.
+struct FigureChange {
+  double before = 0, after = 0;
+  double shift = 0;                  // after / before - 1
+  std::optional<Interval> interval;  // of the shift, 95%: Welch's, of the logarithms of the runs' figures
+  std::optional<double> p, p_holm;   // that it did not change; Holm's correction over all figures of all tenants
+};
+
+// A figure of each run.
+struct RunFigures {
+  std::vector<double> p50_ms, mean_ms;  // of the chosen column
+  std::vector<double> rate_per_s;       // requests; tokens/s stand as they do, since the work is the same
+};
+
 struct TenantComparison {
   std::string name;
-  double before_ms = 0, after_ms = 0;  // medians; over several runs the geometric mean of the runs' medians
-  double shift = 0;                    // after / before - 1
-  std::optional<Interval> interval;    // of the shift, 95%; nullopt: too few blocks and too few runs
-  std::string interval_from;           // "5 and 6 runs", "block bootstrap"
-  double cliffs_delta = 0;             // of the samples: -1 all after are below all before, 1 above
-  double cohens_d = 0;                 // of the samples, after - before; NaN when all are equal
+  FigureChange median, mean, rate;
+  // Of the median's shift, 95%: of the runs, or with one run a side what this pair shows; nullopt: neither.
+  std::optional<Interval> interval;
+  std::string interval_from;  // "5 and 6 runs", "this pair of runs alone"
+  double cliffs_delta = 0;    // of the samples: -1 all after are below all before, 1 above
+  double cohens_d = 0;        // of the samples, after - before; NaN when all are equal
   Change change = Change::unclear;
+  std::string reason;  // "median +12.1%", "between -3.1% and +4.2%", "1 and 1 runs: ..."
 };
 
 struct Comparison {
@@ -39,12 +55,18 @@ struct CompareRequest {
   std::filesystem::path before, after;
   Metric metric = Metric::latency;
   double min_effect = 0.02;  // shifts below it are not worth naming
-  uint64_t seed = 0;
 };
 
-// faster or slower: the interval excludes 0 and the shift is at least min_effect; same: the interval lies within
-// min_effect of 0; else unclear, and always without an interval.
-Change judge_shift(double shift, const std::optional<Interval>& interval, double min_effect);
+// Runs a side from which on something is concluded.
+constexpr size_t least_runs = 3;
+
+// The changes of a tenant's figures, without a verdict: intervals and p where there are `least_runs` a side.
+TenantComparison compare_figures(const RunFigures& before, const RunFigures& after);
+
+// The verdicts of all tenants. SLOWER: one of the figures is significantly worse (p_holm below 5%) by at least
+// min_effect; FASTER: better likewise; SAME: all intervals lie within min_effect of 0; else UNCLEAR, as with both. The
+// mean and the rate stand beside the median, which hides a tail that grew. Fewer than `least_runs` a side: UNCLEAR.
+void judge_changes(std::vector<TenantComparison>& tenants, double min_effect);
 
 // Throws as analyze_experiment does, and usage_error when the two have no tenant in common or a tenant's work differs.
 Comparison compare_runs(const CompareRequest& request);

@@ -48,10 +48,15 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
   if (tenants.size() < 2) return std::nullopt;
   std::vector<double> progress;
   for (const TenantAnalysis& tenant : tenants) {
-    if (!tenant.progress || tenant.metric_ms.empty() || tenant.baseline->metric_ms.empty()) return std::nullopt;
+    if (!tenant.progress) return std::nullopt;
     progress.push_back(*tenant.progress);
   }
+  const auto has_latencies = [](const TenantAnalysis& tenant) {
+    return !tenant.metric_ms.empty() && !tenant.baseline->metric_ms.empty();
+  };
+  if (std::ranges::all_of(progress, [](double p) { return p == 0; })) return std::nullopt;
   Fairness fairness{"progress", spread_of(progress), {}};
+  if (!std::ranges::all_of(tenants, has_latencies)) return fairness;  // progress itself needs none
   for (const auto& [name, q] : quantiles) {
     std::vector<double> values;
     for (const TenantAnalysis& tenant : tenants)
@@ -62,6 +67,7 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
 }
 
 std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants) {
+  const auto rate_of = [&](size_t t) { return tenants[t].rate_per_s().value_or(0); };
   std::vector<RateSpread> spreads;
   for (size_t first = 0; first < tenants.size(); ++first) {
     const auto same = [&](const LoadedTenant& tenant) { return tenant.work == tenants[first].work; };
@@ -70,12 +76,12 @@ std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants
     for (size_t t = first; t < tenants.size(); ++t) {
       if (!same(tenants[t])) continue;
       ++spread.tenants;
-      if (tenants[t].rate_per_s() > tenants[spread.fastest].rate_per_s()) spread.fastest = t;
-      if (tenants[t].rate_per_s() < tenants[spread.slowest].rate_per_s()) spread.slowest = t;
+      if (rate_of(t) > rate_of(spread.fastest)) spread.fastest = t;
+      if (rate_of(t) < rate_of(spread.slowest)) spread.slowest = t;
     }
-    const double least = tenants[spread.slowest].rate_per_s();
+    const double least = rate_of(spread.slowest);
     if (spread.tenants < 2 || least <= 0) continue;
-    spread.max_min_ratio = tenants[spread.fastest].rate_per_s() / least;
+    spread.max_min_ratio = rate_of(spread.fastest) / least;
     spreads.push_back(std::move(spread));
   }
   return spreads;

@@ -37,8 +37,11 @@ struct LoadedTenant {
   double duration_s = 0;  // of what counts: the window, the time to completion, or the study's time_elapsed
   std::optional<double> completion_s;
 
-  Clock clock() const { return samples.end_s.empty() ? Clock::cuda_event : Clock::host; }
-  double rate_per_s() const { return duration_s > 0 ? tally.requests / duration_s : 0; }
+  // Ours are always by the host's clock, also where no request was completed; the study's events have no times.
+  Clock clock() const { return record || !samples.end_s.empty() ? Clock::host : Clock::cuda_event; }
+  std::optional<double> rate_per_s() const {  // nullopt: of no time
+    return duration_s > 0 ? std::optional(tally.requests / duration_s) : std::nullopt;
+  }
   bool generates() const { return work.task == "generate"; }
   std::optional<double> tokens_per_s() const;  // output of generate, batch x seq_len of forward
 };

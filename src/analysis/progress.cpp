@@ -1,35 +1,20 @@
 #include "analysis/progress.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
+#include <span>
 
+#include "analysis/batches.h"
 #include "analysis/summary.h"
 #include "analysis/telemetry.h"
-#include "stats/bootstrap.h"
 #include "stats/describe.h"
-#include "stats/intervals.h"
+#include "stats/estimated_variance.h"
+#include "stats/running_mean.h"
 
 namespace cotenant {
 namespace {
-
-// Times between completions: their mean is the inverse of the work rate.
-std::vector<double> cycle_times_s(const Samples& samples) {
-  std::vector<double> cycles;
-  for (size_t i = 1; i < samples.end_s.size(); ++i)
-    if (samples.counts[i] && samples.counts[i - 1]) cycles.push_back(samples.end_s[i] - samples.end_s[i - 1]);
-  return cycles;
-}
-
-// Replicates of progress; empty where there are too few blocks on a side.
-std::vector<double> progress_replicates(const LoadedTenant& shared, const LoadedTenant& alone, SplitMix64& random) {
-  constexpr size_t replicates = 1000;
-  const std::vector<double> here = cycle_times_s(shared.samples), there = cycle_times_s(alone.samples);
-  if (block_count(here) < least_blocks || block_count(there) < least_blocks) return {};
-  std::vector<double> progress = bootstrap_mean(there, replicates, random);
-  const std::vector<double> shared_means = bootstrap_mean(here, replicates, random);
-  for (size_t i = 0; i < replicates; ++i) progress[i] /= shared_means[i];
-  return progress;
-}
 
 double geometric_mean(std::span<const double> values) {
   double sum = 0;
@@ -37,85 +22,132 @@ double geometric_mean(std::span<const double> values) {
   return std::exp(sum / static_cast<double>(values.size()));
 }
 
-Interval interval_of(std::vector<double> replicates) {
-  const PercentileInterval interval = percentile_interval(std::move(replicates));
-  return {interval.low, interval.high};
+std::vector<double> over_their_mean(std::vector<double> values) {
+  const double center = mean(values);
+  for (double& value : values) value /= center;
+  return values;
 }
 
-struct Intervals {
-  std::vector<std::optional<Interval>> progress, relative;  // of each tenant
-  std::optional<Interval> stp;
+// Tenants that are set against each other, each with its baseline.
+struct Side {
+  const LoadedTenant* tenant = nullptr;
+  const Baseline* baseline = nullptr;
 };
 
-// From rows of all tenants' progress, each a replicate or a repeat.
-template <class MakeInterval>
-Intervals intervals_of(const std::vector<std::vector<double>>& rows, MakeInterval make_interval) {
-  const size_t tenants = rows.front().size();
-  std::vector<std::vector<double>> progress(tenants), relative(tenants);
-  std::vector<double> sums;
-  for (const auto& row : rows) {
-    const double center = geometric_mean(row);
-    double sum = 0;
-    for (size_t t = 0; t < tenants; ++t) {
-      progress[t].push_back(row[t]);
-      relative[t].push_back(row[t] / center);
-      sum += row[t];
-    }
-    sums.push_back(sum);
+// What the intervals of some tenants' progress rest on.
+struct Evidence {
+  RelativeRates rates;      // [tenant][part of the window, or run]; empty where there are too few
+  bool in_time = true;      // parts of one window
+  std::vector<size_t> use;  // of each tenant: which of `alone`
+  std::vector<const Baseline*> distinct;
+  std::vector<std::optional<EstimatedVariance>> alone;  // of the logarithm of each distinct baseline's rate
+};
+
+Evidence without_rates(std::span<const Side> sides) {
+  Evidence evidence;
+  for (const Side& side : sides) {
+    const auto same = [&](const Baseline* other) { return other->tenant == side.baseline->tenant; };
+    const auto found = std::ranges::find_if(evidence.distinct, same);
+    evidence.use.push_back(static_cast<size_t>(found - evidence.distinct.begin()));
+    if (found == evidence.distinct.end()) evidence.distinct.push_back(side.baseline);
   }
-  Intervals result;
-  for (size_t t = 0; t < tenants; ++t) {
-    result.progress.push_back(make_interval(progress[t]));
-    result.relative.push_back(make_interval(relative[t]));
-  }
-  result.stp = make_interval(sums);
-  return result;
+  return evidence;
 }
 
-double mean_of_column(const std::vector<std::vector<double>>& rows, size_t column) {
-  double sum = 0;
-  for (const auto& row : rows) sum += row[column];
-  return sum / static_cast<double>(rows.size());
+std::optional<EstimatedVariance> variance_alone(const Baseline& baseline) {
+  const auto parts = batch_count(baseline.tenant->tally.requests);
+  if (!parts) return std::nullopt;
+  const auto requests = requests_by_part(*baseline.tenant, counting_window(*baseline.experiment), *parts);
+  return requests.empty() ? std::nullopt : std::optional(variance_of_batch_mean(over_their_mean(requests)));
 }
 
-// One row per run of a repeated experiment in which all tenants have their progress; none if there are too few.
-std::vector<std::vector<double>> rows_of_repeats(const ExperimentAnalysis& analysis) {
-  std::vector<std::vector<double>> rows;
+// In as many parts as the tenant with the fewest requests allows; empty where it allows none.
+RelativeRates rates_of(std::span<const Side> sides, const std::optional<WindowRecord>& window) {
+  double fewest = std::numeric_limits<double>::infinity();
+  for (const Side& side : sides) fewest = std::min(fewest, side.tenant->tally.requests);
+  const auto parts = batch_count(fewest);
+  RelativeRates rates;
+  for (const Side& side : sides) {
+    std::vector<double> requests = parts ? requests_by_part(*side.tenant, window, *parts) : std::vector<double>{};
+    if (requests.empty()) return {};
+    rates.push_back(over_their_mean(std::move(requests)));
+  }
+  return rates;
+}
+
+Evidence of_one_run(std::span<const Side> sides, const std::optional<WindowRecord>& window) {
+  Evidence evidence = without_rates(sides);
+  evidence.rates = rates_of(sides, window);
+  for (const Baseline* baseline : evidence.distinct) evidence.alone.push_back(variance_alone(*baseline));
+  return evidence;
+}
+
+// `progress`: [tenant][run]. `sharing`: how many of the runs use one and the same baselines.
+Evidence of_runs(std::span<const Side> sides, const RelativeRates& progress, size_t sharing) {
+  Evidence evidence = without_rates(sides);
+  evidence.in_time = false;
+  for (const auto& of_tenant : progress) evidence.rates.push_back(over_their_mean(of_tenant));
+  const auto runs = static_cast<double>(progress.front().size());
+  const double share = sharing > 1 ? static_cast<double>(sharing) / runs : 0;
+  for (size_t b = 0; b < evidence.distinct.size(); ++b) {
+    RunningMean spread;  // of one run, taken from the tenants that are compared with this baseline
+    for (size_t t = 0; t < sides.size(); ++t)
+      if (evidence.use[t] == b) spread.add(variance_of_mean(evidence.rates[t]).variance * runs);
+    const auto within = variance_alone(*evidence.distinct[b]);
+    const double variance = std::max(*spread.value(), within ? within->variance : 0);
+    evidence.alone.push_back(scaled({variance, runs - 1}, share));
+  }
+  return evidence;
+}
+
+// Of one of them by itself: in its own number of parts.
+Evidence of_one_tenant(const Evidence& of_all, size_t t, const Side& side, const std::optional<WindowRecord>& window) {
+  Evidence evidence;
+  evidence.in_time = of_all.in_time;
+  evidence.use = {0};
+  evidence.alone = {of_all.alone[of_all.use[t]]};
+  evidence.rates = of_all.in_time ? rates_of({&side, 1}, window) : RelativeRates(1, of_all.rates[t]);
+  return evidence;
+}
+
+// How many runs used the baselines of the first one.
+size_t sharing_runs(const ExperimentAnalysis& analysis) {
+  return static_cast<size_t>(
+      std::ranges::count_if(analysis.repeats, [](const RepeatAnalysis& run) { return !run.own_baselines; }));
+}
+
+// Of the sum over tenants of weights[t] x log(progress[t]).
+std::optional<EstimatedVariance> variance_of(const Evidence& evidence, std::span<const double> weights) {
+  if (evidence.rates.empty()) return std::nullopt;
+  EstimatedVariance sum = variance_of_contrast(evidence.rates, weights, evidence.in_time);
+  for (size_t b = 0; b < evidence.alone.size(); ++b) {
+    double weight = 0;
+    for (size_t t = 0; t < weights.size(); ++t)
+      if (evidence.use[t] == b) weight += weights[t];
+    if (std::abs(weight) < 1e-12) continue;
+    if (!evidence.alone[b]) return std::nullopt;
+    sum = sum + scaled(*evidence.alone[b], weight);
+  }
+  return sum;
+}
+
+// Of a positive value whose logarithm has that variance.
+std::optional<Interval> interval_of(double value, const std::optional<EstimatedVariance>& variance,
+                                    double confidence = 0.95) {
+  if (!variance) return std::nullopt;
+  const double factor = std::exp(half_width(*variance, confidence));
+  return Interval{value / factor, value * factor};
+}
+
+// A figure of each run: [tenant][run], over the runs in which all tenants have it.
+using OfRun = std::vector<std::optional<double>> RepeatAnalysis::*;
+RelativeRates figures_of_runs(const ExperimentAnalysis& analysis, OfRun figure) {
+  RelativeRates figures(analysis.tenants.size());
   for (const RepeatAnalysis& repeat : analysis.repeats) {
-    std::vector<double> row;
-    for (const auto& progress : repeat.progress)
-      if (progress) row.push_back(*progress);
-    if (row.size() == analysis.tenants.size()) rows.push_back(std::move(row));
+    if (!std::ranges::all_of(repeat.*figure, [](const auto& value) { return value.has_value(); })) continue;
+    for (size_t t = 0; t < figures.size(); ++t) figures[t].push_back(*(repeat.*figure)[t]);
   }
-  if (rows.size() < least_repeats) rows.clear();
-  return rows;
-}
-
-std::vector<std::vector<double>> rows_of_bootstrap(const std::vector<LoadedTenant>& loaded,
-                                                   const std::vector<std::optional<Baseline>>& baselines,
-                                                   uint64_t seed) {
-  std::vector<std::vector<double>> rows;
-  SplitMix64 random(seed);
-  for (size_t t = 0; t < loaded.size(); ++t) {
-    const std::vector<double> replicates = progress_replicates(loaded[t], *baselines[t]->tenant, random);
-    if (replicates.empty()) return {};
-    rows.resize(replicates.size(), std::vector<double>(loaded.size()));
-    for (size_t i = 0; i < replicates.size(); ++i) rows[i][t] = replicates[i];
-  }
-  return rows;
-}
-
-// `of_runs`: empty, or enough of them.
-Intervals find_intervals(const std::vector<std::vector<double>>& of_runs, const std::vector<LoadedTenant>& loaded,
-                         const std::vector<std::optional<Baseline>>& baselines, uint64_t seed) {
-  if (!of_runs.empty())
-    return intervals_of(of_runs, [](const std::vector<double>& values) {
-      const MeanInterval interval = mean_interval(values);
-      return std::optional(Interval{interval.low, interval.high});
-    });
-  const auto replicates = rows_of_bootstrap(loaded, baselines, seed);
-  if (!replicates.empty()) return intervals_of(replicates, [](auto& v) { return std::optional(interval_of(v)); });
-  return {std::vector<std::optional<Interval>>(loaded.size()), std::vector<std::optional<Interval>>(loaded.size()), {}};
+  return figures;
 }
 
 // What telemetry says of its run alone.
@@ -139,11 +171,13 @@ std::optional<double> ratio(const std::optional<Summary>& a, const std::optional
 
 }  // namespace
 
-Verdict verdict_of(double relative_progress, const std::optional<Interval>& interval) {
-  if (!interval) return Verdict::unclear;
-  if (relative_progress > verdict_ratio) return interval->low > 1 ? Verdict::hogging : Verdict::unclear;
-  if (relative_progress < 1 / verdict_ratio) return interval->high < 1 ? Verdict::starved : Verdict::unclear;
-  return Verdict::fair;
+Verdict verdict_of(double relative_progress, const std::optional<Interval>& interval,
+                   const std::optional<Interval>& guarded) {
+  if (!interval || !guarded) return Verdict::unclear;
+  if (relative_progress > verdict_ratio && guarded->low > 1) return Verdict::hogging;
+  if (relative_progress < 1 / verdict_ratio && guarded->high < 1) return Verdict::starved;
+  const bool within = interval->low >= 1 / verdict_ratio && interval->high <= verdict_ratio;
+  return within ? Verdict::fair : Verdict::unclear;
 }
 
 Verdict study_verdict_of(double slowdown, double mean_slowdown) {
@@ -151,8 +185,7 @@ Verdict study_verdict_of(double slowdown, double mean_slowdown) {
   return slowdown > mean_slowdown + study_verdict_points ? Verdict::starved : Verdict::fair;
 }
 
-void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Baseline& baseline, Metric metric,
-                  uint64_t seed) {
+void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Baseline& baseline, Metric metric) {
   const LoadedTenant& alone = *baseline.tenant;
   BaselineUse& use = tenant.baseline.emplace();
   use.experiment = baseline.experiment->name;
@@ -169,53 +202,104 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
   const auto here = summarize_column(tenant.metric_ms, tenant.metric_sorted_ms);
   if (there) use.metric = *there;
 
-  if (use.rate_per_s > 0) tenant.progress = loaded.rate_per_s() / use.rate_per_s;
+  if (const auto rate = loaded.rate_per_s(); rate && use.rate_per_s.value_or(0) > 0)
+    tenant.progress = *rate / *use.rate_per_s;
   tenant.slowdown_mean = ratio(here, there, &Summary::mean);
   tenant.slowdown_p50 = ratio(here, there, &Summary::p50);
   tenant.slowdown_p95 = ratio(here, there, &Summary::p95);
   tenant.slowdown_p99 = ratio(here, there, &Summary::p99);
   if (here && there) tenant.contention_ms = here->p50 - there->p50;
-  if (here && there) tenant.slowdown_p50_interval = median_ratio_interval(tenant.metric_ms, use.metric_ms, seed);
+  if (here && there)
+    tenant.slowdown_p50_interval =
+        median_ratio_interval({tenant.metric_sorted_ms, here->n_eff_p50}, {use.metric_sorted_ms, there->n_eff_p50});
   const auto column = [&](Metric which) { return summarize_column(counted(alone.samples, which)); };
   tenant.ttft_slowdown_p50 = ratio(tenant.ttft_ms, column(Metric::ttft), &Summary::p50);
   tenant.tpot_slowdown_p50 = ratio(tenant.tpot_ms, column(Metric::tpot), &Summary::p50);
 }
 
-void judge(ExperimentAnalysis& analysis, const std::vector<LoadedTenant>& loaded,
-           const std::vector<std::optional<Baseline>>& baselines, uint64_t seed) {
-  const auto of_runs = rows_of_repeats(analysis);
-  for (size_t t = 0; !of_runs.empty() && t < analysis.tenants.size(); ++t)
-    analysis.tenants[t].progress = mean_of_column(of_runs, t);
-  std::vector<double> progress, slowdowns;
-  for (const TenantAnalysis& tenant : analysis.tenants) {
-    if (tenant.progress && *tenant.progress > 0) progress.push_back(*tenant.progress);
-    if (tenant.slowdown_mean) slowdowns.push_back(*tenant.slowdown_mean);
-  }
-  const size_t tenants = analysis.tenants.size();
-  if (slowdowns.size() == tenants && tenants > 1)
-    for (TenantAnalysis& tenant : analysis.tenants)
-      tenant.study_verdict = study_verdict_of(*tenant.slowdown_mean, mean(slowdowns));
-  if (progress.size() != tenants) return;
+namespace {
 
-  analysis.stp = 0;
+void set_study_verdicts(ExperimentAnalysis& analysis) {
+  std::vector<double> slowdowns;
+  for (const TenantAnalysis& tenant : analysis.tenants)
+    if (tenant.slowdown_mean) slowdowns.push_back(*tenant.slowdown_mean);
+  if (slowdowns.size() < 2 || slowdowns.size() != analysis.tenants.size()) return;
+  for (TenantAnalysis& tenant : analysis.tenants)
+    tenant.study_verdict = study_verdict_of(*tenant.slowdown_mean, mean(slowdowns));
+}
+
+// From enough runs the slowdown of the median is their mean.
+void set_slowdowns_of_runs(ExperimentAnalysis& analysis, const std::vector<std::optional<Baseline>>& baselines) {
+  const RelativeRates slowdowns = figures_of_runs(analysis, &RepeatAnalysis::slowdown_p50);
+  if (slowdowns.front().size() < least_repeats) return;
+  for (size_t t = 0; t < slowdowns.size(); ++t) {
+    const std::array<Side, 1> side{{{nullptr, &*baselines[t]}}};
+    const Evidence evidence = of_runs(side, RelativeRates(1, slowdowns[t]), sharing_runs(analysis));
+    TenantAnalysis& tenant = analysis.tenants[t];
+    tenant.slowdown_p50 = mean(slowdowns[t]);
+    tenant.slowdown_p50_interval = interval_of(*tenant.slowdown_p50, variance_of(evidence, std::array{1.0}));
+  }
+}
+
+// Of tenants that did anything: relative progress and who takes from whom.
+void set_verdicts(std::span<TenantAnalysis* const> tenants, const Evidence& evidence) {
+  const auto n = static_cast<double>(tenants.size());
+  std::vector<double> progress, weights(tenants.size(), -1 / n);
+  for (const TenantAnalysis* tenant : tenants) progress.push_back(*tenant->progress);
+  const double center = geometric_mean(progress);
+  for (size_t t = 0; t < tenants.size(); ++t) {
+    weights[t] = 1 - 1 / n;
+    const double relative = progress[t] / center;
+    const auto variance = variance_of(evidence, weights);
+    weights[t] = -1 / n;
+    tenants[t]->relative_progress = relative;
+    tenants[t]->relative_progress_interval = interval_of(relative, variance);
+    tenants[t]->verdict =
+        verdict_of(relative, tenants[t]->relative_progress_interval, interval_of(relative, variance, 1 - 0.025 / n));
+  }
+}
+
+}  // namespace
+
+void judge(ExperimentAnalysis& analysis, const LoadedExperiment& experiment,
+           const std::vector<std::optional<Baseline>>& baselines) {
+  set_slowdowns_of_runs(analysis, baselines);
+  RelativeRates of_each_run = figures_of_runs(analysis, &RepeatAnalysis::progress);
+  const bool repeated = of_each_run.front().size() >= least_repeats;
+  for (size_t t = 0; repeated && t < analysis.tenants.size(); ++t) analysis.tenants[t].progress = mean(of_each_run[t]);
+  set_study_verdicts(analysis);
+  if (!std::ranges::all_of(analysis.tenants, [](const auto& tenant) { return tenant.progress.has_value(); })) return;
+
+  std::vector<Side> sides;  // of the tenants that did anything
+  std::vector<TenantAnalysis*> alive;
+  std::vector<double> weights;  // progress over STP
+  RelativeRates runs;
   double turnaround = 0;
-  for (const double p : progress) *analysis.stp += p, turnaround += 1 / p;
-  analysis.antt = turnaround / static_cast<double>(tenants);
+  analysis.stp = 0;
+  for (size_t t = 0; t < analysis.tenants.size(); ++t) {
+    const double progress = *analysis.tenants[t].progress;
+    *analysis.stp += progress;
+    turnaround += 1 / progress;
+    if (!(progress > 0)) continue;
+    sides.push_back({&experiment.tenants[t], &*baselines[t]});
+    alive.push_back(&analysis.tenants[t]);
+    weights.push_back(progress);
+    if (repeated) runs.push_back(std::move(of_each_run[t]));
+  }
+  if (std::isfinite(turnaround)) analysis.antt = turnaround / static_cast<double>(analysis.tenants.size());
   // Without host times there is no saying who took from whom: see docs/metrics.md, "Why the host's clock".
   const auto timed = [](const LoadedTenant& tenant) { return tenant.clock() == Clock::host; };
-  if (!std::ranges::all_of(loaded, timed)) return;
+  if (alive.empty() || !std::ranges::all_of(experiment.tenants, timed)) return;
 
-  const Intervals intervals = find_intervals(of_runs, loaded, baselines, seed);
-  analysis.stp_interval = intervals.stp;
-  const double center = geometric_mean(progress);
-  for (size_t t = 0; t < tenants; ++t) {
-    TenantAnalysis& tenant = analysis.tenants[t];
-    tenant.progress_interval = intervals.progress[t];
-    if (tenants < 2) continue;
-    tenant.relative_progress = *tenant.progress / center;
-    tenant.relative_progress_interval = intervals.relative[t];
-    tenant.verdict = verdict_of(*tenant.relative_progress, tenant.relative_progress_interval);
+  const auto window = counting_window(experiment);
+  const Evidence evidence = repeated ? of_runs(sides, runs, sharing_runs(analysis)) : of_one_run(sides, window);
+  for (size_t t = 0; t < alive.size(); ++t) {
+    const auto variance = variance_of(of_one_tenant(evidence, t, sides[t], window), std::array{1.0});
+    alive[t]->progress_interval = interval_of(*alive[t]->progress, variance);
   }
+  for (double& weight : weights) weight /= *analysis.stp;
+  analysis.stp_interval = interval_of(*analysis.stp, variance_of(evidence, weights));
+  if (alive.size() > 1) set_verdicts(alive, evidence);
 }
 
 }  // namespace cotenant

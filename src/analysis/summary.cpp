@@ -1,9 +1,10 @@
 #include "analysis/summary.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "stats/autocorrelation.h"
-#include "stats/bootstrap.h"
 #include "stats/describe.h"
 #include "stats/intervals.h"
 #include "stats/outliers.h"
@@ -11,9 +12,12 @@
 namespace cotenant {
 namespace {
 
-std::optional<Interval> order_interval(std::span<const double> sorted, double q) {
-  const auto at = quantile_interval(sorted.size(), q);
-  return at ? std::optional(Interval{sorted[at->low], sorted[at->high]}) : std::nullopt;
+void set_interval(std::optional<Interval>& interval, double& effective, std::span<const double> values,
+                  std::span<const double> sorted, double q) {
+  effective = effective_size_below(values, percentile(sorted, q));
+  if (const auto at = quantile_interval(sorted.size(), effective, q))
+    // Outwards, to whole order statistics: the effective size is estimated too high where neighbours are alike.
+    interval = Interval{sorted[static_cast<size_t>(at->low)], sorted[static_cast<size_t>(std::ceil(at->high))]};
 }
 
 }  // namespace
@@ -36,25 +40,28 @@ std::optional<Summary> summarize_column(std::span<const double> values, std::spa
   s.p90 = percentile(sorted, 0.90);
   s.p95 = percentile(sorted, 0.95);
   s.p99 = percentile(sorted, 0.99);
-  s.ci95_p50 = order_interval(sorted, 0.50);
-  s.ci95_p95 = order_interval(sorted, 0.95);
-  s.ci95_p99 = order_interval(sorted, 0.99);
+  set_interval(s.ci95_p50, s.n_eff_p50, values, sorted, 0.50);
+  set_interval(s.ci95_p95, s.n_eff_p95, values, sorted, 0.95);
+  set_interval(s.ci95_p99, s.n_eff_p99, values, sorted, 0.99);
   s.n_eff = effective_sample_size(values);
   s.outliers = count_outliers(sorted);
   return s;
 }
 
-std::optional<Interval> median_ratio_interval(std::span<const double> a, std::span<const double> b, uint64_t seed) {
-  constexpr size_t most = 200'000, least_blocks = 30, work = 2'000'000;
-  const size_t larger = std::max(a.size(), b.size());
-  if (larger > most || block_count(a) < least_blocks || block_count(b) < least_blocks) return std::nullopt;
-  const size_t replicates = std::clamp(work / larger, size_t{100}, size_t{1000});
-  SplitMix64 random(seed);
-  std::vector<double> ratios = bootstrap_quantile(a, 0.5, replicates, random);
-  const std::vector<double> below = bootstrap_quantile(b, 0.5, replicates, random);
-  for (size_t i = 0; i < replicates; ++i) ratios[i] /= below[i];
-  const PercentileInterval interval = percentile_interval(std::move(ratios));
-  return Interval{interval.low, interval.high};
+std::optional<Interval> median_ratio_interval(const MedianOf& a, const MedianOf& b) {
+  const auto logarithms = [](const MedianOf& of) -> std::optional<std::array<double, 3>> {
+    const auto at = quantile_interval(of.sorted.size(), of.effective, 0.5);
+    if (!at || !(percentile_at(of.sorted, at->low) > 0)) return std::nullopt;
+    return std::array{std::log(percentile_at(of.sorted, at->low)), std::log(percentile(of.sorted, 0.5)),
+                      std::log(percentile_at(of.sorted, at->high))};
+  };
+  const auto above = logarithms(a), below = logarithms(b);
+  if (!above || !below) return std::nullopt;
+  const auto& [a_low, a_median, a_high] = *above;
+  const auto& [b_low, b_median, b_high] = *below;
+  const double ratio = a_median - b_median;
+  return Interval{std::exp(ratio - std::hypot(a_median - a_low, b_high - b_median)),
+                  std::exp(ratio + std::hypot(a_high - a_median, b_median - b_low))};
 }
 
 }  // namespace cotenant

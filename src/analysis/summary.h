@@ -13,8 +13,15 @@ std::optional<Summary> summarize_column(std::span<const double> values);
 // The same, where they are sorted already.
 std::optional<Summary> summarize_column(std::span<const double> values, std::span<const double> sorted);
 
-// The 95% interval of a ratio of medians, a over b, by a block bootstrap of each; nullopt with fewer than 30 blocks on
-// a side, or so many values (200,000) that it would take longer than it is worth.
-std::optional<Interval> median_ratio_interval(std::span<const double> a, std::span<const double> b, uint64_t seed);
+// A sample's median and how exactly it is known.
+struct MedianOf {
+  std::span<const double> sorted;
+  double effective = 0;  // Summary::n_eff_p50
+};
+
+// The 95% interval of the ratio of two medians, a over b, from the order statistics on each side of both: on the
+// logarithm the distances of the ends from the estimates add up in squares (G. Y. Zou and A. Donner, Statistics in
+// Medicine 27, 2008). nullopt where one of them has too few samples.
+std::optional<Interval> median_ratio_interval(const MedianOf& a, const MedianOf& b);
 
 }  // namespace cotenant

@@ -35,7 +35,12 @@ void of_samples(Warnings& warnings, const TenantAnalysis& tenant) {
   const size_t n = tenant.metric_ms.size();
   if (tenant.died) warnings.push_back(fmt::format("{} died: {}", tenant.name, *tenant.died));
   if (n == 0) {
-    warnings.push_back(fmt::format("{}: no sample counts: nothing can be said of it.", tenant.name));
+    warnings.push_back(
+        fmt::format("{}: no sample counts, {}: nothing can be said of its latency.", tenant.name,
+                    tenant.failed + tenant.rejected > 0 && tenant.iterations == tenant.failed + tenant.rejected
+                        ? "because all its requests failed"
+                    : tenant.iterations == 0 ? "because it made no request"
+                                             : "because none lies wholly inside the window"));
     return;
   }
   const auto [least, greatest] = std::ranges::minmax(tenant.metric_ms);
@@ -46,6 +51,11 @@ void of_samples(Warnings& warnings, const TenantAnalysis& tenant) {
         fmt::format("{}: the first {} of {} samples lie {:+.0f}% off the rest, as if still warming up: "
                     "raise num_warmup or warmup_s.",
                     tenant.name, *tenant.settled_after, n, 100 * tenant.settling_shift));
+  if (tenant.changed_after)
+    warnings.push_back(fmt::format(
+        "{}: the level changed in the middle: the first {} of {} samples lie {:+.0f}% off the rest: look at "
+        "what began or ended then.",
+        tenant.name, *tenant.changed_after, n, 100 * tenant.settling_shift));
 }
 
 // "a, b, c and 7 more".
@@ -57,22 +67,26 @@ std::string some_of(const std::vector<std::string>& names) {
 }
 
 // One line for all tenants of which a percentile has no interval.
-void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenants) {
-  const auto add = [&](const char* what, double quantile) {
+void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenants, Metric metric) {
+  const auto add = [&](const char* what, double quantile, double Summary::*effective) {
     const size_t needed = fewest_for_interval(quantile);
     std::vector<std::string> short_of;
-    for (const TenantAnalysis& tenant : tenants)
-      if (!tenant.metric_ms.empty() && tenant.metric_ms.size() < needed)
-        short_of.push_back(fmt::format("{} has {}", tenant.name, tenant.metric_ms.size()));
+    for (const TenantAnalysis& tenant : tenants) {
+      const Summary* summary = summary_of(tenant, metric);
+      if (!summary || summary->count == 0 || summary->*effective >= static_cast<double>(needed)) continue;
+      short_of.push_back(summary->count < needed ? fmt::format("{} has {}", tenant.name, summary->count)
+                                                 : fmt::format("{} has {} that tell as much as {:.0f} independent ones",
+                                                               tenant.name, summary->count, summary->*effective));
+    }
     if (short_of.empty()) return;
     warnings.push_back(
         fmt::format("n too small for an interval of {}: it needs {} samples, {}: raise num_iters or "
                     "min_duration_s.",
                     what, needed, some_of(short_of)));
   };
-  add("the median", 0.5);
-  add("p95", 0.95);
-  add("p99", 0.99);
+  add("the median", 0.5, &Summary::n_eff_p50);
+  add("p95", 0.95, &Summary::n_eff_p95);
+  add("p99", 0.99, &Summary::n_eff_p99);
 }
 
 // What the clock alone does to a slowdown: work whose speed follows the SM clock takes 1 / ratio as long.
@@ -151,21 +165,22 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
       std::ranges::any_of(analysis.tenants, [](const auto& t) { return t.clock == Clock::cuda_event; });
   if (events_only && analysis.metric == Metric::latency)
     warnings.push_back(
-        "latencies are between CUDA events, which miss waits and include other tenants' slices: no "
-        "verdict but the study's.");
+        "latencies are between CUDA events, which miss waits and include other tenants' slices: no verdict but the "
+        "study's, which knows no interval: where samples are few, or some requests wait, it calls equal tenants "
+        "unfair.");
   const bool unclear = std::ranges::any_of(
       analysis.tenants, [](const auto& t) { return t.verdict == Verdict::unclear && !t.relative_progress_interval; });
   if (unclear)
     warnings.push_back(
-        "n too small for a verdict: it needs 30 blocks of samples or 5 repeats: raise "
-        "min_duration_s, or run with --repeat 5.");
+        "n too small for a verdict: every tenant and baseline needs 16 requests in its window, or there must be 3 "
+        "repeats: raise min_duration_s, or run with --repeat 5.");
 }
 
 // What the run warned of and the analysis finds by itself, of all tenants at once.
 bool said_below(std::string_view warning, const ExperimentAnalysis& analysis) {
   if (warning.starts_with("too few samples") || warning.starts_with("the tenants overlapped for")) return true;
   const bool same_samples = analysis.metric == Metric::latency && analysis.corun != "fixed";
-  return same_samples && warning.ends_with("as if still warming up");
+  return same_samples && (warning.ends_with("as if still warming up") || warning.ends_with("in the middle of the run"));
 }
 
 }  // namespace
@@ -181,7 +196,7 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
         warnings.push_back(warning.remedy.empty() ? warning.what : warning.what + ": " + warning.remedy);
   for (const LoadedTenant& tenant : experiment.tenants) of_files(warnings, tenant);
   for (const TenantAnalysis& tenant : analysis.tenants) of_samples(warnings, tenant);
-  of_few_samples(warnings, analysis.tenants);
+  of_few_samples(warnings, analysis.tenants, analysis.metric);
   of_baselines(warnings, analysis);
   of_comparisons(warnings, analysis, experiment);
   if (analysis.device.throttled_samples > 0)

@@ -82,10 +82,11 @@ void check_start(ExperimentRecord& record, const TenantRecord& tenant, std::span
   const std::vector<double> latencies_ms = latencies_inside(iterations, record.window);
   if (const auto late = late_warmup(latencies_ms, kLateShift))
     record.validity.warnings.push_back(
-        {fmt::format("the first {} of {} requests of {} are {:.0f}% {} than the rest, as if still warming up",
-                     late->settled_after, latencies_ms.size(), tenant.name, std::abs(late->shift) * 100,
-                     late->shift > 0 ? "slower" : "faster"),
-         "raise warmup_s or num_warmup"});
+        {fmt::format("the first {} of {} requests of {} are {:.0f}% {} than the rest, {}", late->settled_after,
+                     latencies_ms.size(), tenant.name, std::abs(late->shift) * 100,
+                     late->shift > 0 ? "slower" : "faster",
+                     late->early ? "as if still warming up" : "a change in the middle of the run"),
+         late->early ? "raise warmup_s or num_warmup" : "look at what began or ended then"});
 }
 
 void check_machine(ExperimentRecord& record) {

@@ -15,6 +15,18 @@ std::string percent(double share) {
   return fmt::format("{:+.2f}%", 100 * share);
 }
 
+Json interval(const std::optional<Interval>& value) {
+  return value ? Json::array({number(value->low), number(value->high)}) : Json();
+}
+
+Json figure(const FigureChange& change) {
+  return {{"before", number(change.before)},
+          {"after", number(change.after)},
+          {"shift", number(change.shift)},
+          {"ci95", interval(change.interval)},
+          {"p_holm", number(change.p_holm)}};
+}
+
 }  // namespace
 
 std::string comparison_table(const Comparison& comparison, bool colour) {
@@ -22,15 +34,19 @@ std::string comparison_table(const Comparison& comparison, bool colour) {
                {"before ms"},
                {"after ms"},
                {"shift"},
+               {"mean"},
+               {"rate"},
                {"95% interval", Align::left},
                {"from", Align::left},
                {"Cliff's delta"},
-               {"", Align::left}});
+               {"", Align::left},
+               {"because", Align::left}});
   for (const TenantComparison& t : comparison.tenants)
-    table.add_row({t.name, format_ms(t.before_ms), format_ms(t.after_ms), percent(t.shift),
+    table.add_row({t.name, format_ms(t.median.before), format_ms(t.median.after), percent(t.median.shift),
+                   percent(t.mean.shift), percent(t.rate.shift),
                    t.interval ? fmt::format("[{}, {}]", percent(t.interval->low), percent(t.interval->high)) : "-",
-                   t.interval ? t.interval_from : "n too small", fmt::format("{:+.2f}", t.cliffs_delta),
-                   std::string(to_string(t.change))});
+                   t.interval_from, fmt::format("{:+.2f}", t.cliffs_delta), std::string(to_string(t.change)),
+                   t.reason});
   std::string out = fmt::format("{} of {} against {}\n\n", unit_title(comparison.metric), printable(comparison.after),
                                 printable(comparison.before));
   out += table.text(colour, "  ") + "\n";
@@ -38,7 +54,9 @@ std::string comparison_table(const Comparison& comparison, bool colour) {
     out += fmt::format("device {} tokens/s before, {} after ({})\n", format_count(*comparison.tokens_per_s_before),
                        format_count(*comparison.tokens_per_s_after),
                        percent(*comparison.tokens_per_s_after / *comparison.tokens_per_s_before - 1));
-  out += fmt::format("medians; a shift below {:.3g}% is not worth naming\n", 100 * comparison.min_effect);
+  out +=
+      fmt::format("shifts of the median, the mean and the requests per second; one below {:.3g}% is not worth naming\n",
+                  100 * comparison.min_effect);
   for (const std::string& warning : comparison.warnings) out += "warning: " + printable(warning) + "\n";
   return out;
 }
@@ -48,11 +66,15 @@ nlohmann::ordered_json comparison_json(const Comparison& comparison) {
   for (const TenantComparison& t : comparison.tenants)
     tenants.push_back({{"name", t.name},
                        {"change", to_string(t.change)},
-                       {"before_ms", number(t.before_ms)},
-                       {"after_ms", number(t.after_ms)},
-                       {"shift", number(t.shift)},
-                       {"ci95", t.interval ? Json::array({number(t.interval->low), number(t.interval->high)}) : Json()},
+                       {"reason", t.reason},
+                       {"before_ms", number(t.median.before)},
+                       {"after_ms", number(t.median.after)},
+                       {"shift", number(t.median.shift)},
+                       {"ci95", interval(t.interval)},
                        {"ci95_from", t.interval ? Json(t.interval_from) : Json()},
+                       {"p_holm", number(t.median.p_holm)},
+                       {"mean_ms", figure(t.mean)},
+                       {"requests_per_s", figure(t.rate)},
                        {"cliffs_delta", number(t.cliffs_delta)},
                        {"cohens_d", number(t.cohens_d)}});
   const auto optional = [](const std::optional<double>& value) { return value ? number(*value) : Json(); };

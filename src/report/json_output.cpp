@@ -34,6 +34,9 @@ Json summary(const std::optional<Summary>& s) {
           {"ci95_p95", interval(s->ci95_p95)},
           {"ci95_p99", interval(s->ci95_p99)},
           {"n_eff", number(s->n_eff)},
+          {"n_eff_p50", number(s->n_eff_p50)},
+          {"n_eff_p95", number(s->n_eff_p95)},
+          {"n_eff_p99", number(s->n_eff_p99)},
           {"outliers", s->outliers}};
 }
 
@@ -112,7 +115,8 @@ Json tenant(const TenantAnalysis& t) {
           {"relative_progress_ci95", interval(t.relative_progress_interval)},
           {"verdict", name(t.verdict)},
           {"study_verdict", name(t.study_verdict)},
-          {"settled_after", t.settled_after ? Json(*t.settled_after) : Json()}};
+          {"settled_after", t.settled_after ? Json(*t.settled_after) : Json()},
+          {"changed_after", t.changed_after ? Json(*t.changed_after) : Json()}};
 }
 
 Json device(const DeviceAnalysis& d) {
@@ -196,7 +200,8 @@ Json repeats(const ExperimentAnalysis& e) {
                          {"p50", number(repeat.p50_ms[t])},
                          {"mean", number(repeat.mean_ms[t])},
                          {"requests_per_s", number(repeat.rate_per_s[t])},
-                         {"progress", number(repeat.progress[t])}});
+                         {"progress", number(repeat.progress[t])},
+                         {"slowdown_p50", number(repeat.slowdown_p50[t])}});
     list.push_back({{"name", repeat.name}, {"tenants", tenants}});
   }
   return list;

@@ -337,8 +337,8 @@ std::vector<std::string> detail_lines(const ExperimentAnalysis& experiment) {
     all.insert(all.end(), lines.begin(), lines.end());
   if (!experiment.repeats.empty())
     all.push_back(fmt::format(
-        "repeats: {} runs; with 5 or more, progress, STP and verdicts are their means; all else is the first "
-        "run's",
+        "repeats: {} runs; with 3 or more, progress, STP, verdicts and the median's slowdown are their means; all else "
+        "is the first run's",
         experiment.repeats.size()));
   return all;
 }

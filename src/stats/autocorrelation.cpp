@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "stats/describe.h"
 
@@ -37,6 +38,12 @@ double effective_sample_size(std::span<const double> values) {
     time += 2 * pair;
   }
   return std::clamp(n / std::max(time, 1.0), 1.0, n);
+}
+
+double effective_size_below(std::span<const double> values, double limit) {
+  std::vector<double> below(values.size());
+  std::transform(values.begin(), values.end(), below.begin(), [&](double value) { return value <= limit ? 1.0 : 0.0; });
+  return effective_sample_size(below);
 }
 
 }  // namespace cotenant

@@ -15,4 +15,9 @@ double autocorrelation(std::span<const double> values, size_t lag);
 // it takes 2e8 multiplications at most.
 double effective_sample_size(std::span<const double> values);
 
+// How many independent values would tell as much of the quantile at `limit`: the effective size of the sequence of
+// "is this one at most `limit`?" (P. Heidelberger and P. A. W. Lewis, Operations Research 32, 1984). Values that are
+// rare, as those beyond p99, resemble their neighbours less than the values do.
+double effective_size_below(std::span<const double> values, double limit);
+
 }  // namespace cotenant

@@ -6,24 +6,20 @@
 
 namespace cotenant {
 
-struct ChangePoint {
-  size_t first_after = 0;  // index of the first value of the later part
-  double statistic = 0;    // Pettitt's K
-  double p = 0;            // approximate, assumes independent values
-};
-
-// Where a sequence most likely changes its level: Pettitt's rank test (Applied Statistics 28, 1979), K = max over t of
-// |2 x (sum of the first t ranks) - t (n + 1)|, p = 2 exp(-6 K^2 / (n^3 + n^2)). nullopt for fewer than 4 values.
-std::optional<ChangePoint> change_point(std::span<const double> values);
-
 struct LateWarmup {
   size_t settled_after = 0;  // values before this index belong to another level
   double shift = 0;          // (median before - median after) / median after
+  bool early = true;         // within the first quarter; else it is a change in the middle rather than a warm-up
 };
 
-// Was the beginning not yet the steady state? Looks for a change of level in the first half, over the medians of at
-// most 200 blocks, so that the similarity of neighbours does not pass for a change. Reports one with p < 0.001 and a
-// shift of at least `least_shift`. Needs 40 values.
+// Was the beginning not yet the steady state? The logarithms of the medians of 20 equal blocks are cut after the first
+// 1 to 10 of them; the cut with the least p is told when that p, times the 10 cuts (Bonferroni), is below 1% and the
+// shift is at least `least_shift`. Neighbouring blocks resemble each other by r, the correlation at lag 1 of what is
+// left beside the two levels, as (20 r + 2) / 14 because it is estimated too low (M. G. Kendall, Biometrika 41, 1954,
+// twice, for two levels), held in [0, 0.9]. The mean of p blocks then has s^2 / p (1 + 2 sum over k < p of (1 - k / p)
+// r^k), and t as many fewer than 18 degrees as that makes the difference's variance larger. nullopt for fewer than 100
+// values, whose blocks are too small for a median, and where a block's median is not positive. Simulated with
+// bench/statistics: docs/metrics.md, "How far the figures hold".
 std::optional<LateWarmup> late_warmup(std::span<const double> values, double least_shift = 0.05);
 
 }  // namespace cotenant

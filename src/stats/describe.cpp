@@ -20,10 +20,13 @@ double sum_of_squared_deviations(std::span<const double> values) {
 
 double percentile(std::span<const double> sorted, double q) {
   if (sorted.empty() || !(q >= 0 && q <= 1)) throw internal_error("percentile", "empty sample or q outside [0, 1]");
-  const double rank = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(rank);
+  return percentile_at(sorted, q * static_cast<double>(sorted.size() - 1));
+}
+
+double percentile_at(std::span<const double> sorted, double place) {
+  const auto below = static_cast<size_t>(place);
   const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (sorted[above] - sorted[below]) * (rank - static_cast<double>(below));
+  return sorted[below] + (sorted[above] - sorted[below]) * (place - static_cast<double>(below));
 }
 
 double mean(std::span<const double> values) {

@@ -10,6 +10,9 @@ namespace cotenant {
 // q in [0, 1]; `sorted` ascending, not empty.
 double percentile(std::span<const double> sorted, double q);
 
+// At a place counted from 0, in [0, n - 1]: what lies between two order statistics is interpolated.
+double percentile_at(std::span<const double> sorted, double place);
+
 double mean(std::span<const double> values);
 
 // n - 1 in the denominator; 0 for a single value.

@@ -1,36 +1,39 @@
 #include "stats/intervals.h"
 
 #include <algorithm>
-#include <boost/math/distributions/binomial.hpp>
-#include <boost/math/distributions/students_t.hpp>
+#include <boost/math/special_functions/beta.hpp>
 #include <cmath>
 
-#include "base/error.h"
 #include "stats/describe.h"
+#include "stats/estimated_variance.h"
 
 namespace cotenant {
 
-std::optional<OrderInterval> quantile_interval(size_t n, double q, double confidence) {
-  if (n == 0) return std::nullopt;
-  const boost::math::binomial below(static_cast<double>(n), q);
-  const double tail = (1 - confidence) / 2;
-  const auto at_most = [&](size_t k) { return cdf(below, static_cast<double>(k)); };  // P(B <= k)
-  const auto at_least = [&](size_t k) {
-    return cdf(complement(below, static_cast<double>(k) - 1));
-  };  // P(B >= k), k >= 1
-  if (at_most(0) > tail || at_least(n) > tail) return std::nullopt;
+namespace {
 
-  size_t low = 0, too_high = n;  // the largest `low` with P(B <= low) <= tail
-  while (too_high - low > 1) {
-    const size_t middle = low + (too_high - low) / 2;
+// The greatest k in [0, m - 1) with P(B <= k) <= tail, where B is binomial(m, q) and both m and k need not be whole.
+std::optional<double> greatest_below(double m, double q, double tail) {
+  const auto at_most = [&](double k) { return boost::math::ibetac(k + 1, m - k, q); };
+  if (!(m > 1) || at_most(0) > tail) return std::nullopt;
+  double low = 0, too_high = m - 1;
+  for (int halving = 0; halving < 40; ++halving) {
+    const double middle = (low + too_high) / 2;
     (at_most(middle) <= tail ? low : too_high) = middle;
   }
-  size_t high = n, too_low = 0;  // the smallest `high`, counted from 1, with P(B >= high) <= tail
-  while (high - too_low > 1) {
-    const size_t middle = too_low + (high - too_low) / 2;
-    (at_least(middle) <= tail ? high : too_low) = middle;
-  }
-  return OrderInterval{low, high - 1};
+  return low;
+}
+
+}  // namespace
+
+std::optional<OrderInterval> quantile_interval(size_t n, double effective, double q, double confidence) {
+  const double tail = (1 - confidence) / 2;
+  const auto from_below = greatest_below(effective, q, tail), from_above = greatest_below(effective, 1 - q, tail);
+  if (!from_below || !from_above) return std::nullopt;
+  const auto last = static_cast<double>(n) - 1;
+  const auto place = [&](double k) {
+    return std::clamp((k + 0.5) / effective * static_cast<double>(n) - 0.5, 0.0, last);
+  };
+  return OrderInterval{place(*from_below), last - place(*from_above)};
 }
 
 size_t fewest_for_interval(double q, double confidence) {
@@ -38,31 +41,9 @@ size_t fewest_for_interval(double q, double confidence) {
   return static_cast<size_t>(std::ceil(std::log((1 - confidence) / 2) / std::log(std::max(q, 1 - q))));
 }
 
-namespace {
-
-// Student's t at which (1 - confidence) / 2 remain above.
-double t_quantile(double degrees, double confidence) {
-  return quantile(complement(boost::math::students_t(degrees), (1 - confidence) / 2));
-}
-
-}  // namespace
-
-MeanInterval mean_interval(std::span<const double> values, double confidence) {
-  if (values.size() < 2) throw internal_error("mean_interval", "fewer than two values");
-  const auto n = static_cast<double>(values.size());
-  const double half = t_quantile(n - 1, confidence) * standard_deviation(values) / std::sqrt(n);
-  return {mean(values) - half, mean(values) + half};
-}
-
 MeanInterval mean_difference_interval(std::span<const double> a, std::span<const double> b, double confidence) {
-  if (a.size() < 2 || b.size() < 2) throw internal_error("mean_difference_interval", "fewer than two values");
-  const auto na = static_cast<double>(a.size()), nb = static_cast<double>(b.size());
-  const double difference = mean(a) - mean(b);
-  const double of_a = std::pow(standard_deviation(a), 2) / na, of_b = std::pow(standard_deviation(b), 2) / nb;
-  if (!(of_a + of_b > 0)) return {difference, difference};
-  const double degrees = std::pow(of_a + of_b, 2) / (of_a * of_a / (na - 1) + of_b * of_b / (nb - 1));
-  const double half = t_quantile(degrees, confidence) * std::sqrt(of_a + of_b);
-  return {difference - half, difference + half};
+  const double half = half_width(variance_of_mean(a) + variance_of_mean(b), confidence);
+  return {mean(a) - mean(b) - half, mean(a) - mean(b) + half};
 }
 
 }  // namespace cotenant

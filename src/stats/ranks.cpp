@@ -1,8 +1,5 @@
 #include "stats/ranks.h"
 
-#include <algorithm>
-#include <numeric>
-
 namespace cotenant {
 
 RankSums rank_together(std::span<const std::span<const double>> sorted_samples) {
@@ -31,21 +28,6 @@ RankSums rank_together(std::span<const std::span<const double>> sorted_samples) 
     result.any_tie |= tied > 1;
     result.total += tied;
   }
-}
-
-std::vector<double> ranks(std::span<const double> values) {
-  std::vector<size_t> order(values.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
-  std::vector<double> result(values.size());
-  for (size_t begin = 0; begin < order.size();) {
-    size_t end = begin + 1;
-    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
-    const double rank = (static_cast<double>(begin) + static_cast<double>(end) + 1) / 2;
-    for (size_t i = begin; i < end; ++i) result[order[i]] = rank;
-    begin = end;
-  }
-  return result;
 }
 
 }  // namespace cotenant

@@ -17,7 +17,4 @@ struct RankSums {
 // Each sample ascending.
 RankSums rank_together(std::span<const std::span<const double>> sorted_samples);
 
-// The average rank, from 1, of each value in its place.
-std::vector<double> ranks(std::span<const double> values);
-
 }  // namespace cotenant

@@ -92,6 +92,60 @@ TEST_F(Analysis, OfAHogAndItsVictim) {
   EXPECT_EQ(found.tenants[0].baseline->experiment, "solo");
 }
 
+// A tenant of which nothing succeeded stands beside the others, which are judged without it.
+TEST_F(Analysis, OfATenantThatFailedAlwaysJudgesTheOthers) {
+  make_experiment(root_ / "solo", {tenant("solo", 2)});
+  MadeTenant broken = tenant("broken", 4);
+  broken.change_iteration = [](Iteration& iteration) { iteration.status = IterationStatus::failed; };
+  make_experiment(root_ / "three", {tenant("a", 4), tenant("b", 4), broken});
+  const ExperimentAnalysis found = analyze("three");
+  const TenantAnalysis& none = found.tenants[2];
+  EXPECT_EQ(none.clock, Clock::host);
+  EXPECT_EQ(none.failed, 1000u);
+  EXPECT_EQ(none.rate_per_s, 0.0);
+  EXPECT_EQ(none.progress, 0.0);
+  EXPECT_FALSE(none.verdict);
+  EXPECT_EQ(found.tenants[0].verdict, Verdict::fair);
+  EXPECT_NEAR(*found.stp, 1, 1e-2);
+  EXPECT_TRUE(found.stp_interval);
+  EXPECT_FALSE(found.antt);  // it never comes to its turn
+  EXPECT_NEAR(found.progress_fairness->spread.jain, 2.0 / 3, 1e-3);
+  EXPECT_THAT(found.warnings, Contains(HasSubstr("because all its requests failed")));
+}
+
+// One request as long as the window: its part of the window counts as work, though no latency of it does.
+TEST_F(Analysis, OfARequestThatSpansTheWindow) {
+  make_experiment(root_ / "solo", {tenant("s", 2)});
+  make_experiment(root_ / "solo_large", {tenant("l", 1000, 10, "roberta-large")});
+  make_experiment(root_ / "mix", {tenant("small", 4), tenant("large", 10'000, 1, "roberta-large")},
+                  [](ExperimentRecord& record) {
+                    record.window = WindowRecord{1, 3};
+                  });
+  const ExperimentAnalysis found = analyze("mix");
+  EXPECT_EQ(found.tenants[1].latency_ms.count, 0u);
+  EXPECT_NEAR(*found.tenants[1].rate_per_s, 1 / 9.0, 1e-9);  // made_latency_ms of the first: 0.9 of the mean
+  ASSERT_TRUE(found.fairness);
+  EXPECT_EQ(found.fairness->basis, "progress");
+  EXPECT_THAT(found.fairness->by_quantile, IsEmpty());
+  EXPECT_THAT(found.warnings, Not(Contains(HasSubstr("no baseline"))));
+}
+
+// A window that holds no time says nothing, which is not 0.
+TEST_F(Analysis, OfAnEmptyWindowIsUnknown) {
+  for (const double end_s : {0.5, 0.25}) {
+    const std::string name = "until_" + std::to_string(end_s);
+    make_experiment(root_ / name, {tenant("a", 4)}, [&](ExperimentRecord& record) {
+      record.window = WindowRecord{0.5, end_s};
+    });
+    const ExperimentAnalysis found = analyze(name);
+    EXPECT_FALSE(found.tenants[0].rate_per_s);
+    EXPECT_FALSE(found.tenants[0].wall_s);
+    EXPECT_FALSE(found.tenants[0].tokens_per_s);
+    EXPECT_FALSE(found.device.overlap_s);
+    EXPECT_FALSE(found.device.tokens_per_s);
+  }
+}
+
 // A load that is cut to 32 multiprocessors by its share, and to all 132 without: only the former is the same work.
 TEST_F(Analysis, OfALoadWithAShareComparesWithItselfInThatShare) {
   const auto load = [](double latency_ms, int sms) {
@@ -110,12 +164,18 @@ TEST_F(Analysis, OfALoadWithAShareComparesWithItselfInThatShare) {
   EXPECT_NEAR(*analyze("pair").tenants[0].slowdown_p50, 3, 1e-9);
 }
 
+// 45 requests are enough for a verdict, 10 are not; the other tenant keeps the interval of its own progress.
 TEST_F(Analysis, OfTooFewSamplesGivesNoVerdict) {
-  make_experiment(root_ / "solo", {tenant("solo", 2, 40)});
+  make_experiment(root_ / "solo", {tenant("solo", 2, 45)});
+  make_experiment(root_ / "enough", {tenant("hog", 2.5, 180), tenant("victim", 10, 45)});
+  EXPECT_EQ(analyze("enough").tenants[0].verdict, Verdict::hogging);
+  EXPECT_EQ(analyze("enough").tenants[1].verdict, Verdict::starved);
   make_experiment(root_ / "pair", {tenant("hog", 2.5, 40), tenant("victim", 10, 10)});
   const ExperimentAnalysis found = analyze("pair");
   EXPECT_EQ(found.tenants[0].verdict, Verdict::unclear);
   EXPECT_FALSE(found.tenants[0].relative_progress_interval);
+  EXPECT_TRUE(found.tenants[0].progress_interval);
+  EXPECT_FALSE(found.tenants[1].progress_interval);
   EXPECT_THAT(found.warnings, Contains(HasSubstr("too small for a verdict")));
   EXPECT_THAT(found.warnings, Contains(HasSubstr("interval of p95: it needs 72")));
   EXPECT_FALSE(found.tenants[0].latency_ms.ci95_p99);
@@ -133,8 +193,8 @@ TEST_F(Analysis, CountsWhatLiesInsideTheWindow) {
   EXPECT_EQ(t.outside_window, 2u);
   EXPECT_EQ(t.latency_ms.count, 98u);
   EXPECT_NEAR(*t.tokens_per_s, 1024 / 0.01, 1e-3);
-  EXPECT_NEAR(t.rate_per_s, 100, 1e-6);
-  EXPECT_NEAR(t.wall_s, 0.99, 1e-12);
+  EXPECT_NEAR(*t.rate_per_s, 100, 1e-6);
+  EXPECT_NEAR(*t.wall_s, 0.99, 1e-12);
   EXPECT_NEAR(*found.device.overlap_s, 0.99, 1e-12);
   EXPECT_THAT(found.warnings, Contains(HasSubstr("one tenant")));
   EXPECT_THAT(found.warnings, Contains(HasSubstr("all 98 samples are equal")));
@@ -359,6 +419,20 @@ TEST_F(Analysis, ShowsALateWarmup) {
   ASSERT_TRUE(found.tenants[0].settled_after);
   EXPECT_NEAR(static_cast<double>(*found.tenants[0].settled_after), 200, 30);
   EXPECT_NEAR(found.tenants[0].settling_shift, 0.5, 0.05);
+  EXPECT_THAT(found.warnings, Contains(HasSubstr("as if still warming up")));
+}
+
+// What changes in the middle is no warm-up.
+TEST_F(Analysis, ShowsAChangeInTheMiddle) {
+  MadeTenant made = tenant("a", 4);
+  made.change_iteration = [](Iteration& iteration) {
+    if (iteration.iter < 500) iteration.latency_ms *= 1.5;
+  };
+  make_experiment(root_ / "changed", {made});
+  const ExperimentAnalysis found = analyze("changed");
+  EXPECT_FALSE(found.tenants[0].settled_after);
+  EXPECT_NEAR(static_cast<double>(*found.tenants[0].changed_after), 500, 60);
+  EXPECT_THAT(found.warnings, Contains(HasSubstr("the level changed in the middle")));
 }
 
 // Six runs, each with baselines of its own, of which the speeds differ: progress stays what it is.
@@ -377,7 +451,8 @@ TEST_F(Analysis, TakesIntervalsFromRepeats) {
   EXPECT_EQ(found.tenants[1].verdict, Verdict::starved);
   const Interval of_a = *found.tenants[0].progress_interval;
   EXPECT_LT(of_a.high - of_a.low, 0.01);
-  EXPECT_NEAR((of_a.low + of_a.high) / 2, *found.tenants[0].progress, 1e-12);
+  EXPECT_NEAR(std::sqrt(of_a.low * of_a.high), *found.tenants[0].progress, 1e-12);
+  EXPECT_NEAR(*found.tenants[0].slowdown_p50, 1.5, 1e-3);
   EXPECT_THAT(found.warnings, Not(Contains(HasSubstr("too small for a verdict"))));
 }
 

@@ -140,9 +140,14 @@ TEST_F(AnalyzeCommand, ReadsAConfigurationFromAPipe) {
 TEST_F(AnalyzeCommand, CompareFailsWhenSlowerIfAsked) {
   MadeTenant a;
   a.name = "a";
-  a.latency_ms = 3;
-  make_experiment(root_ / "later", {a});
-  const std::string both = "compare " + path("solo") + " " + path("later");
+  a.iterations = 200;
+  for (const char* run : {"", "repeats/02", "repeats/03"}) {
+    a.latency_ms = 2;
+    make_experiment(root_ / "before" / run, {a});
+    a.latency_ms = 3;
+    make_experiment(root_ / "later" / run, {a});
+  }
+  const std::string both = "compare " + path("before") + " " + path("later");
   EXPECT_EQ(run_cotenant(both).exit_code, 0);
   EXPECT_EQ(run_cotenant(both + " --fail-if-slower").exit_code, 5);
   EXPECT_EQ(run_cotenant(both + " --fail-if-slower --min-effect 60%").exit_code, 0);
@@ -150,6 +155,8 @@ TEST_F(AnalyzeCommand, CompareFailsWhenSlowerIfAsked) {
   const json found = json::parse(run_cotenant(both + " --json").out);
   EXPECT_EQ(found.at("tenants").at(0).at("change"), "SLOWER");
   EXPECT_NEAR(found.at("tenants").at(0).at("shift").get<double>(), 0.5, 1e-9);
+  EXPECT_NEAR(found.at("tenants").at(0).at("mean_ms").at("shift").get<double>(), 0.5, 1e-9);
+  EXPECT_THAT(found.at("tenants").at(0).at("reason").get<std::string>(), HasSubstr("median +50"));
 }
 
 // The same pair under two kinds of sharing, twice as slow alone as in the second: which pays?
@@ -164,8 +171,8 @@ TEST_F(AnalyzeCommand, CompareSetsSeveralRunsBesideEachOther) {
   EXPECT_EQ(text.exit_code, 0) << text.err;
   EXPECT_THAT(text.out, HasSubstr("more work than one after another: pair_mps (STP 1.600)\n"
                                   "as much work as one after another: pair (STP 1.000), slow (STP 1.000)"));
-  EXPECT_THAT(text.out, HasSubstr("2.500 (1.25x) FASTER"));
-  EXPECT_THAT(text.out, HasSubstr("4.000 (2.00x) SAME"));
+  EXPECT_THAT(text.out, HasSubstr("2.500 (1.25x) UNCLEAR"));  // of one run each nothing is concluded
+  EXPECT_THAT(text.out, HasSubstr("4.000 (2.00x) UNCLEAR"));
   const json found = json::parse(run_cotenant(three + " --json").out);
   EXPECT_EQ(found.at("comparisons").size(), 2u);
   EXPECT_EQ(found.at("runs").at(1).at("sharing"), "mps");

@@ -62,7 +62,7 @@ inline TenantAnalysis synthetic_tenant(const std::string& name, double median_ms
   tenant.metric_sorted_ms = sorted_copy(tenant.metric_ms);
   set_metric(tenant, std::move(counting));
   tenant.rate_per_s = 1e3 / tenant.latency_ms.mean;
-  tenant.tokens_per_s = tenant.rate_per_s * 1024;
+  tenant.tokens_per_s = *tenant.rate_per_s * 1024;
   tenant.wall_s = now_s;
   return tenant;
 }

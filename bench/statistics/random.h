@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace cotenant {
+namespace cotenant::made {
 
 // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): small, seeded, and the same on every machine, which the
 // distributions of <random> are not.
@@ -28,4 +28,4 @@ class SplitMix64 {
   uint64_t state_;
 };
 
-}  // namespace cotenant
+}  // namespace cotenant::made
