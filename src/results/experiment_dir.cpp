@@ -184,6 +184,7 @@ void ExperimentDirectory::take_lock() {
 void ExperimentDirectory::recover() {
   if (!is_there(staging_)) return;
   check_beside(staging_);
+  remove_left_over(staging_);
   if (is_there(staging_ / kReplacedName) && !is_there(path_)) {
     rename_path(staging_, path_);
     return;

@@ -158,6 +158,10 @@ Survey survey(const fs::path& directory, bool complete) {
   return std::move(surveyor.found);
 }
 
+Fd open_directory(const fs::path& directory) {
+  return Fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 // Removes `path` below the directory without following a link.
 bool remove_below(const Fd& root, const fs::path& path, int flags) {
   constexpr int open_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -189,10 +193,19 @@ std::string why_not_our_tenant(const fs::path& directory) {
              : "holds events.jsonl or other results that cotenant did not write";
 }
 
+void remove_left_over(const fs::path& directory) {
+  const Survey found = survey(directory, false);
+  const Fd root = open_directory(directory);
+  if (!found.problem.empty() || !root) return;
+  for (const auto& [path, is_directory] : found.entries)
+    if (!is_directory && is_left_over(path.filename().string()) && path.filename() != kBegunName)
+      remove_below(root, path, 0);
+}
+
 std::string remove_ours(const fs::path& directory) {
   const Survey found = survey(directory, false);
   if (!found.problem.empty()) return found.problem;
-  const Fd root(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd root = open_directory(directory);
   if (!root) return std::string("cannot be opened: ") + std::strerror(errno);
   for (const auto& [path, is_directory] : found.entries)
     if (!remove_below(root, path, is_directory ? AT_REMOVEDIR : 0))

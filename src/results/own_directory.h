@@ -30,6 +30,9 @@ std::string why_not_our_tenant(const std::filesystem::path& directory);
 // stays, with the directory. Returns why_not_ours() if it is not, and why something stays.
 std::string remove_ours(const std::filesystem::path& directory);
 
+// Removes the temporary files that a killed process left in a directory that is ours.
+void remove_left_over(const std::filesystem::path& directory);
+
 // The nearest directory above `path`, links resolved, that holds an experiment.json of ours; empty: there is none.
 std::filesystem::path experiment_around(const std::filesystem::path& path);
 

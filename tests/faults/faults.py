@@ -217,7 +217,7 @@ class Run:
         require(not [name for name in os.listdir("/dev/shm") if "cotenant" in name], "left behind", "shared memory")
         there = set(os.listdir(self.data))
         require(there <= {"pair", *others}, "left behind", f"{sorted(there)} in data")
-        odd = [file for file in self.data.rglob("*") if file.name.startswith(".cotenant-")]
+        odd = [file for file in self.data.rglob("*") if file.name.startswith(".cotenant-") and file.name != ".cotenant-begun"]
         require(not odd or "pair.staging" in others, "left behind", f"{odd}")
 
     def expect_earlier(self):

@@ -119,6 +119,16 @@ TEST_F(OwnDirectory, AnIncompleteRunIsOursButNotToBeReplaced) {
   EXPECT_EQ(why_not_ours(path_, false), "");
 }
 
+TEST_F(OwnDirectory, TemporaryFilesOfAKilledProcessGo) {
+  write_file(path_ / kBegunName, "");
+  write_file(path_ / "repeats/02/a/.cotenant-abcdef", "x");
+  remove_left_over(path_);
+  EXPECT_FALSE(fs::exists(path_ / "repeats/02/a/.cotenant-abcdef"));
+  EXPECT_FALSE(fs::exists(path_ / ".cotenant-abcdef"));
+  EXPECT_TRUE(fs::exists(path_ / kBegunName));
+  EXPECT_EQ(why_not_ours(path_, true), "");
+}
+
 // A driver that is killed before its run begins leaves no experiment.json, and files that are empty still.
 TEST_F(OwnDirectory, WhatHasBegunIsOursButNotToBeReplaced) {
   for (const char* run : {"pair", "pair/repeats/02", "pair/baselines/gpt2_b8_L128"}) {
