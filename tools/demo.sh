@@ -21,13 +21,10 @@ out=data/demo_gpu
 share() { # share NAME MODE [OPTION...]
   name=$1 mode=$2
   shift 2
-  run "$configs/gpu.yaml" --out "$out/$name" --set "experiment_name=$name" --set "sharing.mode=$mode" "$@" >/dev/null
+  run "$configs/demo_gpu.yaml" --baselines --out "$out/$name" --set "experiment_name=$name" --set "sharing.mode=$mode" \
+    "$@" >/dev/null
 }
-share timeslice timeslice --baselines
-# Alone is alone, whatever the mode: measured once, and found beside the others.
-for alone in "$out"/timeslice/baselines/*/; do
-  ln -sfn "timeslice/baselines/$(basename "$alone")" "$out/alone_$(basename "$alone")"
-done
+share timeslice timeslice
 share mps mps
 share mps_shares mps --set tenants.0.sm_percent=25 --set tenants.1.sm_percent=25 --set tenants.2.sm_percent=50
 "$cotenant" compare "$out/timeslice" "$out/mps" "$out/mps_shares"

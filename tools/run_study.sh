@@ -11,7 +11,7 @@
 # No run measures baselines of its own (--baselines): that would be one more process start and one more window for each
 # kind of tenant in each of 41 experiments. Instead the five models are measured alone first. `cotenant analyze` takes a
 # solo experiment of the same work, device and commit that lies beside an experiment as its baseline, so the five serve
-# all; OUT/modes gets links to them. BASELINES=--baselines measures every experiment's own.
+# all; OUT/modes gets copies of them. BASELINES=--baselines measures every experiment's own.
 #
 # One line per experiment, with its seconds. A failure ends nothing. What has a complete run is not run again, so an
 # interrupted study goes on where it was. Environment:
@@ -76,10 +76,11 @@ if wanted "$parts" multitenant; then
   done
 fi
 
-# Baselines of the modes.
+# Baselines of the modes: copies, since no link is followed in what is analysed.
 for solo in "$out"/study/solo_*; do
   [ -e "$solo/experiment.json" ] || continue
-  ln -sfn "../study/$(basename "$solo")" "$out/modes/$(basename "$solo")"
+  rm -rf "$out/modes/$(basename "$solo")"
+  cp -R "$solo" "$out/modes/$(basename "$solo")"
 done
 
 # shares PERCENT...: options that give the tenants these, in order. Of the SMs under mps a cap, under green a partition

@@ -271,7 +271,9 @@ void judge_changes(std::vector<TenantComparison>& tenants, double min_effect) {
 std::vector<std::string> open_questions(const Comparison& comparison) {
   std::vector<std::string> open = comparison.gaps;
   for (const TenantComparison& tenant : comparison.tenants)
-    if (tenant.change == Change::unclear) open.push_back(fmt::format("{} is UNCLEAR: {}.", tenant.name, tenant.reason));
+    if (tenant.change == Change::unclear)
+      open.push_back(
+          fmt::format("{} is UNCLEAR: {:+.1f}%, {}.", tenant.name, 100 * tenant.median.shift, tenant.reason));
   return open;
 }
 

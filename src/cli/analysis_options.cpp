@@ -22,7 +22,7 @@ void add_metric_option(Subcommand& command, std::string& metric) {
 
 void add_baseline_search_flag(Subcommand& command, bool& no_baseline_search) {
   command.add_flag("--no-baseline-search", no_baseline_search,
-                   "No baselines but the experiment's own and --baseline: none is looked for beside it");
+                   "Only baselines that the experiment has itself, or that are named: none is looked for beside it");
 }
 
 Metric metric_named(const std::string& name) {
