@@ -103,7 +103,7 @@ ExitCode judge(const std::vector<Comparison>& comparisons, bool allow_unclear) {
   tell(fmt::format("{}: it cannot be told whether a tenant is slower:\n{}", allow_unclear ? "warning" : "cotenant",
                    open));
   if (allow_unclear) return ExitCode::valid;
-  tell("  Run again, longer or with --repeat 5; --allow-unclear makes this a warning.\n");
+  tell("  Measure both sides with --repeat 5, or longer; --allow-unclear makes this a warning.\n");
   return kCannotTell;
 }
 
