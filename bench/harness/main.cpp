@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/affinity.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/temporary_directory.h"
@@ -24,7 +25,6 @@
 #include "process/child.h"
 #include "process/event_ring.h"
 #include "results/record.h"
-#include "sharing/host_share.h"
 #include "stats/describe.h"
 #include "worker/timed_loop.h"
 
@@ -94,7 +94,7 @@ std::string pinned_pair(const std::vector<int>& cpus) {
 
 // Whole runs of two pinned tenants: how far apart their first requests are, and how late each.
 void bench_skew(int runs, const fs::path& directory) {
-  const ExperimentPlan plan = make_plan(parse_config(pinned_pair(usable_cpus())), read_machine());
+  const ExperimentPlan plan = make_plan(parse_config(pinned_pair(affinity())), read_machine());
   SignalWatch signals;
   Keeper keeper(COTENANT_BINARY);
   RunContext context{.keeper = keeper,
@@ -106,7 +106,7 @@ void bench_skew(int runs, const fs::path& directory) {
                      .deadline_s = {}};
   std::vector<double> apart_us, late_us;
   for (int i = 0; i < runs; ++i) {
-    const ExperimentRecord record = run_experiment(plan.run, directory, context);
+    const ExperimentRecord record = run_experiment(plan.run, directory / std::to_string(i), context);
     if (record.tenants[0].exit.died || record.tenants[1].exit.died || !record.tenants[0].start_skew_us) break;
     const double a = *record.tenants[0].start_skew_us, b = *record.tenants[1].start_skew_us;
     apart_us.push_back(std::abs(a - b));

@@ -272,6 +272,7 @@ void copy_record(ExperimentAnalysis& analysis, const ExperimentRecord& record) {
   analysis.started_at = record.started_at;
   analysis.host = record.host.hostname;
   analysis.cpu = record.host.cpu;
+  analysis.surroundings = surroundings_of(record.host);
   analysis.driver = record.device.driver;
   analysis.cuda = record.device.cuda;
   if (record.window) analysis.window_s = Interval{record.window->start_s, record.window->end_s};
@@ -334,6 +335,14 @@ void add_repeats(ExperimentAnalysis& analysis, const LoadedExperiment& experimen
 }
 
 }  // namespace
+
+void forget_samples(ExperimentAnalysis& analysis) {
+  for (TenantAnalysis& tenant : analysis.tenants) {
+    tenant.samples = {};
+    tenant.metric_ms = tenant.metric_sorted_ms = {};
+    if (tenant.baseline) tenant.baseline->metric_ms = tenant.baseline->metric_sorted_ms = {};
+  }
+}
 
 ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
   LoadedExperiment experiment = load_experiment(request.directory);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/surroundings.h"
 #include "stats/hypothesis_tests.h"
 
 // Everything cotenant says about one experiment, from its files alone: plain structs which tables, --json, plots and
@@ -173,7 +174,7 @@ struct Significance {
   TestResult levene;
   bool equal_variances = false;  // Levene's p above 0.05: ANOVA and Student; else Kruskal-Wallis and Welch
   TestResult omnibus;
-  std::vector<PairTest> pairs;
+  std::vector<PairTest> pairs;  // empty with more tenants than most_tenants_paired (fairness.h)
 };
 
 struct DeviceAnalysis {
@@ -208,6 +209,7 @@ struct ExperimentAnalysis {
   std::optional<bool> valid;                                                         // nullopt: the files do not say
   std::vector<std::string> reasons;                                                  // why it is not valid
   std::string sharing, corun, commit, version, started_at, host, driver, cuda, cpu;  // empty if unknown
+  std::optional<Surroundings> surroundings;
 
   std::vector<TenantAnalysis> tenants;
   std::optional<Interval> window_s;  // since T0
@@ -233,6 +235,9 @@ struct AnalysisRequest {
   bool search_baselines = true;  // also in the data root, where nobody named one
   Metric metric = Metric::latency;
 };
+
+// Of an analysis whose figures alone are still needed: its memory no longer grows with the requests.
+void forget_samples(ExperimentAnalysis& analysis);
 
 // Reads and analyses one experiment. Throws usage_error for a directory without events, an empty or torn file (with
 // the line), a baseline of other work, and a metric that the files do not have.

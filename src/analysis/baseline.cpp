@@ -90,6 +90,13 @@ std::vector<std::string> mismatches(const LoadedExperiment& shared, const Loaded
   compare(found, "processor", here.host.cpu, there.host.cpu);
   compare(found, "driver", here.device.driver, there.device.driver);
   compare(found, "commit", here.build.commit, there.build.commit);
+  const auto surroundings = [](const ExperimentRecord& record) {
+    Surroundings all = surroundings_of(record.host);
+    all.erase("usable CPUs");  // the threads, which are compared, say how many of them were used
+    return all;
+  };
+  for (std::string& difference : differences(surroundings(here), surroundings(there), "here", "alone"))
+    found.push_back(std::move(difference));
   compare(found, "engine", tenant.record->engine, tenant_alone.record->engine);
   compare(found, "dtype", tenant.record->dtype, tenant_alone.record->dtype);
   compare(found, "weights", tenant.record->weights_origin, tenant_alone.record->weights_origin);

@@ -218,6 +218,9 @@ void add_warnings(Comparison& comparison, const Runs& before, const Runs& after)
   differ("processor", a.cpu, b.cpu);
   differ("driver", a.driver, b.driver);
   differ("sharing", a.sharing, b.sharing);
+  if (a.surroundings && b.surroundings)
+    for (const std::string& difference : differences(*a.surroundings, *b.surroundings, "before", "after"))
+      comparison.warnings.push_back(difference + ".");
   for (const Runs* side : {&before, &after})
     for (const ExperimentAnalysis& run : *side) add_gaps(comparison, run);
   const auto of_runs = [](const TenantComparison& t) { return t.median.p.has_value(); };

@@ -22,8 +22,11 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
 // works of which a tenant did nothing.
 std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants);
 
+// Pairs of more tenants than these are not tested: nobody reads half a million tests.
+constexpr size_t most_tenants_paired = 64;
+
 // The study's tests between all tenants, over the chosen column. nullopt with fewer than two tenants, or with one of
-// fewer than two samples.
+// fewer than two samples. No pairs with more tenants than most_tenants_paired.
 std::optional<Significance> significance_of(const std::vector<TenantAnalysis>& tenants);
 
 }  // namespace cotenant

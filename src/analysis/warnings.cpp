@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "analysis/fairness.h"
 #include "stats/intervals.h"
 
 namespace cotenant {
@@ -154,6 +155,9 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
                                          : "tenants do different work and have no baseline: no fairness can be given.");
   if (!analysis.significance)
     warnings.push_back("n too small for tests: every tenant needs at least 2 samples: raise num_iters.");
+  if (analysis.significance && analysis.significance->pairs.empty())
+    warnings.push_back(
+        fmt::format("{} tenants: pairs are tested up to {} of them.", analysis.tenants.size(), most_tenants_paired));
   const auto &overlap_s = analysis.device.overlap_s, &longest_s = analysis.device.max_completion_s;
   const bool own_lengths = analysis.study_form || analysis.corun == "fixed";
   if (own_lengths && overlap_s && longest_s && *overlap_s < least_overlap * *longest_s)

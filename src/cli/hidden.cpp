@@ -2,6 +2,7 @@
 #include <string>
 
 #include "cli/commands.h"
+#include "cli/run_table.h"
 #include "process/keeper.h"
 #include "sharing/mps.h"
 #include "worker/worker.h"
@@ -16,6 +17,18 @@ void add_hidden(Subcommand& app, int& exit_code) {
   Subcommand quit = app.add_subcommand("mps-quit", "Ends an MPS daemon of `run`; started by the keeper.").group("");
   quit.add_option("directory", *directory).required();
   quit.callback([&, directory] { exit_code = mps_quit_main(*directory); });
+  auto options = std::make_shared<RunTableOptions>();
+  Subcommand table = app.add_subcommand("run-table", "The table at the end of `run`; started by it.").group("");
+  table.add_option("directory", options->directory).required();
+  table.add_flag("--colour", options->colour, "for a terminal");
+  table.add_flag("--details", options->details, "what is behind the table");
+  table.add_flag("--unsaved", options->unsaved, "name no files");
+  auto no_search = std::make_shared<bool>(false);
+  table.add_flag("--no-baseline-search", *no_search, "for baselines beside the experiment");
+  table.callback([options, no_search] {
+    options->search_baselines = !*no_search;
+    print_run_table(*options);
+  });
   app.add_subcommand("keeper", "Ends workers whose driver is gone; started by `run`.").group("").callback([&] {
     exit_code = keeper_main();
   });

@@ -22,6 +22,7 @@
 #include "cli/live.h"
 #include "cli/outlet.h"
 #include "cli/output.h"
+#include "cli/run_table.h"
 #include "config/keys.h"
 #include "config/load.h"
 #include "config/overrides.h"
@@ -259,8 +260,13 @@ std::string summary_table(const std::vector<ExperimentOutcome>& outcomes, bool c
 // Prints what comes, and keeps the analyses for the end.
 class Printer {
  public:
-  Printer(const RunFlags& flags, bool of_sweep)
-      : flags_(flags), of_sweep_(of_sweep), view_(flags.quiet), out_(STDOUT_FILENO) {}
+  // `only_one`: experiment, of which nothing is said at the end.
+  Printer(const RunFlags& flags, bool of_sweep, bool only_one)
+      : flags_(flags),
+        of_sweep_(of_sweep),
+        only_one_(only_one && !flags.json && !of_sweep),
+        view_(flags.quiet),
+        out_(STDOUT_FILENO) {}
 
   SeriesEvents events() {
     return {.show = [this](const LiveRun& run) { view_.show(run); },
@@ -308,12 +314,21 @@ class Printer {
       view_.message(fmt::format("warning: {}: {}", printable(warning.what), printable(warning.remedy)));
     if (outcome.directory.empty()) return;
     try {
+      if (only_one_) {
+        out_.put(run_table({.directory = outcome.directory.string(),
+                            .colour = colour_wanted(),
+                            .details = flags_.verbose,
+                            .unsaved = !flags_.series.save,
+                            .search_baselines = !flags_.no_baseline_search}));
+        return;
+      }
       AnalysisRequest request;
       request.directory = outcome.directory;
       request.search_baselines = !flags_.no_baseline_search;
       ExperimentAnalysis analysis = analyze_experiment(request);
       if (!flags_.series.save) analysis.directory.clear();
       if (!flags_.json) show_table(analysis);
+      forget_samples(analysis);  // what comes at the end is made of figures
       analyses_.push_back(std::move(analysis));
     } catch (const std::exception& error) {  // no reason to end the series
       // A run that died before its first request has nothing to analyse, and its reasons are told above.
@@ -337,6 +352,7 @@ class Printer {
 
   const RunFlags& flags_;
   const bool of_sweep_;  // a configuration has the key vary
+  const bool only_one_;
   LiveView view_;
   Outlet out_;
   std::vector<ExperimentAnalysis> analyses_;
@@ -351,7 +367,7 @@ int run(RunFlags& flags) {
   flags.series.save = !flags.no_save;
   const std::vector<Source> sources = sources_of(flags);
   const std::vector<PlannedExperiment> planned = plan_all(flags, sources, signals);
-  Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep));
+  Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep), planned.size() == 1);
   const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
   const ExitCode code = exit_code_of(outcomes);
   try {

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "engine/native/devices.h"
 #include "model/hub.h"
 #include "sharing/device.h"
+#include "telemetry/environment.h"
 #include "telemetry/gpm.h"
 #include "telemetry/machine.h"
 #include "telemetry/nvml.h"
@@ -202,6 +204,16 @@ Findings measuring_findings(const Machine& machine) {
     out.push_back({"measuring", "CPU quota", State::limited,
                    fmt::format("the cgroup allows {:.2f} of {} CPUs", *machine.cpu_limit, machine.logical_cpus),
                    "Tenants are paused when it is used up: raise it, or give the tenants fewer threads."});
+  if (machine.memory_limit_bytes)
+    out.push_back({"measuring", "memory limit", State::limited,
+                   fmt::format("the cgroup allows {} of {}", format_bytes(*machine.memory_limit_bytes),
+                               format_bytes(machine.memory_total_bytes)),
+                   "What does not fit is refused: raise it, or use smaller tenants."});
+  for (const bool on_gpu : {false, true})
+    for (const WarningRecord& warning : falsifying_variables(telling_variables(::environ), on_gpu))
+      if (std::ranges::none_of(out, [&](const Finding& finding) { return finding.found == warning.what; }))
+        out.push_back({"measuring", warning.remedy.substr(warning.remedy.find(' ') + 1), State::limited, warning.what,
+                       warning.remedy});
   if (machine.physical_cores > 0 && machine.physical_cores < machine.online_cpus)
     out.push_back({"measuring", "hardware threads", State::limited,
                    fmt::format("{} CPUs are {} cores", machine.online_cpus, machine.physical_cores),

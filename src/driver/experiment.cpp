@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <memory>
 
@@ -12,6 +13,8 @@
 #include "base/directory.h"
 #include "base/error.h"
 #include "base/new_file.h"
+#include "base/open_files.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "driver/crew.h"
 #include "driver/deadlines.h"
@@ -21,6 +24,7 @@
 #include "results/output_file.h"
 #include "results/window.h"
 #include "sharing/mps.h"
+#include "telemetry/control_groups.h"
 #include "telemetry/foreign_load.h"
 #include "worker/engine_setup.h"
 
@@ -73,6 +77,14 @@ fs::path make_rescue_directory() {
   return name;
 }
 
+LimitsRecord limits_record(const LimitCounts& counts) {
+  const auto number = [](const std::optional<uint64_t>& count) {
+    return count ? std::optional(static_cast<int64_t>(*count)) : std::nullopt;
+  };
+  return {number(counts.cpu_periods), number(counts.throttled_periods), counts.throttled_s, number(counts.memory_hits),
+          number(counts.oom_kills)};
+}
+
 // Each tenant's kernels go beside its events.
 RunPlan with_profile_directories(RunPlan plan, const fs::path& directory) {
   if (plan.settings.profiled)
@@ -104,7 +116,9 @@ class Run {
 
   ExperimentRecord execute() {
     try {
+      check_free_memory();
       open_files();
+      allow_open_files(open_files_needed(plan_));
       crew_ = std::make_unique<Crew>(plan_, context_, start_sharing());
       if (load() && prepare() && warm_up()) {
         go();
@@ -151,6 +165,16 @@ class Run {
 
   bool halted() const { return crew_->anyone_died() || signal_; }
 
+  // Before any process takes some of it.
+  void check_free_memory() const {
+    const DeviceMemoryNeed need = device_memory_needed(plan_);
+    const auto memory = telemetry_.device_memory();
+    if (memory && need.bytes > memory->free_bytes)
+      throw device_memory_error(
+          plan_, need,
+          fmt::format("{} of {} are free", format_bytes(memory->free_bytes), format_bytes(memory->total_bytes)));
+  }
+
   void open_files() {
     make_directory(directory_);
     write_file(directory_ / "config.yaml", plan_.config_text);
@@ -161,7 +185,7 @@ class Run {
   Environment start_sharing() {
     if (plan_.settings.device == "cpu") return {};
     if (plan_.settings.sharing != to_string(SharingMode::mps)) return without_mps();
-    mps_ = std::make_unique<MpsDaemon>(context_.keeper);
+    mps_ = std::make_unique<MpsDaemon>(context_.keeper, record_.device.uuid);
     record_.daemon.ready_s = mps_->ready_s();
     return mps_->environment();
   }
@@ -264,6 +288,7 @@ class Run {
     enter("run");
     note_clients();
     load_before_ = snapshot_load();
+    limits_before_ = count_limits(control_groups_);
     std::vector<std::pair<std::string, pid_t>> processes;
     for (size_t i = 0; i < record_.tenants.size(); ++i)
       processes.emplace_back(record_.tenants[i].name, crew_->pid_of(i));
@@ -290,6 +315,7 @@ class Run {
     telemetry_.stop();
     crew_->request_stop();
     load_after_ = snapshot_load();
+    record_.limits = limits_record(count_limits(control_groups_) - limits_before_);
     enter("stop");
     settle();
     drain();
@@ -325,7 +351,7 @@ class Run {
     if (is_fixed()) return false;
     double window_start_s = 0;
     for (size_t i = 0; i < recorders_.size(); ++i) {
-      if (recorders_[i].completed() < record_.tenants[i].num_iters) return false;
+      if (recorders_[i].tally().completed < record_.tenants[i].num_iters) return false;
       window_start_s = std::max(window_start_s, recorders_[i].first_start_s().value_or(0));
     }
     return ns_to_s(now_ns() - t0_ns_) >= window_start_s + plan_.settings.min_duration_s;
@@ -359,7 +385,7 @@ class Run {
                  {}};
     for (size_t i = 0; i < recorders_.size(); ++i) {
       const Recorder& recorder = recorders_[i];
-      live.tenants.push_back({record_.tenants[i].name, name_of(crew_->tenants()[i].stage), recorder.completed(),
+      live.tenants.push_back({record_.tenants[i].name, name_of(crew_->tenants()[i].stage), recorder.tally().completed,
                               record_.tenants[i].num_iters, recorder.recent_ms(), recorder.tokens_per_s()});
     }
     return live;
@@ -381,34 +407,39 @@ class Run {
       record_.phases.push_back(
           {phase.name, seconds_between(zero_ns, phase.start_ns), seconds_between(zero_ns, phase.end_ns)});
     if (signal_) record_.validity.interrupted_by = signal_name(*signal_);
-    std::vector<std::vector<Iteration>> samples;
-    for (Recorder& recorder : recorders_) {
-      samples.push_back(recorder.iterations());
-      recorder.files().finish();
-    }
+    std::vector<Tally> tallies;
+    for (const Recorder& recorder : recorders_) tallies.push_back(recorder.tally());
     const bool by_stop = !is_fixed();
     const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(seconds_between(t0_ns_, stop_ns_)) : std::nullopt;
-    if (t0_ns_ != 0) record_.window = overlap_window(samples, stop_s);
-    for (size_t i = 0; i < samples.size(); ++i) finish_tenant(i, samples[i]);
+    if (t0_ns_ != 0) record_.window = overlap_window(tallies, stop_s);
+    for (size_t i = 0; i < recorders_.size(); ++i) finish_tenant(i);
     finish_device();
     std::set<pid_t> gpu_users = crew_->pids();
     gpu_users.insert(::getpid());
     gpu_users.insert(gpu_helpers_.begin(), gpu_helpers_.end());
     telemetry_.finish(record_, gpu_users);
+    std::vector<IterationSource> samples;
+    for (const Recorder& recorder : recorders_)
+      samples.push_back([&](const auto& use) { recorder.iterations().for_each(use); });
     judge(record_, samples, context_.strict);
     write_file(directory_ / "experiment.json", to_json(record_));
   }
 
-  void finish_tenant(size_t i, const std::vector<Iteration>& samples) {
+  void finish_tenant(size_t i) {
     TenantRecord& tenant = record_.tenants[i];
+    Recorder& recorder = recorders_[i];
     const TenantState& state = crew_->tenants()[i];
     const bool generates = tenant.max_new_tokens > 0;
-    tenant.summary = summarize(samples, record_.window, generates);
-    if (is_fixed()) tenant.whole_run = summarize(samples, std::nullopt, generates);
+    const std::array windows{record_.window, std::optional<WindowRecord>()};
+    const auto iterations = [&](const auto& use) { recorder.iterations().for_each(use); };
+    const std::vector<TenantSummary> summaries = summarize(iterations, windows, generates);
+    recorder.files().finish(summaries[1]);
+    tenant.summary = summaries[0];
+    if (is_fixed()) tenant.whole_run = summaries[1];
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
     // By the worker's own count, where there is one: nothing may get lost on the way either.
-    tenant.exit.events_dropped = state.stage == Stage::done ? state.done.requests - static_cast<int64_t>(samples.size())
+    tenant.exit.events_dropped = state.stage == Stage::done ? state.done.requests - recorder.iterations().size()
                                                             : static_cast<int64_t>(crew_->ring(i).dropped());
     tenant.resident_bytes = state.warm.resident_bytes;
     tenant.pid = crew_->pid_of(i);
@@ -418,8 +449,11 @@ class Run {
       tenant.activation_bytes = state.loaded.activation_bytes;
     }
     finish_stress(tenant, state.prepared.stress);
+    tenant.weights_hash = state.loaded.weights_hash;
+    tenant.input_hash = state.loaded.input_hash;
+    tenant.tokens_hash = state.warm.tokens_hash;
     if (!state.loaded.weights_origin.empty()) tenant.weights_origin = state.loaded.weights_origin;
-    if (!samples.empty() && samples.front().start_s) tenant.start_skew_us = *samples.front().start_s * 1e6;
+    if (recorder.first_start_s()) tenant.start_skew_us = *recorder.first_start_s() * 1e6;
   }
 
   // What a stressor reached alone, by its worker, and in the window, by its completed requests.
@@ -476,10 +510,12 @@ class Run {
   std::unique_ptr<Crew> crew_;   // its workers leave before the daemon does
   std::vector<Phase> phases_;
   std::optional<int> signal_;
-  int64_t t0_ns_ = 0, stop_ns_ = 0;                         // 0: not reached
-  int64_t flushed_ns_ = 0;                                  // when the samples so far were last written out
-  std::vector<std::pair<size_t, int64_t>> last_completed_;  // per tenant: requests so far, and when that last grew
+  int64_t t0_ns_ = 0, stop_ns_ = 0;                          // 0: not reached
+  int64_t flushed_ns_ = 0;                                   // when the samples so far were last written out
+  std::vector<std::pair<int64_t, int64_t>> last_completed_;  // per tenant: requests so far, and when that last grew
   std::optional<LoadSnapshot> load_before_, load_after_;
+  const ControlGroups control_groups_ = find_control_groups();
+  LimitCounts limits_before_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "driver/plan.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -15,6 +16,7 @@
 #include "sharing/device.h"
 #include "sharing/device_shares.h"
 #include "sharing/host_share.h"
+#include "telemetry/environment.h"
 #include "worker/engine_setup.h"
 
 namespace cotenant {
@@ -52,6 +54,8 @@ HostRecord host_of(const Machine& machine) {
   host.logical_cpus = machine.logical_cpus;
   host.physical_cores = machine.physical_cores;
   host.cpu_limit = machine.cpu_limit;
+  host.memory_limit_bytes = machine.memory_limit_bytes;
+  host.open_files_limit = machine.most_open_files;
   host.is_virtual = machine.is_virtual;
   for (const std::string& feature : machine.cpu_features)
     host.cpu_features += (host.cpu_features.empty() ? "" : " ") + feature;
@@ -60,6 +64,7 @@ HostRecord host_of(const Machine& machine) {
   host.governor = machine.governor;
   host.transparent_hugepages = machine.transparent_hugepages;
   host.load1 = machine.load1;
+  host.environment = telling_variables(::environ);
   return host;
 }
 
@@ -181,10 +186,15 @@ void examine_engine(const TenantConfig& config, TenantPlan& plan) {
     plan.record.flops_per_request = flops_per_request(model->spec, plan.order);
     plan.record.weights_origin = model->origin;
   }
-  if (plan.order.device != "cpu") return;  // its memory is the device's, and asked for by the worker that has it
+  if (!config.mig_instance.empty()) return;  // a device that only its process sees
   const MemoryNeed need = make_engine(engine_options(plan.order, model))->memory_needed().value_or(MemoryNeed{});
   plan.record.weights_bytes = need.weights_bytes;
   plan.record.activation_bytes = need.activation_bytes;
+  if (config.memory_limit_bytes && need.total() > *config.memory_limit_bytes)
+    throw usage_error(place(config, "memory_limit"),
+                      fmt::format("is {}, and {} needs {}", format_bytes(*config.memory_limit_bytes), config.name,
+                                  format_bytes(need.total())),
+                      "Raise memory_limit, lower batch_size or seq_len, or use a smaller dtype.");
 }
 
 // Names the tenant that an Error without a place in the configuration is about.
@@ -214,6 +224,49 @@ void check_memory(const RunPlan& run, const Machine& machine) {
                     "Use fewer or smaller tenants, a smaller batch_size or dtype: bfloat16, or end other programs.");
 }
 
+void check_open_files(const RunPlan& run, const Machine& machine) {
+  if (open_files_needed(run) <= machine.most_open_files) return;
+  throw usage_error(run.settings.config_file,
+                    fmt::format("{} tenants need {} open files, one process may have {}", run.tenants.size(),
+                                open_files_needed(run), machine.most_open_files),
+                    "Raise the hard limit (ulimit -Hn, or LimitNOFILE of the service), or use fewer tenants.");
+}
+
+// A worker is a process with a thread for each tenant and those that compute.
+void check_tasks(const RunPlan& run, const Machine& machine) {
+  uint64_t needed = 8;
+  for (const TenantPlan& tenant : run.tenants) needed += 2 + static_cast<uint64_t>(std::max(1, tenant.order.threads));
+  if (!machine.tasks_left || needed <= *machine.tasks_left) return;
+  throw usage_error(
+      run.settings.config_file,
+      fmt::format("needs {} processes and threads, the control group lets {} more start", needed, *machine.tasks_left),
+      "Raise its pids.max (docker run --pids-limit), or use fewer tenants or threads.");
+}
+
+// What can be known without asking who else uses the device; a run asks that before its first process.
+void check_device_memory(const RunPlan& run) {
+  const DeviceMemoryNeed need = device_memory_needed(run);
+  if (run.device.memory_total_bytes == 0 || need.bytes <= run.device.memory_total_bytes) return;
+  throw device_memory_error(run, need,
+                            fmt::format("{} has {}", run.settings.device, format_bytes(run.device.memory_total_bytes)));
+}
+
+std::vector<WarningRecord> host_warnings(const ExperimentConfig& config, const std::string& device,
+                                         const std::vector<HostShare>& shares, const HostCpus& host,
+                                         const Machine& machine) {
+  std::vector<WarningRecord> warnings = shared_core_warnings(config.tenants, shares, host);
+  const bool limited = host.at_once < static_cast<int>(host.cpus().size());
+  const std::string cores = limited
+                                ? fmt::format("{:g} cores of the CPU quota", machine.cpu_limit.value_or(host.at_once))
+                                : fmt::format("{} CPUs", host.at_once);
+  if (device == "cpu" && oversubscribed(shares, host))
+    warnings.push_back({fmt::format("the tenants' compute threads outnumber the {}", cores),
+                        "lower threads, or use fewer tenants: they also wait for each other's time slices"});
+  if (limited && config.wait == WaitPolicy::spin && static_cast<int>(config.tenants.size()) >= host.at_once)
+    warnings.push_back({fmt::format("tenants that spin while they wait use up the {}", cores), "use wait: auto"});
+  return warnings;
+}
+
 Environment worker_environment(bool crowded) {
   if (!crowded) return {};
   return {{"OMP_WAIT_POLICY", "passive"}};
@@ -221,18 +274,48 @@ Environment worker_environment(bool crowded) {
 
 }  // namespace
 
+// Of each tenant: its events, its log of them, its ring, its worker's socket and output, and one now and then.
+uint64_t open_files_needed(const RunPlan& run) {
+  return 128 + 6 * run.tenants.size();
+}
+
+DeviceMemoryNeed device_memory_needed(const RunPlan& run) {
+  DeviceMemoryNeed need;
+  if (run.settings.device == "cpu" || run.settings.sharing == to_string(SharingMode::mig)) return need;
+  for (const TenantPlan& tenant : run.tenants) {
+    const uint64_t bytes = tenant.record.weights_bytes + tenant.record.activation_bytes;
+    if (bytes == 0) continue;  // it computes on the host
+    need.bytes += bytes;
+    if (!run.one_worker || need.contexts == 0) ++need.contexts;
+    need.parts += fmt::format("{}{} {}", need.parts.empty() ? "" : ", ", tenant.record.name, format_bytes(bytes));
+  }
+  need.bytes += need.contexts * gpu_context_bytes;
+  if (need.contexts > 0)
+    need.parts += fmt::format(", {} context{} {}", need.contexts, need.contexts == 1 ? "" : "s",
+                              format_bytes(need.contexts * gpu_context_bytes));
+  return need;
+}
+
+Error device_memory_error(const RunPlan& run, const DeviceMemoryNeed& need, const std::string& there_is) {
+  return usage_error(
+      run.settings.config_file,
+      fmt::format("{} needs {} of the GPU's memory ({}), {}", run.name, format_bytes(need.bytes), need.parts, there_is),
+      "Use fewer or smaller tenants, a smaller batch_size or dtype, or end other programs.");
+}
+
 ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine) {
   const SharingMode mode = config.sharing.value_or(SharingMode::timeslice);
   const std::string device = resolve_device(config.device);
   check_sharing(mode, device);
-  const std::vector<int> cpus = usable_cpus();
-  const std::vector<HostShare> shares = divide_host(mode, config.tenants, cpus);
-  // A MIG instance is the only device that its process sees.
+  const HostCpus host = host_cpus(machine);
+  const std::vector<HostShare> shares = divide_host(mode, config.tenants, host);
+  // A MIG instance is the only device that its process sees, and so is the GPU of the MPS daemon of a run.
+  const bool sees_one = mode == SharingMode::mig || mode == SharingMode::mps;
   const std::string own_device = mode == SharingMode::mig ? "cuda:0" : device;
   const DeviceDivision division = divide_device(mode, config.tenants, device);
-  const bool crowded = device == "cpu" && oversubscribed(shares, cpus);
-  const bool spin =
-      config.wait == WaitPolicy::spin || (config.wait == WaitPolicy::automatic && config.tenants.size() < cpus.size());
+  const bool crowded = device == "cpu" && oversubscribed(shares, host);
+  const bool spin = config.wait == WaitPolicy::spin ||
+                    (config.wait == WaitPolicy::automatic && static_cast<int>(config.tenants.size()) < host.at_once);
 
   ExperimentPlan plan{.out_dir = config.out_dir,
                       .sleep_duration_s = config.sleep_duration_s,
@@ -248,9 +331,9 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   run.one_worker = shares_one_process(mode);
   run.environment = worker_environment(crowded);
   run.warnings = division.warnings;
-  if (crowded)
-    run.warnings.push_back({fmt::format("the tenants' compute threads outnumber the {} CPUs", cpus.size()),
-                            "lower threads, or use fewer tenants: they also wait for each other's time slices"});
+  for (const auto& more : {host_warnings(config, device, shares, host, machine),
+                           falsifying_variables(run.host.environment, device != "cpu")})
+    run.warnings.insert(run.warnings.end(), more.begin(), more.end());
   for (size_t i = 0; i < config.tenants.size(); ++i) {
     const TenantConfig& tenant = config.tenants[i];
     const DeviceShareOrder& device_share = division.tenants[i];
@@ -258,8 +341,12 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
         plan_tenant(tenant, order_of(config, tenant, own_device, shares[i], device_share, spin), config.out_dir));
     run.tenants.back().environment = device_share.environment;
     examine(tenant, run.tenants.back());
+    if (sees_one) run.tenants.back().order.device = "cuda:0";
   }
   check_memory(run, machine);
+  check_device_memory(run);
+  check_open_files(run, machine);
+  check_tasks(run, machine);
   plan.baselines = plan_baselines(run, config);
   return plan;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "config/experiment.h"
 #include "results/record.h"
 #include "sharing/share.h"
@@ -48,8 +50,26 @@ struct ExperimentPlan {
   std::vector<BaselinePlan> baselines;  // each distinct tenant; with and without its share where it has one
 };
 
+// How many files the driver of a run has open at once, at most.
+uint64_t open_files_needed(const RunPlan& run);
+
+// Of a process on a GPU besides its tensors: the context, the code of kernels and libraries.
+inline constexpr uint64_t gpu_context_bytes = 450ull << 20;
+
+// What a run takes of its GPU's memory: what its tenants need, and a context for each process. Nothing on the CPU and
+// under mig, where each tenant has a device of its own.
+struct DeviceMemoryNeed {
+  uint64_t bytes = 0, contexts = 0;
+  std::string parts;  // "writer 1.2 GiB, reader 310 MiB, 2 contexts 900 MiB"
+};
+DeviceMemoryNeed device_memory_needed(const RunPlan& run);
+
+// `there_is`: "cuda:0 has 79.6 GiB", "13.1 GiB of 79.6 GiB are free".
+Error device_memory_error(const RunPlan& run, const DeviceMemoryNeed& need, const std::string& there_is);
+
 // Throws usage_error: a device, mode or CPU that is not there, an unknown model, a sequence longer than the model's
-// positions, more memory than the machine has.
+// positions, more memory than the machine or the
+// GPU has, more open files or processes than one may have.
 ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine);
 
 }  // namespace cotenant

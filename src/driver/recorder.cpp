@@ -1,5 +1,6 @@
 #include "driver/recorder.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace cotenant {
@@ -47,16 +48,13 @@ void Recorder::drain(EventRing& ring, int64_t t0_ns) {
   for (uint64_t left = ring.capacity(); left > 0 && ring.take(event, token_ns_); --left) {
     const Iteration iteration = to_iteration(event, token_ns_, t0_ns, generates_);
     files_.append(iteration);
+    tally_.add(iteration);
+    first_start_s_ = std::min(first_start_s_.value_or(*iteration.start_s), *iteration.start_s);
+    last_end_s_ = std::max(last_end_s_, *iteration.end_s);
     if (iteration.status != IterationStatus::ok) continue;
-    ++completed_;
-    tokens_ += generates_ ? event.tokens_out : event.tokens_in;
     recent_ms_.push_back(iteration.latency_ms);
     if (recent_ms_.size() > kRecent) recent_ms_.pop_front();
   }
-}
-
-std::optional<double> Recorder::first_start_s() const {
-  return iterations().empty() ? std::nullopt : iterations().front().start_s;
 }
 
 std::optional<double> Recorder::recent_ms() const {
@@ -65,9 +63,7 @@ std::optional<double> Recorder::recent_ms() const {
 }
 
 double Recorder::tokens_per_s() const {
-  if (iterations().empty()) return 0;
-  const double end_s = iterations().back().end_s.value_or(0);
-  return end_s > 0 ? static_cast<double>(tokens_) / end_s : 0;
+  return last_end_s_ > 0 ? (generates_ ? tally_.tokens_out : tally_.tokens_in) / last_end_s_ : 0;
 }
 
 }  // namespace cotenant

@@ -10,6 +10,7 @@
 #include "process/event_ring.h"
 #include "results/event.h"
 #include "results/tenant_files.h"
+#include "results/window.h"
 
 namespace cotenant {
 
@@ -26,10 +27,10 @@ class Recorder {
 
   void drain(EventRing& ring, int64_t t0_ns);  // all that is in it now
   TenantFiles& files() { return files_; }
-  const std::vector<Iteration>& iterations() const { return files_.iterations(); }
+  const IterationLog& iterations() const { return files_.iterations(); }
 
-  int64_t completed() const { return completed_; }
-  std::optional<double> first_start_s() const;
+  const Tally& tally() const { return tally_; }  // of all iterations
+  std::optional<double> first_start_s() const { return first_start_s_; }
   std::optional<double> recent_ms() const;  // mean latency of the last few requests
   double tokens_per_s() const;              // since T0
 
@@ -38,7 +39,9 @@ class Recorder {
   TenantFiles files_;
   std::vector<int64_t> token_ns_;  // of the event at hand
   std::deque<double> recent_ms_;
-  int64_t completed_ = 0, tokens_ = 0;
+  Tally tally_;
+  std::optional<double> first_start_s_;
+  double last_end_s_ = 0;
 };
 
 }  // namespace cotenant

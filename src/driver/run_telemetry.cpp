@@ -36,6 +36,10 @@ void RunTelemetry::describe(DeviceRecord& device) const {
   device.max_sm_clock_mhz = gpu.max_sm_clock_mhz();
 }
 
+std::optional<MemoryUse> RunTelemetry::device_memory() const {
+  return device_ && device_->device() ? device_->device()->memory() : std::nullopt;
+}
+
 void RunTelemetry::start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants) {
   look_at_processes();
   if (interval_ns_ == 0) return;
@@ -90,6 +94,7 @@ void RunTelemetry::finish(ExperimentRecord& record, const std::set<pid_t>& ours)
   if (processes_ && looked_ns_ != 0) {
     const GpuProcessWatch::Finding found = processes_->find(ours, computes_on_gpu_);
     record.foreign.gpu_processes = found.foreign;
+    record.foreign.gpu_bystanders = found.bystanders;
     record.foreign.gpu_processes_gap = found.gap.text();
     if (found.gap) record.validity.warnings.push_back({found.gap.what, found.gap.remedy});
   }

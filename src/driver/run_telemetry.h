@@ -24,7 +24,8 @@ class RunTelemetry {
   // Opens NVML when the plan's device is a GPU, which takes up to a second: before any worker runs.
   explicit RunTelemetry(const RunPlan& plan);
 
-  void describe(DeviceRecord& device) const;  // driver, limits
+  void describe(DeviceRecord& device) const;       // driver, limits
+  std::optional<MemoryUse> device_memory() const;  // as of now; none: not known
 
   // From here on samples go into `file`. `tenants`: name and process.
   void start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants);

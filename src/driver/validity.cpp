@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <span>
+#include <functional>
 
 #include "base/text.h"
 #include "results/window.h"
@@ -78,15 +78,37 @@ void check_counts(ExperimentRecord& record) {
   }
 }
 
-void check_start(ExperimentRecord& record, const TenantRecord& tenant, std::span<const Iteration> iterations) {
-  const std::vector<double> latencies_ms = latencies_inside(iterations, record.window);
-  if (const auto late = late_warmup(latencies_ms, kLateShift))
+void check_start(ExperimentRecord& record, const TenantRecord& tenant, const IterationSource& iterations) {
+  const auto latencies_ms = [&](const std::function<void(double)>& use) {
+    iterations([&](const Iteration& iteration) {
+      if (counts(iteration, record.window)) use(iteration.latency_ms);
+    });
+  };
+  const auto count = static_cast<size_t>(tenant.summary.latency.count);
+  if (const auto late = late_warmup(latencies_ms, count, kLateShift))
     record.validity.warnings.push_back(
-        {fmt::format("the first {} of {} requests of {} are {:.0f}% {} than the rest, {}", late->settled_after,
-                     latencies_ms.size(), tenant.name, std::abs(late->shift) * 100,
-                     late->shift > 0 ? "slower" : "faster",
+        {fmt::format("the first {} of {} requests of {} are {:.0f}% {} than the rest, {}", late->settled_after, count,
+                     tenant.name, std::abs(late->shift) * 100, late->shift > 0 ? "slower" : "faster",
                      late->early ? "as if still warming up" : "a change in the middle of the run"),
          late->early ? "raise warmup_s or num_warmup" : "look at what began or ended then"});
+}
+
+// Limits of control groups that bit while the tenants ran.
+void check_limits(ExperimentRecord& record) {
+  auto& warnings = record.validity.warnings;
+  const LimitsRecord& limits = record.limits;
+  if (limits.throttled_periods.value_or(0) > 0)
+    warnings.push_back(
+        {fmt::format("the CPU quota{} was used up in {} of {} periods: threads stood still for {:.2f} s",
+                     record.host.cpu_limit ? fmt::format(" of {:g} cores", *record.host.cpu_limit) : "",
+                     *limits.throttled_periods, limits.cpu_periods.value_or(0), limits.throttled_s.value_or(0)),
+         "raise the quota, or give the tenants fewer threads"});
+  if (limits.oom_kills.value_or(0) > 0)
+    warnings.push_back({fmt::format("the control group's memory limit ended {} processes", *limits.oom_kills),
+                        "raise the limit, or use fewer or smaller tenants"});
+  if (limits.memory_hits.value_or(0) > 0)
+    warnings.push_back({fmt::format("the control group's memory limit was met {} times", *limits.memory_hits),
+                        "raise the limit, or use fewer or smaller tenants"});
 }
 
 void check_machine(ExperimentRecord& record) {
@@ -161,7 +183,7 @@ void check_deaths(ExperimentRecord& record) {
 
 }  // namespace
 
-void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& samples, bool strict) {
+void judge(ExperimentRecord& record, const std::vector<IterationSource>& samples, bool strict) {
   auto& validity = record.validity;
   check_deaths(record);
   check_faults(record);
@@ -173,6 +195,7 @@ void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& 
     check_gpu_processes(record);
     for (size_t i = 0; i < samples.size(); ++i) check_start(record, record.tenants[i], samples[i]);
   }
+  check_limits(record);
   check_machine(record);
   if (strict)
     for (const WarningRecord& warning : validity.warnings)

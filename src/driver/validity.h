@@ -2,14 +2,14 @@
 
 #include <vector>
 
-#include "results/event.h"
 #include "results/record.h"
+#include "results/window.h"
 
 namespace cotenant {
 
 // Whether the numbers of a run can be trusted: fills in `record.validity` from the rest of the record and the samples,
 // `samples[i]` being those of record.tenants[i]. `warnings` already there are kept. With `strict` every warning is a
 // reason, too. Samples needed for the 95% interval of p99 (368) and the rest are told in docs/metrics.md.
-void judge(ExperimentRecord& record, const std::vector<std::vector<Iteration>>& samples, bool strict);
+void judge(ExperimentRecord& record, const std::vector<IterationSource>& samples, bool strict);
 
 }  // namespace cotenant

@@ -164,6 +164,7 @@ std::vector<std::string> test_lines(const ExperimentAnalysis& experiment) {
   lines.push_back(fmt::format("  Levene W {:.4g}, p {}; {} {:.4g}, p {}", s.levene.statistic, p_text(s.levene.p),
                               s.equal_variances ? "ANOVA F" : "Kruskal-Wallis H", s.omnibus.statistic,
                               p_text(s.omnibus.p)));
+  if (s.pairs.empty()) return lines;
   const auto largest = std::ranges::max_element(s.pairs, {}, [](const PairTest& pair) {
     return std::isnan(pair.rank_biserial) ? 0 : std::abs(pair.rank_biserial);
   });

@@ -32,13 +32,16 @@ struct HostRecord {
   std::string cpu;                   // "AMD EPYC 9B14"
   int logical_cpus = 0;              // usable by this process
   int physical_cores = 0;
-  std::optional<double> cpu_limit;  // cores that the cgroup's quota allows; none: no quota
-  bool is_virtual = false;          // a hypervisor is below: clocks and neighbours are out of sight
-  std::string cpu_features;         // "avx512f avx512_bf16 amx_tile"
+  std::optional<double> cpu_limit;             // cores that the cgroup's quota allows; none: no quota
+  std::optional<uint64_t> memory_limit_bytes;  // of the cgroup; none: no limit below the machine's memory
+  uint64_t open_files_limit = 0;               // of one process, at most
+  bool is_virtual = false;                     // a hypervisor is below: clocks and neighbours are out of sight
+  std::string cpu_features;                    // "avx512f avx512_bf16 amx_tile"
   uint64_t memory_total_bytes = 0, memory_available_bytes = 0;
   std::string governor;  // of cpu0: "performance"; empty: no frequency scaling to be seen
   std::string transparent_hugepages;
-  std::optional<double> load1;  // load average over 1 min at the start
+  std::optional<double> load1;           // load average over 1 min at the start
+  std::vector<std::string> environment;  // variables that change how fast programs are: "OMP_PROC_BIND=true"
 };
 
 // The accelerator; all empty on the CPU.
@@ -158,6 +161,10 @@ struct TenantRecord {
   int64_t parameters = 0;                            // 0 for stress
   std::optional<double> flops_per_request;           // products and attention; generate: the prompt and all tokens
   std::optional<double> start_skew_us;               // first start - T0
+
+  // Marks of the weights, of a request's input and of the tokens that its first pass generated (worker/fingerprint.h):
+  // equal where the numbers are. Empty: it has none.
+  std::string weights_hash, input_hash, tokens_hash;
   int pid = 0;
 
   TenantSummary summary;                   // over the window
@@ -177,9 +184,17 @@ struct ForeignLoadRecord {
   std::optional<double> busy_cores;  // mean number of cores that other programs kept busy
   std::string top_process;           // "cc1plus (pid 4711), 0.93 cores"
 
-  // Other programs that had a context on the device while the tenants ran: "python, pid 4711".
+  // Other programs that used the device or its memory while the tenants ran: "python, pid 4711".
   std::vector<std::string> gpu_processes;
-  std::string gpu_processes_gap;  // why that could not be told; empty: it could, or the device is the CPU
+  std::vector<std::string> gpu_bystanders;  // likewise, who neither held memory of it nor used its time
+  std::string gpu_processes_gap;            // why that could not be told; empty: it could, or the device is the CPU
+};
+
+// How often the limits of control groups bit while the tenants ran; each none without such a limit.
+struct LimitsRecord {
+  std::optional<int64_t> cpu_periods, throttled_periods;  // in which the quota counted; in which it was used up
+  std::optional<double> throttled_s;                      // that runnable threads stood still, of all CPUs
+  std::optional<int64_t> memory_hits, oom_kills;          // allocations that met the limit, processes killed for it
 };
 
 // How telemetry.jsonl was taken.
@@ -213,6 +228,7 @@ struct ExperimentRecord {
   std::vector<TenantRecord> tenants;
   DeviceSummary device_summary;
   ForeignLoadRecord foreign;
+  LimitsRecord limits;
   DaemonRecord daemon;
   TelemetryRecord telemetry;
 };

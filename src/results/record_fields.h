@@ -34,6 +34,8 @@ void fields(Visitor& visit, HostRecord& r) {
   visit("logical_cpus", r.logical_cpus);
   visit("physical_cores", r.physical_cores);
   visit("cpu_limit", r.cpu_limit);
+  visit("memory_limit_bytes", r.memory_limit_bytes);
+  visit("open_files_limit", r.open_files_limit);
   visit("is_virtual", r.is_virtual);
   visit("cpu_features", r.cpu_features);
   visit("memory_total_bytes", r.memory_total_bytes);
@@ -41,6 +43,7 @@ void fields(Visitor& visit, HostRecord& r) {
   visit("governor", r.governor);
   visit("transparent_hugepages", r.transparent_hugepages);
   visit("load1", r.load1);
+  visit("environment", r.environment);
 }
 
 template <class Visitor>
@@ -191,6 +194,9 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("parameters", r.parameters);
   visit("flops_per_request", r.flops_per_request);
   visit("start_skew_us", r.start_skew_us);
+  visit("weights_hash", r.weights_hash);
+  visit("input_hash", r.input_hash);
+  visit("tokens_hash", r.tokens_hash);
   visit("pid", r.pid);
   visit("summary", r.summary);
   visit("whole_run", r.whole_run);
@@ -209,7 +215,17 @@ void fields(Visitor& visit, ForeignLoadRecord& r) {
   visit("busy_cores", r.busy_cores);
   visit("top_process", r.top_process);
   visit("gpu_processes", r.gpu_processes);
+  visit("gpu_bystanders", r.gpu_bystanders);
   visit("gpu_processes_gap", r.gpu_processes_gap);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, LimitsRecord& r) {
+  visit("cpu_periods", r.cpu_periods);
+  visit("throttled_periods", r.throttled_periods);
+  visit("throttled_s", r.throttled_s);
+  visit("memory_hits", r.memory_hits);
+  visit("oom_kills", r.oom_kills);
 }
 
 template <class Visitor>
@@ -244,6 +260,7 @@ void fields(Visitor& visit, ExperimentRecord& r) {
   visit("tenants", r.tenants);
   visit("device_summary", r.device_summary);
   visit("foreign", r.foreign);
+  visit("limits", r.limits);
   visit("daemon", r.daemon);
   visit("telemetry", r.telemetry);
 }

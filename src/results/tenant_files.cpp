@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -10,7 +9,6 @@
 #include "base/directory.h"
 #include "base/path_component.h"
 #include "results/event_json.h"
-#include "results/window.h"
 
 namespace cotenant {
 namespace {
@@ -81,7 +79,9 @@ std::string file_stem(const TenantRecord& tenant) {
 }
 
 TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant)
-    : generates_(tenant.task == "generate"), events_(made_directory(experiment / tenant.directory) / "events.jsonl") {
+    : generates_(tenant.task == "generate"),
+      events_(made_directory(experiment / tenant.directory) / "events.jsonl"),
+      iterations_(experiment / tenant.directory) {
   directory_ = tenant.directory;
   stem_ = file_stem(tenant);
   prefix_ = experiment / directory_ / stem_;
@@ -97,7 +97,9 @@ void TenantFiles::append(const Iteration& iteration) {
   fmt::memory_buffer line;
   append_json(line, iteration);
   events_.write({line.data(), line.size()});
-  iterations_.push_back(iteration);
+  iterations_.append(iteration);
+  if (iteration.status == IterationStatus::ok)
+    tokens_processed_ += (generates_ ? iteration.tokens_out : iteration.tokens_in).value_or(0);
 }
 
 void TenantFiles::move_to(const fs::path& experiment) {
@@ -109,30 +111,28 @@ void TenantFiles::flush() {
   events_.flush();
 }
 
-void TenantFiles::finish() {
-  const TenantSummary summary = summarize(iterations_, std::nullopt, generates_);
+void TenantFiles::finish(const TenantSummary& whole_run) {
   const double nothing = std::numeric_limits<double>::quiet_NaN();
   RunEnd end;
   end.timestamp = wall_clock_s();
-  end.avg_ms = summary.latency.mean_ms.value_or(nothing);
-  end.p50_ms = summary.latency.p50_ms.value_or(nothing);
-  end.p90_ms = summary.latency.p90_ms.value_or(nothing);
-  end.p95_ms = summary.latency.p95_ms.value_or(nothing);
-  end.p99_ms = summary.latency.p99_ms.value_or(nothing);
-  end.throughput_tokens_per_s = summary.tokens_per_s.value_or(nothing);
-  end.num_iters = static_cast<int64_t>(iterations_.size());
-  std::string latencies;
-  for (const Iteration& iteration : iterations_) {
-    if (iteration.status != IterationStatus::ok) continue;
-    end.tokens_processed += (generates_ ? iteration.tokens_out : iteration.tokens_in).value_or(0);
-    fmt::format_to(std::back_inserter(latencies), "{:.6f}\n", iteration.latency_ms);
-  }
+  end.avg_ms = whole_run.latency.mean_ms.value_or(nothing);
+  end.p50_ms = whole_run.latency.p50_ms.value_or(nothing);
+  end.p90_ms = whole_run.latency.p90_ms.value_or(nothing);
+  end.p95_ms = whole_run.latency.p95_ms.value_or(nothing);
+  end.p99_ms = whole_run.latency.p99_ms.value_or(nothing);
+  end.throughput_tokens_per_s = whole_run.tokens_per_s.value_or(nothing);
+  end.num_iters = iterations_.size();
+  end.tokens_processed = tokens_processed_;
   fmt::memory_buffer lines;
   append_json(lines, end);
-  append_time_elapsed(lines, summary.completion_s.value_or(nothing));
+  append_time_elapsed(lines, whole_run.completion_s.value_or(nothing));
   events_.write({lines.data(), lines.size()});
   events_.close();
-  write_file(prefix_.string() + "_latencies_ms.csv", latencies);
+  OutputFile latencies(prefix_.string() + "_latencies_ms.csv");
+  iterations_.for_each([&](const Iteration& iteration) {
+    if (iteration.status == IterationStatus::ok) latencies.write(fmt::format("{:.6f}\n", iteration.latency_ms));
+  });
+  latencies.close();
   write_file(prefix_.string() + "_summary.txt", summary_text(end, config_));
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
 #include <filesystem>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "results/event.h"
+#include "results/iteration_log.h"
 #include "results/output_file.h"
 #include "results/record.h"
 
@@ -17,7 +17,7 @@ std::string file_stem(const TenantRecord& tenant);
 
 // Writes one tenant's files into <experiment>/<tenant.directory>: events.jsonl as the run goes, and at its end the
 // study's latencies_ms.csv (one number per line, in order of time) and summary.txt, both over all requests that are ok.
-// Keeps the iterations for the summary. Throws as OutputFile does.
+// Keeps the iterations for the summary, though not in memory (iteration_log.h). Throws as OutputFile does.
 class TenantFiles {
  public:
   TenantFiles(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
@@ -28,10 +28,11 @@ class TenantFiles {
   bool is_gone() const { return events_.is_gone(); }
   void move_to(const std::filesystem::path& experiment);
 
-  void flush();   // so that a reader of the directory sees them
-  void finish();  // run_end, time_elapsed and the other two files
+  void flush();  // so that a reader of the directory sees them
+  // run_end, time_elapsed and the other two files. `whole_run`: over all iterations.
+  void finish(const TenantSummary& whole_run);
 
-  const std::vector<Iteration>& iterations() const { return iterations_; }
+  const IterationLog& iterations() const { return iterations_; }
 
  private:
   std::string directory_, stem_;  // of the tenant in its experiment, and of its files
@@ -39,7 +40,8 @@ class TenantFiles {
   std::vector<std::pair<std::string, std::string>> config_;
   bool generates_ = false;
   OutputFile events_;
-  std::vector<Iteration> iterations_;
+  IterationLog iterations_;
+  int64_t tokens_processed_ = 0;
 };
 
 }  // namespace cotenant

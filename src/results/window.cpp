@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "stats/describe.h"
+#include "stats/streamed_quantiles.h"
 
 namespace cotenant {
 namespace {
@@ -29,21 +29,64 @@ double tokens_out_inside(const Iteration& iteration, double share, const std::op
   return tokens * static_cast<double>(inside) / static_cast<double>(iteration.token_s.size());
 }
 
-}  // namespace
-
-std::optional<WindowRecord> overlap_window(std::span<const std::vector<Iteration>> tenants,
-                                           std::optional<double> stop_s) {
-  WindowRecord window{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
-  for (const auto& iterations : tenants) {
-    Tally tally;
-    for (const Iteration& iteration : iterations) tally.add(iteration);
-    window.start_s = std::max(window.start_s, tally.first_start_s());
-    if (!stop_s) window.end_s = std::min(window.end_s, tally.last_end_s());
-  }
-  if (stop_s) window.end_s = *stop_s;
-  if (tenants.empty() || !(window.end_s > window.start_s)) return std::nullopt;
-  return window;
+LatencySummary summary_of(const StreamedQuantiles& of) {
+  LatencySummary summary;
+  summary.count = static_cast<int64_t>(of.count());
+  if (of.count() == 0) return summary;
+  summary.mean_ms = of.mean();
+  summary.min_ms = of.min();
+  summary.p50_ms = of.at(0);
+  summary.p90_ms = of.at(1);
+  summary.p95_ms = of.at(2);
+  summary.p99_ms = of.at(3);
+  summary.max_ms = of.max();
+  return summary;
 }
+
+// What one window makes of iterations that are gone through again and again.
+class WindowFigures {
+ public:
+  explicit WindowFigures(const std::optional<WindowRecord>& window) : window_(window), tally_(window) {}
+
+  bool begin_pass() {
+    bool any = false;
+    for (StreamedQuantiles* one : {&latency_, &ttft_, &tpot_}) any = one->begin_pass() || any;
+    return any;
+  }
+
+  void add(const Iteration& iteration, bool first_pass) {
+    if (first_pass) tally_.add(iteration);
+    if (!counts(iteration, window_)) return;
+    latency_.add(iteration.latency_ms);
+    if (iteration.ttft_ms) ttft_.add(*iteration.ttft_ms);
+    if (iteration.tpot_ms) tpot_.add(*iteration.tpot_ms);
+  }
+
+  TenantSummary summary(bool generates) const {
+    TenantSummary summary;
+    summary.completed = tally_.completed;
+    summary.rejected = tally_.rejected;
+    summary.failed = tally_.failed;
+    summary.latency = summary_of(latency_);
+    summary.ttft = summary_of(ttft_);
+    summary.tpot = summary_of(tpot_);
+    summary.completion_s = tally_.completion_s();
+    if (const double duration_s = tally_.duration_s(); duration_s > 0) {
+      summary.requests_per_s = tally_.requests / duration_s;
+      summary.tokens_in_per_s = tally_.tokens_in / duration_s;
+      summary.tokens_out_per_s = tally_.tokens_out / duration_s;
+      summary.tokens_per_s = generates ? summary.tokens_out_per_s : summary.tokens_in_per_s;
+    }
+    return summary;
+  }
+
+ private:
+  std::optional<WindowRecord> window_;
+  Tally tally_;
+  StreamedQuantiles latency_{{0.5, 0.9, 0.95, 0.99}}, ttft_ = latency_, tpot_ = latency_;
+};
+
+}  // namespace
 
 bool counts(const Iteration& iteration, const std::optional<WindowRecord>& window) {
   if (iteration.status != IterationStatus::ok) return false;
@@ -83,53 +126,39 @@ double Tally::duration_s() const {
   return window_ ? window_->duration_s() : completion_s().value_or(latencies_ms_ * 1e-3);
 }
 
-std::vector<double> latencies_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window) {
-  std::vector<double> latencies_ms;
-  for (const Iteration& iteration : iterations)
-    if (counts(iteration, window)) latencies_ms.push_back(iteration.latency_ms);
-  return latencies_ms;
+std::optional<WindowRecord> overlap_window(std::span<const Tally> tenants, std::optional<double> stop_s) {
+  WindowRecord window{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()};
+  for (const Tally& tally : tenants) {
+    window.start_s = std::max(window.start_s, tally.first_start_s());
+    if (!stop_s) window.end_s = std::min(window.end_s, tally.last_end_s());
+  }
+  if (stop_s) window.end_s = *stop_s;
+  if (tenants.empty() || !(window.end_s > window.start_s)) return std::nullopt;
+  return window;
 }
 
-LatencySummary summarize_latencies(std::vector<double> latencies_ms) {
-  LatencySummary summary;
-  summary.count = static_cast<int64_t>(latencies_ms.size());
-  if (latencies_ms.empty()) return summary;
-  std::ranges::sort(latencies_ms);
-  summary.mean_ms = mean(latencies_ms);
-  summary.min_ms = latencies_ms.front();
-  summary.p50_ms = percentile(latencies_ms, 0.5);
-  summary.p90_ms = percentile(latencies_ms, 0.9);
-  summary.p95_ms = percentile(latencies_ms, 0.95);
-  summary.p99_ms = percentile(latencies_ms, 0.99);
-  summary.max_ms = latencies_ms.back();
-  return summary;
+std::vector<TenantSummary> summarize(const IterationSource& iterations,
+                                     std::span<const std::optional<WindowRecord>> windows, bool generates) {
+  std::vector<WindowFigures> figures(windows.begin(), windows.end());
+  for (bool first = true;; first = false) {
+    bool any = false;
+    for (WindowFigures& one : figures) any = one.begin_pass() || any;
+    if (!any) break;
+    iterations([&](const Iteration& iteration) {
+      for (WindowFigures& one : figures) one.add(iteration, first);
+    });
+  }
+  std::vector<TenantSummary> summaries;
+  for (const WindowFigures& one : figures) summaries.push_back(one.summary(generates));
+  return summaries;
 }
 
 TenantSummary summarize(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window,
                         bool generates) {
-  Tally tally(window);
-  std::vector<double> ttft_ms, tpot_ms;
-  for (const Iteration& iteration : iterations) {
-    tally.add(iteration);
-    if (!counts(iteration, window)) continue;
-    if (iteration.ttft_ms) ttft_ms.push_back(*iteration.ttft_ms);
-    if (iteration.tpot_ms) tpot_ms.push_back(*iteration.tpot_ms);
-  }
-  TenantSummary summary;
-  summary.completed = tally.completed;
-  summary.rejected = tally.rejected;
-  summary.failed = tally.failed;
-  summary.latency = summarize_latencies(latencies_inside(iterations, window));
-  summary.ttft = summarize_latencies(std::move(ttft_ms));
-  summary.tpot = summarize_latencies(std::move(tpot_ms));
-  summary.completion_s = tally.completion_s();
-  if (const double duration_s = tally.duration_s(); duration_s > 0) {
-    summary.requests_per_s = tally.requests / duration_s;
-    summary.tokens_in_per_s = tally.tokens_in / duration_s;
-    summary.tokens_out_per_s = tally.tokens_out / duration_s;
-    summary.tokens_per_s = generates ? summary.tokens_out_per_s : summary.tokens_in_per_s;
-  }
-  return summary;
+  const auto each = [iterations](const std::function<void(const Iteration&)>& use) {
+    std::ranges::for_each(iterations, use);
+  };
+  return summarize(each, std::span(&window, 1), generates).front();
 }
 
 }  // namespace cotenant

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
@@ -11,11 +12,6 @@
 // The one place that says which iterations count. A latency counts if it lies wholly inside the window; throughput
 // counts the parts of requests at the edges pro rata. Driver and analysis both use it, so their numbers cannot differ.
 namespace cotenant {
-
-// From the last tenant's first start until `stop_s`; without `stop_s` (`corun: fixed`) until the first tenant to finish
-// has finished. None when some tenant has no iteration with times, or when there was no such interval.
-std::optional<WindowRecord> overlap_window(std::span<const std::vector<Iteration>> tenants,
-                                           std::optional<double> stop_s);
 
 // Tenants that overlapped for less than this share of the longest one's time measure mostly something else: where each
 // does its own number of iterations, that is worth a warning.
@@ -55,13 +51,19 @@ class Tally {
   double latencies_ms_ = 0;
 };
 
-// The latencies that count, in order of time.
-std::vector<double> latencies_inside(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window);
+// From the last tenant's first start until `stop_s`; without `stop_s` (`corun: fixed`) until the first tenant to finish
+// has finished. None when some tenant has no iteration with times, or when there was no such interval. `tenants`: over
+// all their iterations.
+std::optional<WindowRecord> overlap_window(std::span<const Tally> tenants, std::optional<double> stop_s);
 
-// A tenant's figures. `generates`: tokens_per_s counts tokens_out alone, else tokens_in.
+// Iterations that can be gone through again and again: calls its argument with each, in order of time.
+using IterationSource = std::function<void(const std::function<void(const Iteration&)>&)>;
+
+// A tenant's figures in each of the windows, with exact percentiles. `generates`: tokens_per_s counts tokens_out alone,
+// else tokens_in. Goes through the iterations six times and holds none of them.
+std::vector<TenantSummary> summarize(const IterationSource& iterations,
+                                     std::span<const std::optional<WindowRecord>> windows, bool generates);
 TenantSummary summarize(std::span<const Iteration> iterations, const std::optional<WindowRecord>& window,
                         bool generates);
-
-LatencySummary summarize_latencies(std::vector<double> latencies_ms);
 
 }  // namespace cotenant

@@ -15,13 +15,14 @@
 namespace cotenant {
 namespace {
 
-void divide_by_mps(std::span<const TenantConfig> tenants, size_t ordinal, DeviceDivision& division) {
+// A client sees one GPU, as number 0 (MpsDaemon::environment).
+void divide_by_mps(std::span<const TenantConfig> tenants, DeviceDivision& division) {
   double sum = 0;
   for (size_t i = 0; i < tenants.size(); ++i) {
     const TenantConfig& tenant = tenants[i];
     sum += tenant.sm_percent.value_or(0);
     division.tenants[i].environment =
-        mps_share_environment(tenant.sm_percent, tenant.priority, tenant.memory_limit_bytes, static_cast<int>(ordinal));
+        mps_share_environment(tenant.sm_percent, tenant.priority, tenant.memory_limit_bytes, 0);
   }
   if (sum > 100)
     division.warnings.push_back({fmt::format("the tenants' sm_percent add up to {:g}", sum),
@@ -62,7 +63,7 @@ DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> ten
     case SharingMode::partition:
       break;
     case SharingMode::mps:
-      divide_by_mps(tenants, device_ordinal(device), division);
+      divide_by_mps(tenants, division);
       break;
     case SharingMode::green:
       divide_by_green(tenants, cuda_status().devices.at(device_ordinal(device)), division);

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <sstream>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -152,12 +153,13 @@ int mps_share_sms(double sm_percent, int sm_count) {
   return std::max(2, 2 * static_cast<int>(std::floor(sm_percent / 100 * sm_count / 2)));
 }
 
-MpsDaemon::MpsDaemon(Keeper& keeper) : keeper_(keeper) {
+MpsDaemon::MpsDaemon(Keeper& keeper, std::string device_uuid) : keeper_(keeper), device_uuid_(std::move(device_uuid)) {
   const fs::path& directory = directory_.path();
   fs::create_directory(pipe_of(directory));
   fs::create_directory(directory / "log");
   SpawnRequest request = control_request(directory);
   request.arguments = {"-f"};  // in the foreground: a child of ours
+  request.environment = environment();
   const Fd output(::open((directory / "output").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   request.output = output.get();
   keeper_.at_end(quit_arguments(directory));
@@ -184,7 +186,9 @@ MpsDaemon::~MpsDaemon() {
 }
 
 Environment MpsDaemon::environment() const {
-  return environment_of(directory_.path());
+  Environment environment = environment_of(directory_.path());
+  if (!device_uuid_.empty()) environment.emplace_back("CUDA_VISIBLE_DEVICES", device_uuid_);
+  return environment;
 }
 
 std::optional<std::vector<pid_t>> MpsDaemon::ask(const std::string& question) const {

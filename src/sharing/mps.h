@@ -52,12 +52,14 @@ int mps_share_sms(double sm_percent, int sm_count);
 // this process dies first, the keeper does the same.
 class MpsDaemon {
  public:
-  // Throws usage_error when there are no MPS programs, and an Error with the end of the daemon's log when it is not
-  // ready in time.
-  explicit MpsDaemon(Keeper& keeper);
+  // `device_uuid`: of the one GPU that it serves ("GPU-..."), so that it does not touch others, on which somebody else
+  // may be measuring; empty: all that this process sees. Throws usage_error when there are no MPS programs, and an
+  // Error with the end of the daemon's log when it is not ready in time.
+  explicit MpsDaemon(Keeper& keeper, std::string device_uuid = "");
   ~MpsDaemon();
 
-  // What makes a process a client of this daemon.
+  // What makes a process a client of this daemon. Of one GPU it then sees that one alone, as cuda:0: an index in
+  // CUDA_VISIBLE_DEVICES would count among what the daemon sees, and not be there.
   Environment environment() const;
   double ready_s() const { return ready_s_; }  // how long it took to be ready
 
@@ -76,6 +78,7 @@ class MpsDaemon {
   std::optional<std::vector<pid_t>> ask(const std::string& question) const;
 
   Keeper& keeper_;
+  const std::string device_uuid_;
   TemporaryDirectory directory_;
   std::optional<Child> daemon_;
   double ready_s_ = 0;

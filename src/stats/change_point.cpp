@@ -7,6 +7,7 @@
 
 #include "stats/autocorrelation.h"
 #include "stats/describe.h"
+#include "stats/streamed_quantiles.h"
 
 namespace cotenant {
 
@@ -16,6 +17,25 @@ constexpr size_t blocks = 20, most_before = blocks / 2, last_early = blocks / 4;
 
 size_t begin_of_block(size_t block, size_t count) {
   return block * count / blocks;
+}
+
+// Each part ends before the index `ends` says; none is empty.
+std::vector<double> medians_of_parts(const Sequence& values, const std::vector<size_t>& ends) {
+  std::vector<StreamedQuantiles> parts(ends.size(), StreamedQuantiles({0.5}));
+  for (;;) {
+    bool any = false;
+    for (StreamedQuantiles& part : parts) any = part.begin_pass() || any;
+    if (!any) break;
+    size_t index = 0, part = 0;
+    values([&](double value) {
+      while (index >= ends[part]) ++part;
+      parts[part].add(value);
+      ++index;
+    });
+  }
+  std::vector<double> medians;
+  for (const StreamedQuantiles& part : parts) medians.push_back(part.at(0));
+  return medians;
 }
 
 // Variance of the mean of n values that forget each other by r a step, over that of the mean of independent ones.
@@ -49,22 +69,27 @@ double p_of_cut(std::span<const double> values, size_t cut) {
 }  // namespace
 
 std::optional<LateWarmup> late_warmup(std::span<const double> values, double least_shift) {
-  if (values.size() < 5 * blocks) return std::nullopt;
-  std::vector<double> levels;
-  for (size_t block = 0; block < blocks; ++block) {
-    const size_t begin = begin_of_block(block, values.size()), end = begin_of_block(block + 1, values.size());
-    const double level = median(values.subspan(begin, end - begin));
+  const auto each = [values](const std::function<void(double)>& use) { std::ranges::for_each(values, use); };
+  return late_warmup(each, values.size(), least_shift);
+}
+
+std::optional<LateWarmup> late_warmup(const Sequence& values, size_t count, double least_shift) {
+  if (count < 5 * blocks) return std::nullopt;
+  std::vector<size_t> ends;
+  for (size_t block = 1; block <= blocks; ++block) ends.push_back(begin_of_block(block, count));
+  std::vector<double> levels = medians_of_parts(values, ends);
+  for (double& level : levels) {
     if (!(level > 0)) return std::nullopt;
-    levels.push_back(std::log(level));
+    level = std::log(level);
   }
   size_t cut = 1;
   double least_p = 1;
   for (size_t before = 1; before <= most_before; ++before)
     if (const double p = p_of_cut(levels, before); p < least_p) cut = before, least_p = p;
   if (!(least_p * most_before < 0.01)) return std::nullopt;
-  const size_t at = begin_of_block(cut, values.size());
-  const double after = median(values.subspan(at));
-  const double shift = (median(values.first(at)) - after) / after;
+  const size_t at = begin_of_block(cut, count);
+  const std::vector<double> around = medians_of_parts(values, {at, count});
+  const double shift = (around[0] - around[1]) / around[1];
   if (!(std::abs(shift) >= least_shift)) return std::nullopt;
   return LateWarmup{at, shift, cut <= last_early};
 }

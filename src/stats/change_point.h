@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -21,5 +22,10 @@ struct LateWarmup {
 // values, whose blocks are too small for a median, and where a block's median is not positive. Simulated with
 // bench/statistics: docs/metrics.md, "How far the figures hold".
 std::optional<LateWarmup> late_warmup(std::span<const double> values, double least_shift = 0.05);
+
+// The same of `count` values that are not held: `values` calls its argument with each, in order, as often as it is
+// called itself; it does so some twelve times. Holds none of them.
+using Sequence = std::function<void(const std::function<void(double)>&)>;
+std::optional<LateWarmup> late_warmup(const Sequence& values, size_t count, double least_shift = 0.05);
 
 }  // namespace cotenant

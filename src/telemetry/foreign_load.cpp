@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/affinity.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/processes.h"
 
 namespace cotenant {
@@ -18,13 +20,26 @@ double used_s(const LoadSnapshot& before, pid_t pid, const ProcessTimes& after) 
   return after.cpu_s - (same ? found->second.cpu_s : 0);
 }
 
+// One of whose affinity nothing can be told may be anywhere.
+bool may_use(pid_t pid, const std::vector<int>& cpus) {
+  try {
+    return std::ranges::any_of(affinity(pid), [&](int cpu) { return std::ranges::binary_search(cpus, cpu); });
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 }  // namespace
 
 LoadSnapshot snapshot_load() {
   LoadSnapshot snapshot;
+  const std::vector<int> ours = affinity();
   for (const pid_t pid : all_processes())
-    if (auto process = read_process(pid)) snapshot.processes.emplace(pid, std::move(*process));
-  snapshot.busy_s = machine_busy_s();
+    if (may_use(pid, ours))
+      if (auto process = read_process(pid)) snapshot.processes.emplace(pid, std::move(*process));
+  const CpuTimes times = read_cpu_times();
+  for (size_t i = 0; i < times.numbers.size(); ++i)
+    if (std::ranges::binary_search(ours, times.numbers[i])) snapshot.busy_s += times.each_busy_s[i];
   snapshot.at_s = ns_to_s(now_ns());
   return snapshot;
 }

@@ -9,13 +9,14 @@
 
 #include "telemetry/proc.h"
 
-// What other programs did on this machine between two looks at /proc.
+// What other programs did on the CPUs that this process may use, between two looks at /proc. What runs elsewhere, as
+// another experiment that is pinned to other cores, takes nothing from its tenants.
 namespace cotenant {
 
 struct LoadSnapshot {
-  double at_s = 0;    // CLOCK_MONOTONIC
-  double busy_s = 0;  // of all CPUs together, since boot, stolen time included
-  std::map<pid_t, ProcessTimes> processes;
+  double at_s = 0;                          // CLOCK_MONOTONIC
+  double busy_s = 0;                        // of our CPUs together, since boot, stolen time included
+  std::map<pid_t, ProcessTimes> processes;  // that may use one of them
 };
 
 LoadSnapshot snapshot_load();

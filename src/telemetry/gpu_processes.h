@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -23,23 +24,31 @@ struct ForeignGpuUse {
 // processes as another namespace does (a container), and no pid means anything.
 ForeignGpuUse foreign_gpu_use(const std::set<pid_t>& listed, const std::set<pid_t>& ours, bool we_use_it);
 
-// Who has had a context on a device, over several looks.
+// Who is listed on a device, over several looks. Foreign is who holds memory of it or uses its time; who does neither,
+// as the control program of an MPS daemon that serves another GPU, stands by.
 class GpuProcessWatch {
  public:
-  explicit GpuProcessWatch(NvmlDevice device) : device_(std::move(device)) {}
+  explicit GpuProcessWatch(NvmlDevice device);
 
   void look();
 
   struct Finding {
-    std::vector<std::string> foreign;  // "python, pid 4711"
-    Gap gap;                           // why it cannot be told
+    std::vector<std::string> foreign;     // "python, pid 4711"
+    std::vector<std::string> bystanders;  // likewise
+    Gap gap;                              // why it cannot be told
   };
   Finding find(const std::set<pid_t>& ours, bool we_use_it) const;
 
  private:
+  struct Seen {
+    std::string name;  // at that time; empty: it cannot be seen
+    bool holds_memory = false, works = false;
+  };
+
   NvmlDevice device_;
+  uint64_t since_us_;  // when the watch began, since the epoch
   bool was_told_ = false;
-  std::map<pid_t, std::string> seen_;  // with the name at that time; empty: it cannot be seen
+  std::map<pid_t, Seen> seen_;
 };
 
 }  // namespace cotenant

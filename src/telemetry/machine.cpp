@@ -1,22 +1,23 @@
 #include "telemetry/machine.h"
 
-#include <sched.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
 #include <utility>
 
+#include "base/affinity.h"
+#include "base/error.h"
+#include "base/open_files.h"
+#include "telemetry/control_groups.h"
+
 namespace cotenant {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::vector<std::string> read_lines(const std::string& path) {
   std::ifstream in(path);
@@ -83,56 +84,14 @@ void read_meminfo(Machine& machine, const std::string& root) {
   }
 }
 
-// The group of this process under one controller and all its ancestors, innermost first. A container sees its host's
-// path but its own tree, so that some of these may not exist.
-std::vector<std::string> cgroup_directories(const std::string& root, const std::string& mount, std::string group) {
-  std::vector<std::string> directories;
-  for (;;) {
-    directories.push_back(root + mount + (group == "/" ? "" : group));
-    if (group.empty() || group == "/") return directories;
-    group = fs::path(group).parent_path().string();
-  }
-}
-
-// Lines of /proc/self/cgroup: "0::/user.slice" (version 2), "4:memory:/a/b" (version 1).
-void read_cgroup(Machine& machine, const std::string& root) {
-  const auto lower_cpu = [&](std::optional<double> quota, std::optional<double> period) {
-    if (quota && period && *quota > 0 && *period > 0)
-      machine.cpu_limit = std::min(machine.cpu_limit.value_or(*quota / *period), *quota / *period);
-  };
-  std::optional<double> used_bytes;
-  const auto lower_memory = [&](std::optional<double> limit, std::optional<double> used) {
-    if (!limit || *limit >= static_cast<double>(machine.memory_total_bytes)) return;
-    const auto bytes = static_cast<uint64_t>(*limit);
-    if (machine.memory_limit_bytes && *machine.memory_limit_bytes <= bytes) return;
-    machine.memory_limit_bytes = bytes;
-    used_bytes = used;
-  };
-  for (const std::string& line : read_lines(root + "/proc/self/cgroup")) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const std::string group = line.substr(second + 1);
-    if (controllers == ",,") {
-      for (const std::string& directory : cgroup_directories(root, "/sys/fs/cgroup", group)) {
-        std::istringstream cpu_max(read_first_line(directory + "/cpu.max"));  // "max 100000", "150000 100000"
-        double quota = 0, period = 0;
-        if (cpu_max >> quota >> period) lower_cpu(quota, period);
-        lower_memory(read_number(directory + "/memory.max"), read_number(directory + "/memory.current"));
-      }
-    }
-    if (controllers.find(",cpu,") != std::string::npos)
-      for (const std::string& directory : cgroup_directories(root, "/sys/fs/cgroup/cpu", group))
-        lower_cpu(read_number(directory + "/cpu.cfs_quota_us"), read_number(directory + "/cpu.cfs_period_us"));
-    if (controllers.find(",memory,") != std::string::npos)
-      for (const std::string& directory : cgroup_directories(root, "/sys/fs/cgroup/memory", group))
-        lower_memory(read_number(directory + "/memory.limit_in_bytes"),
-                     read_number(directory + "/memory.usage_in_bytes"));
-  }
-  if (machine.memory_limit_bytes && used_bytes) {
-    const double free = std::max(0.0, static_cast<double>(*machine.memory_limit_bytes) - *used_bytes);
-    machine.memory_available_bytes = std::min(machine.memory_available_bytes, static_cast<uint64_t>(free));
-  }
+void read_limits(Machine& machine, const std::string& root) {
+  const ControlGroups groups = find_control_groups(root);
+  machine.cpu_limit = cpu_quota(groups);
+  machine.tasks_left = tasks_left(groups);
+  const auto memory = memory_limit(groups);
+  if (!memory || memory->limit_bytes >= machine.memory_total_bytes) return;
+  machine.memory_limit_bytes = memory->limit_bytes;
+  machine.memory_available_bytes = std::min(machine.memory_available_bytes, memory->available_bytes);
 }
 
 std::string read_os(const std::string& root) {
@@ -166,12 +125,14 @@ Machine read_machine(const std::string& root) {
   machine.os = read_os(root);
   read_cpuinfo(machine, root);
   if (machine.cpu.empty()) machine.cpu = system.machine;
-  cpu_set_t affinity;
-  CPU_ZERO(&affinity);
-  const bool told = sched_getaffinity(0, sizeof affinity, &affinity) == 0;  // fails beyond 1024 CPUs
-  machine.logical_cpus = told ? CPU_COUNT(&affinity) : machine.online_cpus;
+  try {
+    machine.logical_cpus = static_cast<int>(affinity().size());
+  } catch (const Error&) {
+    machine.logical_cpus = machine.online_cpus;
+  }
   read_meminfo(machine, root);
-  read_cgroup(machine, root);
+  read_limits(machine, root);
+  machine.most_open_files = most_open_files();
   machine.governor = read_first_line(root + "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   machine.transparent_hugepages = chosen(read_first_line(root + "/sys/kernel/mm/transparent_hugepage/enabled"));
   machine.load1 = read_number(root + "/proc/loadavg");

@@ -26,6 +26,9 @@ struct Machine {
   uint64_t memory_available_bytes = 0;         // without swapping; the cgroup's limit counts
   std::optional<uint64_t> memory_limit_bytes;  // of the cgroup
 
+  uint64_t most_open_files = 0;        // of one process, at most: RLIMIT_NOFILE's hard limit
+  std::optional<uint64_t> tasks_left;  // processes and threads that the cgroup lets start; none: no limit
+
   std::string governor;               // of CPU 0: "performance"; empty: no frequency scaling to be seen
   std::string transparent_hugepages;  // "always", "madvise" or "never"
   std::optional<double> load1;        // load average over one minute

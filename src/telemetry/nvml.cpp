@@ -29,6 +29,7 @@ void find_all(void* library, nvml::Api& api) {
   COTENANT_FIND(nvmlDeviceGetUUID);
   COTENANT_FIND(nvmlDeviceGetMemoryInfo);
   COTENANT_FIND(nvmlDeviceGetComputeRunningProcesses_v3);
+  COTENANT_FIND(nvmlDeviceGetProcessUtilization);
   COTENANT_FIND(nvmlDeviceGetMigMode);
   COTENANT_FIND(nvmlDeviceGetMaxMigDeviceCount);
   COTENANT_FIND(nvmlDeviceGetMigDeviceHandleByIndex);
@@ -181,6 +182,25 @@ std::optional<std::vector<GpuProcess>> NvmlDevice::compute_processes() const {
     processes.push_back(process);
   }
   return processes;
+}
+
+std::optional<std::vector<pid_t>> NvmlDevice::working_processes(uint64_t since_us) const {
+  const auto function = api().nvmlDeviceGetProcessUtilization;
+  if (function == nullptr) return std::nullopt;
+  std::vector<nvml::ProcessUse> found;
+  unsigned count = 0;
+  nvml::Result result = function(handle_, nullptr, &count, since_us);
+  for (int attempt = 0; attempt < 3 && result == nvml::insufficient_size; ++attempt) {
+    found.resize(size_t{2} * count + 16);
+    count = static_cast<unsigned>(found.size());
+    result = function(handle_, found.data(), &count, since_us);
+  }
+  if (result == nvml::not_found) return std::vector<pid_t>();  // nobody worked
+  if (result != nvml::success) return std::nullopt;
+  std::vector<pid_t> working;
+  for (unsigned i = 0; i < count && i < found.size(); ++i)
+    if (found[i].sm > 0) working.push_back(static_cast<pid_t>(found[i].pid));
+  return working;
 }
 
 std::optional<bool> NvmlDevice::mig_enabled() const {

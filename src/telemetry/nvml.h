@@ -46,6 +46,9 @@ class NvmlDevice {
   std::optional<MemoryUse> memory() const;
   std::optional<std::vector<GpuProcess>> compute_processes() const;  // with a context; under MPS its server only
 
+  // Those that had kernels on it after an instant (since the epoch), as the driver samples it. None: it does not tell.
+  std::optional<std::vector<pid_t>> working_processes(uint64_t since_us) const;
+
   std::optional<bool> mig_enabled() const;         // none: this device knows no MIG
   std::vector<MigInstance> mig_instances() const;  // empty without MIG
   NvmlDevice physical() const;                     // the GPU that a MIG instance is of; else the device itself

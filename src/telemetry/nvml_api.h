@@ -11,6 +11,7 @@ using GpmSample = void*;
 enum Result : unsigned {
   success = 0,
   not_supported = 3,
+  not_found = 6,
   insufficient_size = 7,
 };
 
@@ -36,6 +37,13 @@ struct ProcessInfo {  // nvmlProcessInfo_v2_t, which the functions _v3 use
   unsigned gpu_instance_id, compute_instance_id;
 };
 static_assert(sizeof(ProcessInfo) == 24);
+
+struct ProcessUse {  // nvmlProcessUtilizationSample_t; shares in percent
+  unsigned pid;
+  unsigned long long at_us;  // since the epoch
+  unsigned sm, memory, encoder, decoder;
+};
+static_assert(sizeof(ProcessUse) == 32);
 
 struct Attributes {  // nvmlDeviceAttributes_t
   unsigned multiprocessor_count, copy_engines, decoders, encoders, jpegs, ofas, gpu_slices, compute_slices;
@@ -74,6 +82,7 @@ struct Api {
   Result (*nvmlDeviceGetUUID)(Device, char*, unsigned);
   Result (*nvmlDeviceGetMemoryInfo)(Device, Memory*);
   Result (*nvmlDeviceGetComputeRunningProcesses_v3)(Device, unsigned*, ProcessInfo*);
+  Result (*nvmlDeviceGetProcessUtilization)(Device, ProcessUse*, unsigned*, unsigned long long);
   Result (*nvmlDeviceGetMigMode)(Device, unsigned*, unsigned*);
   Result (*nvmlDeviceGetMaxMigDeviceCount)(Device, unsigned*);
   Result (*nvmlDeviceGetMigDeviceHandleByIndex)(Device, unsigned, Device*);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -54,16 +55,14 @@ CpuTimes read_cpu_times(const std::string& root) {
     double user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
     fields >> label >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal;
     const double busy_s = ticks_to_s(user + nice + system + irq + softirq + steal);
-    if (label == "cpu")
+    if (label == "cpu") {
       times.busy_s = busy_s;
-    else
+    } else {
       times.each_busy_s.push_back(busy_s);
+      times.numbers.push_back(std::atoi(label.c_str() + 3));
+    }
   }
   return times;
-}
-
-double machine_busy_s() {
-  return read_cpu_times().busy_s;
 }
 
 // /proc/pressure/*: "some avg10=0.00 avg60=0.01 avg300=0.11 total=185986707", the total in microseconds.

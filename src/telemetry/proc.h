@@ -30,11 +30,10 @@ std::optional<ContextSwitches> read_switches(pid_t pid, const std::string& root 
 struct CpuTimes {
   double busy_s = 0;                // of all CPUs together; 0 when /proc tells nothing
   std::vector<double> each_busy_s;  // of each CPU that is online, in order of its number
+  std::vector<int> numbers;         // of those
 };
 
 CpuTimes read_cpu_times(const std::string& root = "");
-
-double machine_busy_s();  // read_cpu_times().busy_s
 
 // Memory that is not available to new programs.
 std::optional<uint64_t> machine_memory_used_bytes(const std::string& root = "");

@@ -56,6 +56,8 @@ namespace report {
 template <class Visitor>
 void fields(Visitor& visit, Loaded& r) {
   visit("weights_origin", r.weights_origin);
+  visit("weights_hash", r.weights_hash);
+  visit("input_hash", r.input_hash);
   visit("sm_count", r.sm_count);
   visit("weights_bytes", r.weights_bytes);
   visit("activation_bytes", r.activation_bytes);
@@ -70,6 +72,7 @@ template <class Visitor>
 void fields(Visitor& visit, Warm& r) {
   visit("longest_pass_ns", r.longest_pass_ns);
   visit("resident_bytes", r.resident_bytes);
+  visit("tokens_hash", r.tokens_hash);
 }
 
 template <class Visitor>

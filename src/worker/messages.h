@@ -78,6 +78,7 @@ namespace report {
 struct Loaded {
   static constexpr const char* type = "loaded";
   std::string weights_origin;
+  std::string weights_hash, input_hash;              // of a model
   int sm_count = 0;                                  // the multiprocessors it has on a CUDA device
   uint64_t weights_bytes = 0, activation_bytes = 0;  // what it takes of the device
 };
@@ -89,6 +90,7 @@ struct Warm {
   static constexpr const char* type = "warm";
   int64_t longest_pass_ns = 0;
   std::optional<uint64_t> resident_bytes;
+  std::string tokens_hash;  // of what the first pass generated
 };
 struct Done {
   static constexpr const char* type = "done";

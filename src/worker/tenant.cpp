@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
 
+#include "base/affinity.h"
 #include "base/clock.h"
 #include "base/device_name.h"
 #include "base/error.h"
@@ -18,6 +18,7 @@
 #include "engine/options.h"
 #include "model/model.h"
 #include "worker/engine_setup.h"
+#include "worker/fingerprint.h"
 #include "worker/timed_loop.h"
 #include "worker/usage.h"
 
@@ -25,14 +26,6 @@ namespace cotenant {
 namespace {
 
 constexpr int64_t kPromptNs = 5'000'000;  // in which the driver answers the last tenant that is warm
-
-void pin_this_thread(const std::vector<int>& cpus) {
-  if (cpus.empty()) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  for (const int cpu : cpus) CPU_SET(cpu, &set);
-  if (::sched_setaffinity(0, sizeof set, &set) != 0) throw system_error("cpus", "sched_setaffinity");
-}
 
 // As this process sees them: under MPS its share's. 0 on the CPU.
 int sms_of(const std::string& device, const DeviceShare* share) {
@@ -95,7 +88,7 @@ void Tenant::live() {
   thread_id_ = static_cast<uint32_t>(::gettid());
   ::pthread_setname_np(::pthread_self(), order_.name.substr(0, 15).c_str());
   try {
-    pin_this_thread(order_.cpus);  // before the engine starts threads, which inherit it
+    if (!order_.cpus.empty()) set_affinity(order_.cpus);  // before the engine starts threads, which inherit it
     for (Command command = next_command(); !command.is<command::Exit>(); command = next_command()) obey(command);
     engine_.reset();
   } catch (const std::exception& error) {
@@ -119,7 +112,11 @@ void Tenant::load() {
   workload_ = workload_of(order_);
   in_flight_.emplace(std::min(workload_.concurrency, engine_->capacity()), workload_.max_new_tokens);
   report::Loaded loaded;
-  if (model_) loaded.weights_origin = model_->origin;
+  if (model_) {
+    loaded.weights_origin = model_->origin;
+    loaded.weights_hash = fingerprint(*model_);
+    loaded.input_hash = fingerprint(input_);
+  }
   loaded.sm_count = sms_of(order_.device, share_.get());
   const MemoryNeed need = engine_->memory_needed().value_or(MemoryNeed{});
   loaded.weights_bytes = need.weights_bytes;
@@ -151,8 +148,16 @@ int64_t Tenant::warm_up() {
 // the last one, which hears of T0 at once.
 void Tenant::warm() {
   engine_->warm();
-  longest_pass_ns_ = warm_up();
-  tell(report::Warm{longest_pass_ns_, resident_bytes()});
+  report::Warm warm;
+  if (order_.max_new_tokens > 0) {
+    const DueRequest first = *Workload(workload_, 0).next();
+    warm.tokens_hash = fingerprint_of_answer(
+        *engine_,
+        {.tokens = input_, .rows = first.rows, .max_new_tokens = first.max_new_tokens, .scheduled_ns = now_ns()});
+  }
+  warm.longest_pass_ns = longest_pass_ns_ = warm_up();
+  warm.resident_bytes = resident_bytes();
+  tell(std::move(warm));
   if (command_within(kPromptNs)) return;
   while (t0_ns_ == 0 && !leaving_) one_pass();
 }

@@ -486,6 +486,16 @@ TEST_F(Analysis, TakesEnergyFromItsCounter) {
   EXPECT_NEAR(*found.device.joules_per_token, 300 / *found.device.tokens_per_s, 1e-12);
 }
 
+TEST_F(Analysis, TestsNoPairsOfVeryManyTenants) {
+  std::vector<MadeTenant> many;
+  for (int i = 0; i < 65; ++i) many.push_back(tenant("t" + std::to_string(i), 5, 10));
+  make_experiment(root_ / "many", many);
+  const ExperimentAnalysis found = analyze("many");
+  ASSERT_TRUE(found.significance);
+  EXPECT_TRUE(found.significance->pairs.empty());
+  EXPECT_THAT(found.warnings, testing::Contains(testing::HasSubstr("65 tenants: pairs are tested up to 64 of them")));
+}
+
 // Driver and analysis count alike.
 TEST_F(Analysis, AgreesWithTheSummaryThatTheDriverWrites) {
   MadeTenant made = tenant("a", 7, 300);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -83,7 +84,8 @@ inline void make_experiment(const std::filesystem::path& directory, const std::v
       if (made.change_iteration) made.change_iteration(iteration);
       files.append(iteration);
     }
-    files.finish();
+    const IterationSource iterations = [&](const auto& use) { files.iterations().for_each(use); };
+    files.finish(summarize(iterations, std::array{std::optional<WindowRecord>()}, made.task == "generate").front());
     end_s = std::min(end_s, now_s);
   }
   record.window = WindowRecord{0, end_s};

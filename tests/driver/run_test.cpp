@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/affinity.h"
 #include "command.h"
 #include "places.h"
 #include "results/telemetry.h"
-#include "sharing/host_share.h"
 #include "telemetry/nvml.h"
 
 namespace cotenant {
@@ -190,7 +190,7 @@ tenants:
 }
 
 TEST_F(DriverTest, PartitionsTheCores) {
-  if (usable_cpus().size() < 2) GTEST_SKIP() << "one CPU cannot be divided";
+  if (affinity().size() < 2) GTEST_SKIP() << "one CPU cannot be divided";
   write("pair.yaml", kPair);
   const Finished finished = run("run pair.yaml --set sharing.mode=partition");
   ASSERT_EQ(finished.status.code, 0) << finished.err;

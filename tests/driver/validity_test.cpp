@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace cotenant {
 namespace {
 
@@ -47,7 +49,7 @@ TEST(Validity, ALateWarmupIsAWarning) {
   record.tenants[0].summary.latency.count = 400;
   const auto warnings = [&](double (*latency_ms)(int)) {
     record.validity = {};
-    judge(record, {requests(latency_ms)}, false);
+    judge(record, {[&](const auto& use) { std::ranges::for_each(requests(latency_ms), use); }}, false);
     EXPECT_TRUE(record.validity.valid);
     std::vector<std::string> found;
     for (const WarningRecord& warning : record.validity.warnings) found.push_back(warning.what);

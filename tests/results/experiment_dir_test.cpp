@@ -23,6 +23,7 @@
 #include "results/own_directory.h"
 #include "results/record.h"
 #include "results/tenant_files.h"
+#include "results/window.h"
 
 namespace cotenant {
 namespace {
@@ -321,7 +322,7 @@ TEST_F(ExperimentDirectoryTest, ATenantsPlaceOutsideIsCheckedToo) {
   tenant.name = tenant.directory = "a";
   tenant.model = "gpt2";
   tenant.engine = "native";
-  TenantFiles(root_, settings, tenant).finish();
+  TenantFiles(root_, settings, tenant).finish(TenantSummary());
   EXPECT_EQ(refusal(root_ / "a"), "no error");
   std::ofstream(root_ / "a" / "notes.txt") << "thoughts";
   EXPECT_THAT(refusal(root_ / "a"), HasSubstr("notes.txt"));
@@ -379,13 +380,15 @@ TEST_F(ExperimentDirectoryTest, WritesTheStudysFilesInOrderOfTime) {
   tenant.seq_len = 128;
   fs::create_directories(path_);
   TenantFiles files(path_, settings, tenant);
+  std::vector<Iteration> iterations;
   for (const double latency_ms : {3.0, 1.0, 2.0}) {
     Iteration iteration;
     iteration.latency_ms = latency_ms;
     iteration.tokens_in = 1024;
     files.append(iteration);
+    iterations.push_back(iteration);
   }
-  files.finish();
+  files.finish(summarize(iterations, std::nullopt, false));
   const fs::path prefix = path_ / "org_model" / "org_model_org_model_b8_L128";
   EXPECT_EQ(lines_of(prefix.string() + "_latencies_ms.csv"),
             (std::vector<std::string>{"3.000000", "1.000000", "2.000000"}));

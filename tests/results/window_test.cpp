@@ -15,10 +15,17 @@ Iteration from_to(double start_s, double end_s, int64_t tokens_in = 100) {
   return iteration;
 }
 
+std::vector<Tally> tallies_of(const std::vector<std::vector<Iteration>>& tenants) {
+  std::vector<Tally> tallies(tenants.size());
+  for (size_t i = 0; i < tenants.size(); ++i)
+    for (const Iteration& iteration : tenants[i]) tallies[i].add(iteration);
+  return tallies;
+}
+
 TEST(Window, LastsFromTheLastFirstStartToTheStop) {
   const std::vector<std::vector<Iteration>> tenants{{from_to(0.0, 1.0), from_to(1.0, 2.0)},
                                                     {from_to(0.5, 1.5), from_to(1.5, 2.5)}};
-  const auto window = overlap_window(tenants, 2.25);
+  const auto window = overlap_window(tallies_of(tenants), 2.25);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->start_s, 0.5);
   EXPECT_EQ(window->end_s, 2.25);
@@ -26,15 +33,15 @@ TEST(Window, LastsFromTheLastFirstStartToTheStop) {
 
 TEST(Window, OfFixedRunsEndsWithTheFirstTenantToFinish) {
   const std::vector<std::vector<Iteration>> tenants{{from_to(0.0, 1.0), from_to(1.0, 2.0)}, {from_to(0.5, 9.0)}};
-  const auto window = overlap_window(tenants, std::nullopt);
+  const auto window = overlap_window(tallies_of(tenants), std::nullopt);
   ASSERT_TRUE(window);
   EXPECT_EQ(window->start_s, 0.5);
   EXPECT_EQ(window->end_s, 2.0);
 }
 
 TEST(Window, IsNoneWhenTenantsDidNotOverlap) {
-  EXPECT_FALSE(overlap_window(std::vector<std::vector<Iteration>>{{from_to(0, 1)}, {from_to(2, 3)}}, std::nullopt));
-  EXPECT_FALSE(overlap_window(std::vector<std::vector<Iteration>>{{from_to(0, 1)}, {}}, 5.0));
+  EXPECT_FALSE(overlap_window(tallies_of({{from_to(0, 1)}, {from_to(2, 3)}}), std::nullopt));
+  EXPECT_FALSE(overlap_window(tallies_of({{from_to(0, 1)}, {}}), 5.0));
   EXPECT_FALSE(overlap_window({}, 5.0));
 }
 
@@ -60,7 +67,9 @@ TEST(Window, SharesEdgesProRata) {
   EXPECT_DOUBLE_EQ(tally.duration_s(), 2);
   EXPECT_DOUBLE_EQ(*tally.completion_s(), 3.75);
   EXPECT_EQ(tally.completed, 3);
-  EXPECT_EQ(latencies_inside(iterations, WindowRecord{1, 3}), std::vector<double>{750});
+  const LatencySummary latency = summarize(iterations, WindowRecord{1, 3}, false).latency;
+  EXPECT_EQ(latency.count, 1);
+  EXPECT_EQ(latency.p50_ms, 750);
 }
 
 TEST(Window, CountsGeneratedTokensOneByOne) {
@@ -87,7 +96,9 @@ TEST(Window, AFileWithoutTimesLastsAsLongAsItsLatencies) {
 
 TEST(Window, SummarizesAsNumpyDoes) {
   // numpy.percentile([1, 2, 4, 8, 16], [50, 90, 95, 99]) = 4, 12.8, 14.4, 15.68
-  const LatencySummary summary = summarize_latencies({16, 1, 8, 2, 4});
+  std::vector<Iteration> iterations;
+  for (const double latency_ms : {16, 1, 8, 2, 4}) iterations.emplace_back().latency_ms = latency_ms;
+  const LatencySummary summary = summarize(iterations, std::nullopt, false).latency;
   EXPECT_EQ(summary.count, 5);
   EXPECT_DOUBLE_EQ(*summary.mean_ms, 6.2);
   EXPECT_DOUBLE_EQ(*summary.p50_ms, 4);

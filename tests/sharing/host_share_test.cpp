@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "base/affinity.h"
 #include "base/error.h"
 #include "sharing/device.h"
 
@@ -15,7 +16,9 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::vector<int> kEight{0, 1, 2, 3, 4, 5, 6, 7};
+const HostCpus kEight{{{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}}, 8};
+// As most x86 servers number them: the second threads of all cores come after the first ones.
+const HostCpus kFourOfTwo{{{0, 4}, {1, 5}, {2, 6}, {3, 7}}, 8};
 
 std::vector<TenantConfig> tenants(size_t count) {
   std::vector<TenantConfig> tenants(count);
@@ -23,9 +26,9 @@ std::vector<TenantConfig> tenants(size_t count) {
   return tenants;
 }
 
-std::string error_of(SharingMode mode, const std::vector<TenantConfig>& configs, const std::vector<int>& usable) {
+std::string error_of(SharingMode mode, const std::vector<TenantConfig>& configs, const HostCpus& host) {
   try {
-    divide_host(mode, configs, usable);
+    divide_host(mode, configs, host);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::usage);
     return error.what();
@@ -95,10 +98,62 @@ TEST(HostShare, KnowsWhenThreadsOutnumberCpus) {
   EXPECT_TRUE(oversubscribed(divide_host(SharingMode::timeslice, tenants(9), kEight), kEight));
 }
 
-TEST(HostShare, FindsTheCpusOfThisProcess) {
-  const std::vector<int> cpus = usable_cpus();
-  EXPECT_FALSE(cpus.empty());
-  EXPECT_TRUE(std::ranges::is_sorted(cpus));
+TEST(HostShare, AQuotaLimitsThreads) {
+  HostCpus limited = kEight;
+  limited.at_once = 3;
+  for (const SharingMode mode : {SharingMode::timeslice, SharingMode::partition}) {
+    const auto shares = divide_host(mode, tenants(2), limited);
+    EXPECT_EQ(shares[0].threads, 1);
+    EXPECT_EQ(shares[1].threads, 1);
+    EXPECT_FALSE(oversubscribed(shares, limited));
+  }
+  EXPECT_EQ(divide_host(SharingMode::timeslice, tenants(1), limited)[0].threads, 3);
+  EXPECT_TRUE(oversubscribed(divide_host(SharingMode::timeslice, tenants(4), limited), limited));
+}
+
+std::vector<std::vector<int>> cpus_of(const std::vector<HostShare>& shares) {
+  std::vector<std::vector<int>> cpus;
+  for (const HostShare& share : shares) cpus.push_back(share.cpus);
+  return cpus;
+}
+
+TEST(HostShare, PartitionsAreOfWholeCores) {
+  using Cpus = std::vector<std::vector<int>>;
+  const auto equal = [](size_t count) {
+    return cpus_of(divide_host(SharingMode::partition, tenants(count), kFourOfTwo));
+  };
+  EXPECT_EQ(equal(2), (Cpus{{0, 1, 4, 5}, {2, 3, 6, 7}}));
+  EXPECT_EQ(equal(3), (Cpus{{0, 4}, {1, 5}, {2, 3, 6, 7}}));
+  EXPECT_EQ(equal(4), (Cpus{{0, 4}, {1, 5}, {2, 6}, {3, 7}}));
+  auto configs = tenants(2);
+  configs[0].sm_percent = 75;
+  EXPECT_EQ(cpus_of(divide_host(SharingMode::partition, configs, kFourOfTwo)), (Cpus{{0, 1, 2, 4, 5, 6}, {3, 7}}));
+  configs[0].sm_percent.reset();
+  configs[0].cpus = {5};  // whoever names CPUs has them; the other one gets cores that are whole
+  EXPECT_EQ(cpus_of(divide_host(SharingMode::partition, configs, kFourOfTwo)), (Cpus{{5}, {0, 2, 3, 4, 6, 7}}));
+}
+
+TEST(HostShare, TellsOfTenantsOnOneCore) {
+  const auto told = [](SharingMode mode, const std::vector<TenantConfig>& configs) {
+    const auto warnings = shared_core_warnings(configs, divide_host(mode, configs, kFourOfTwo), kFourOfTwo);
+    return warnings.empty() ? "" : warnings.front().what;
+  };
+  EXPECT_EQ(told(SharingMode::partition, tenants(4)), "");
+  EXPECT_EQ(told(SharingMode::timeslice, tenants(8)), "");
+  EXPECT_THAT(told(SharingMode::partition, tenants(8)), HasSubstr("t0 and t1 (CPUs 0,4) and 3 more pairs"));
+  auto configs = tenants(2);
+  configs[0].cpus = {1};
+  configs[1].cpus = {5};
+  EXPECT_THAT(told(SharingMode::timeslice, configs), HasSubstr("t0 and t1 (CPUs 1,5)"));
+  configs[1].cpus = {1};  // that is what the user says
+  EXPECT_EQ(told(SharingMode::timeslice, configs), "");
+}
+
+TEST(HostShare, SeesTheCpusOfThisProcess) {
+  const HostCpus host = host_cpus(read_machine());
+  EXPECT_EQ(host.cpus(), affinity());
+  EXPECT_GE(host.at_once, 1);
+  EXPECT_LE(host.at_once, static_cast<int>(host.cpus().size()));
 }
 
 TEST(Device, TheCpuIsAlwaysThere) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "fixture.h"
@@ -13,6 +14,7 @@
 #include "stats/intervals.h"
 #include "stats/kde.h"
 #include "stats/outliers.h"
+#include "stats/streamed_quantiles.h"
 
 namespace cotenant {
 namespace {
@@ -34,6 +36,51 @@ TEST(Describe, RefusesAnEmptySample) {
   EXPECT_THROW(mean({}), Error);
   EXPECT_THROW(median({}), Error);
   EXPECT_THROW(percentile({}, 0.5), Error);
+}
+
+double next_double(uint64_t& state) {
+  state = state * 6364136223846793005u + 1442695040888963407u;
+  return static_cast<double>(state >> 11) / 9007199254740992.0;
+}
+
+// Against sorting: values of any sign and size, ties, and infinities.
+TEST(StreamedQuantiles, AreThoseOfTheSortedValues) {
+  const std::vector<double> quantiles{0, 0.001, 0.25, 0.5, 0.9, 0.99, 1};
+  uint64_t state = 1;
+  for (const size_t count : {1u, 2u, 3u, 40u, 1000u, 50'000u}) {
+    for (const char kind : {'u', 'e', 't', 'i'}) {
+      std::vector<double> values;
+      for (size_t i = 0; i < count; ++i) {
+        const double u = next_double(state);
+        values.push_back(kind == 'u'   ? 2 * u - 1
+                         : kind == 'e' ? std::exp(100 * u - 50)
+                         : kind == 't' ? std::floor(8 * u)
+                         : u < 0.1     ? -std::numeric_limits<double>::infinity()
+                                       : u);
+      }
+      StreamedQuantiles found(quantiles);
+      int passes = 0;
+      for (; found.begin_pass(); ++passes)
+        for (const double value : values) found.add(value);
+      EXPECT_EQ(passes, 6);
+      EXPECT_EQ(found.count(), count);
+      const std::vector<double> sorted = sorted_copy(values);
+      EXPECT_EQ(found.min(), sorted.front());
+      EXPECT_EQ(found.max(), sorted.back());
+      if (kind == 'i') continue;  // there is nothing between infinities
+      EXPECT_DOUBLE_EQ(found.mean(), mean(values));
+      for (size_t q = 0; q < quantiles.size(); ++q)
+        EXPECT_EQ(found.at(q), percentile(sorted, quantiles[q])) << kind << count << " " << quantiles[q];
+    }
+  }
+}
+
+TEST(StreamedQuantiles, HaveNothingToSayOfNothing) {
+  StreamedQuantiles quantiles({0.5});
+  EXPECT_TRUE(quantiles.begin_pass());
+  EXPECT_FALSE(quantiles.begin_pass());
+  EXPECT_EQ(quantiles.count(), 0u);
+  EXPECT_THROW((void)quantiles.at(0), Error);
 }
 
 TEST(Outliers, AgreeWithScipysMedianAbsoluteDeviation) {

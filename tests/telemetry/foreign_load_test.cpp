@@ -6,6 +6,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
+#include "base/affinity.h"
 #include "base/clock.h"
 
 namespace cotenant {
@@ -51,6 +54,33 @@ TEST(ForeignLoad, SeesABusyProcessOfThisMachine) {
   ASSERT_TRUE(after.processes.count(busy));
   EXPECT_GT(after.processes.at(busy).cpu_s, before.processes.at(busy).cpu_s);
   EXPECT_GT(foreign_load(before, after, {})->busy_cores, 0);
+}
+
+// A program that is pinned to other CPUs than this process is no disturbance; one that is free to use all of them is.
+TEST(ForeignLoad, LeavesOutWhoIsPinnedElsewhere) {
+  const std::vector<int> all = affinity();
+  if (all.size() < 2) GTEST_SKIP() << "needs two CPUs";
+  const auto busy_on = [](const std::vector<int>& cpus) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      set_affinity(cpus);
+      for (;;) now_ns();
+    }
+    return child;
+  };
+  const pid_t elsewhere = busy_on({all.back()}), here = busy_on({all.front()});
+  std::thread([&] {
+    set_affinity({all.front()});
+    while (affinity(elsewhere).size() > 1 || affinity(here).size() > 1) sleep_until_ns(now_ns() + 1'000'000);
+    const LoadSnapshot snapshot = snapshot_load();
+    EXPECT_FALSE(snapshot.processes.count(elsewhere));
+    EXPECT_TRUE(snapshot.processes.count(here));
+    EXPECT_LT(snapshot.busy_s, read_cpu_times().busy_s);
+  }).join();
+  for (const pid_t pid : {elsewhere, here}) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
 }
 
 }  // namespace

@@ -136,9 +136,22 @@ TEST_F(StandIn, WatchesItsProcesses) {
   EXPECT_FALSE(found.gap);
   ASSERT_EQ(found.foreign.size(), 1u);
   EXPECT_THAT(found.foreign[0], testing::EndsWith("pid 1099"));
+  EXPECT_TRUE(found.bystanders.empty());
   const auto unknown = watch.find({1}, true);
   EXPECT_TRUE(unknown.foreign.empty());
   EXPECT_THAT(unknown.gap.text(), testing::HasSubstr("none of the 100 that NVML lists is of this run"));
+}
+
+// Without memory of the device a program is foreign only when it uses its time.
+TEST_F(StandIn, WhoIsListedAndDoesNothingStandsBy) {
+  GpuProcessWatch watch(*device_);
+  watch.look();
+  std::set<pid_t> ours;
+  for (pid_t pid = 1000; pid < 1100; ++pid)
+    if (pid < 1049 || pid > 1052) ours.insert(pid);
+  const auto found = watch.find(ours, true);
+  EXPECT_THAT(found.foreign, testing::ElementsAre(testing::EndsWith("pid 1049"), testing::EndsWith("pid 1051")));
+  EXPECT_THAT(found.bystanders, testing::ElementsAre(testing::EndsWith("pid 1050"), testing::EndsWith("pid 1052")));
 }
 
 }  // namespace

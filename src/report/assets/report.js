@@ -277,7 +277,7 @@ function fairness(d) {
     return [["p (Mann-Whitney, Holm)", number(p.p_holm)], ["rank-biserial", number(p.rank_biserial)], ["Cohen’s d", number(p.cohens_d)], ["p (t-test)", number(p.t_p)]]
       .concat(p.hodges_lehmann_ms === null ? [] : [["shift", `${number(p.hodges_lehmann_ms)} ms`]]);
   };
-  chart(body, {
+  if (tests.pairs.length) chart(body, {
     title: "p-values of pairs", note: "Mann-Whitney with Holm’s correction; darker: less likely by chance, if samples were independent",
     draw: heatChart(items, { p: (a, b) => pair(a, b)?.p_holm ?? null, rows }),
     rows: (visible) => [["Pair", "t", "p of t", "Cohen’s d", "U", "p of U", "p Holm", "rank-biserial", "Cliff’s δ", "shift (ms)"], tests.pairs.filter((p) => visible.has(p.a) && visible.has(p.b)).map((p) =>

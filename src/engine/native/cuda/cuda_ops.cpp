@@ -85,7 +85,7 @@ void check_norm(Dtype dtype, int64_t width) {
 
 CudaOps::CudaOps(const OpsOptions& options)
     : options_(options),
-      device_(open_device(options.device, options.share.get())),
+      device_((options.dry_run ? examine_device : open_device)(options.device, options.share.get())),
       arena_(options.dry_run),
       cache_(device_) {
   if (!dry()) {

@@ -56,6 +56,12 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 }  // namespace
 
 DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
+  DeviceFacts facts = examine_device(device, share);
+  COTENANT_CUDA("open the device", cudaSetDevice(facts.ordinal));
+  return facts;
+}
+
+DeviceFacts examine_device(const std::string& device, const DeviceShare* share) {
   const size_t wanted = device_ordinal(device);
   int driver = 0, count = 0;
   if (cudaDriverGetVersion(&driver) != cudaSuccess) driver = 0;
@@ -66,8 +72,6 @@ DeviceFacts open_device(const std::string& device, const DeviceShare* share) {
                       fmt::format("there {} {} CUDA device{}", count == 1 ? "is" : "are", count, count == 1 ? "" : "s"),
                       fmt::format("Use cuda:0{}.", count > 1 ? fmt::format(" to cuda:{}", count - 1) : ""));
   const auto ordinal = static_cast<int>(wanted);
-  COTENANT_CUDA("open the device", cudaSetDevice(ordinal));
-
   DeviceFacts facts;
   facts.ordinal = ordinal;
   cudaDeviceProp properties{};

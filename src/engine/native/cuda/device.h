@@ -24,6 +24,10 @@ struct DeviceFacts {
 // a share, its multiprocessors are the facts' `sms`.
 DeviceFacts open_device(const std::string& device, const DeviceShare* share = nullptr);
 
+// The same without a context: what is asked takes no memory of the device and is listed nowhere. The thread's device
+// stays what it was.
+DeviceFacts examine_device(const std::string& device, const DeviceShare* share = nullptr);
+
 CudaStatus query_status();
 
 // Whether code for these architectures ("80-real 86-real 90", as CMake names them) runs on a device of a compute

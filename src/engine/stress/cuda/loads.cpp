@@ -20,12 +20,15 @@ constexpr double giga = 1e-9;
 class CudaLoad : public StressLoad {
  public:
   explicit CudaLoad(const StressLoadOptions& options)
-      : options_(options), device_(open_device(options.device, options.share.get())), sms_(sms_of(options, device_)) {}
+      : options_(options),
+        device_(examine_device(options.device, options.share.get())),
+        sms_(sms_of(options, device_)) {}
 
   MemoryNeed memory_needed() const override { return {.activation_bytes = bytes()}; }
   int footprint_sms() const override { return sms_; }
 
   void allocate() override {
+    open_device(options_.device, options_.share.get());
     stream_ = make_stream_on(options_.share.get(), options_.priority);
     const unsigned flags = options_.spin ? cudaEventDefault : cudaEventBlockingSync;
     begin_ = make_event(flags);

@@ -1,0 +1,87 @@
+#include "results/iteration_log.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <vector>
+
+#include "base/temporary_directory.h"
+
+namespace cotenant {
+namespace {
+
+namespace fs = std::filesystem;
+
+Iteration made(int i) {
+  Iteration iteration;
+  iteration.latency_ms = 1 + i * 0.001;
+  if (i % 3 != 0) iteration.start_s = i;
+  if (i % 3 != 0) iteration.end_s = i + 0.5;
+  iteration.status = i % 7 == 0 ? IterationStatus::failed : IterationStatus::ok;
+  if (i % 2 == 0) iteration.ttft_ms = i * 0.25;
+  if (i % 4 == 0) iteration.tokens_in = i;
+  iteration.tokens_out = i % 5;
+  for (int token = 0; token < i % 5; ++token) iteration.token_s.push_back(i + token * 0.1);
+  return iteration;
+}
+
+uint64_t resident_kib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (uint64_t kib = 0; word == "RssAnon:" && status >> kib) return kib;
+  return 0;
+}
+
+class IterationLogTest : public testing::TestWithParam<int> {};
+
+TEST_P(IterationLogTest, GivesBackWhatItWasGivenAsOftenAsAsked) {
+  const TemporaryDirectory directory;
+  IterationLog log(directory.path());
+  for (int i = 0; i < GetParam(); ++i) log.append(made(i));
+  EXPECT_EQ(log.size(), GetParam());
+  for (int pass = 0; pass < 2; ++pass) {
+    int i = 0;
+    log.for_each([&](const Iteration& found) {
+      const Iteration expected = made(i++);
+      EXPECT_EQ(found.latency_ms, expected.latency_ms);
+      EXPECT_EQ(found.start_s, expected.start_s);
+      EXPECT_EQ(found.end_s, expected.end_s);
+      EXPECT_EQ(found.status, expected.status);
+      EXPECT_EQ(found.ttft_ms, expected.ttft_ms);
+      EXPECT_EQ(found.tpot_ms, expected.tpot_ms);
+      EXPECT_EQ(found.tokens_in, expected.tokens_in);
+      EXPECT_EQ(found.tokens_out, expected.tokens_out);
+      EXPECT_EQ(found.token_s, expected.token_s);
+    });
+    EXPECT_EQ(i, GetParam());
+  }
+}
+
+// None, within the buffer, and beyond what is read at once.
+INSTANTIATE_TEST_SUITE_P(Lengths, IterationLogTest, testing::Values(0, 1, 10, 20'000));
+
+TEST(IterationLog, LeavesNothingInTheDirectoryAndLittleInMemory) {
+  const TemporaryDirectory directory;
+  IterationLog log(directory.path());
+  Iteration iteration = made(1);
+  log.append(iteration);
+  const uint64_t before_kib = resident_kib();
+  for (int i = 0; i < 1'000'000; ++i) log.append(iteration);
+  int64_t seen = 0;
+  log.for_each([&](const Iteration&) { ++seen; });
+  EXPECT_EQ(seen, log.size());
+  EXPECT_LT(resident_kib(), before_kib + 4096);
+  EXPECT_TRUE(fs::is_empty(directory.path()));
+}
+
+TEST(IterationLog, OutlivesItsDirectory) {
+  IterationLog log("/nonexistent/directory");
+  for (int i = 0; i < 10'000; ++i) log.append(made(i));
+  int i = 0;
+  log.for_each([&](const Iteration& found) { EXPECT_EQ(found.latency_ms, made(i++).latency_ms); });
+  EXPECT_EQ(i, 10'000);
+}
+
+}  // namespace
+}  // namespace cotenant
