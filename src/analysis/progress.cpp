@@ -101,7 +101,8 @@ Evidence of_runs(std::span<const Measured> sides, const RelativeRates& progress,
 }
 
 // Of one of them by itself: in its own number of parts.
-Evidence of_one_tenant(const Evidence& of_all, size_t t, const Measured& side, const std::optional<WindowRecord>& window) {
+Evidence of_one_tenant(const Evidence& of_all, size_t t, const Measured& side,
+                       const std::optional<WindowRecord>& window) {
   Evidence evidence;
   evidence.in_time = of_all.in_time;
   evidence.use = {0};

@@ -22,7 +22,7 @@ namespace {
 constexpr int kSocket = 3, kRing = 4;  // of a worker
 
 bool is_worker = false;
-const char* stop_at = nullptr;     // "recv go": where "go" is the type of the message; "rename .csv": part of a path
+const char* stop_at = nullptr;     // "recv go": where "go" is the type of the message; "rename .txt": part of a path
 const char* clock_file = nullptr;  // while it exists, CLOCK_REALTIME is an hour behind
 
 template <class Function>
