@@ -488,6 +488,9 @@ def main():
     parser.add_argument("--keep", action="store_true", help="the directories of what failed")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What runs in the background may have been told to ignore these, and the runs with it.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     root = pathlib.Path(tempfile.mkdtemp(prefix="cotenant-faults."))
     try:
         tools = Tools(options.build.resolve(), root)

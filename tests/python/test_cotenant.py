@@ -119,7 +119,8 @@ def test_an_interrupt_reaches_the_program_which_keeps_what_it_has(tmp_path):
         config = {json.dumps(PAIR)}
         cotenant.run({{**config, "min_duration_s": 60}}, out={str(tmp_path / "run")!r})
     """)
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # also in the background
     deadline = time.monotonic() + 30
     while not list(tmp_path.glob("run.staging/*/events.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.05)
