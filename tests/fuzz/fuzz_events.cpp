@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<Iteration> iterations;
     const EventFile read = read_events(file, [&](const Iteration& iteration) { iterations.push_back(iteration); });
     if (read.iterations != iterations.size() || read.iterations > read.lines) std::abort();
-    const std::vector<std::vector<Iteration>> tenants{iterations};
+    std::vector<Tally> tenants(1);
+    for (const Iteration& iteration : iterations) tenants[0].add(iteration);
     const LatencySummary latency = summarize(iterations, overlap_window(tenants, std::nullopt), true).latency;
     if (latency.count == 0) return;
     if (!std::isfinite(latency.mean_ms.value()) || latency.min_ms.value() < 0) std::abort();
