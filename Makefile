@@ -53,7 +53,7 @@ faults-build:
 	@cmake --preset release -B $(BUILD) -DCOTENANT_TESTS=ON $(CMAKE_FLAGS) >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS) --target program misbehave
 
-faults: faults-build  ## put some 270 deaths and other faults into real runs, and look at what is left
+faults: faults-build  ## put some 300 deaths and other faults into real runs, and look at what is left
 	@python3 tests/faults/faults.py $(BUILD)
 
 soak: faults-build  ## 10 million requests of 32 tenants, each accounted for

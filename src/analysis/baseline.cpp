@@ -41,7 +41,9 @@ std::vector<fs::path> experiments_in(const fs::path& directory) {
   std::vector<fs::path> found;
   for (const fs::path& path : real_directories_in(directory)) {
     const std::string name = path.filename().string();
-    if (name.ends_with(".incomplete") || name.ends_with(".staging") || name.starts_with(".")) continue;
+    if (name.ends_with(".incomplete") || name.find(".incomplete.") != std::string::npos || name.ends_with(".staging") ||
+        name.starts_with("."))
+      continue;
     if (is_experiment(path)) found.push_back(path);
   }
   const auto written = [](const fs::path& path) {

@@ -25,6 +25,9 @@ Error file_error(std::string where, const std::string& call) {
       return usage_error(std::move(where), what, "Free some space, or choose another place.");
     case EFBIG:
       return usage_error(std::move(where), what, "Raise the limit (ulimit -f).");
+    case EIO:
+    case ESTALE:
+      return usage_error(std::move(where), what, "Look at the disk or its server (dmesg), or choose another place.");
     case EACCES:
     case EROFS:
     case EPERM:

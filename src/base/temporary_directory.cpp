@@ -75,4 +75,11 @@ TemporaryDirectory::~TemporaryDirectory() {
   fs::remove_all(path_, ignored);
 }
 
+void remove_temporary_directory(const fs::path& path) {
+  if (!is_temporary_directory(path)) throw usage_error(path.string(), "is no temporary directory of cotenant's");
+  std::error_code failed;
+  fs::remove_all(path, failed);
+  if (failed) throw usage_error(path.string(), "cannot be removed: " + failed.message());
+}
+
 }  // namespace cotenant

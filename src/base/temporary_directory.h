@@ -25,4 +25,7 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+// Removes one that its process has left. Throws usage_error when it is none.
+void remove_temporary_directory(const std::filesystem::path& path);
+
 }  // namespace cotenant

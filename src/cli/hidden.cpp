@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 
+#include "base/temporary_directory.h"
 #include "cli/commands.h"
 #include "cli/run_table.h"
 #include "process/keeper.h"
@@ -17,6 +18,11 @@ void add_hidden(Subcommand& app, int& exit_code) {
   Subcommand quit = app.add_subcommand("mps-quit", "Ends an MPS daemon of `run`; started by the keeper.").group("");
   quit.add_option("directory", *directory).required();
   quit.callback([&, directory] { exit_code = mps_quit_main(*directory); });
+  auto temporary = std::make_shared<std::string>();
+  Subcommand remove =
+      app.add_subcommand("remove-temporary", "Removes what `run` kept for itself; started by the keeper.");
+  remove.group("").add_option("directory", *temporary).required();
+  remove.callback([temporary] { remove_temporary_directory(*temporary); });
   auto options = std::make_shared<RunTableOptions>();
   Subcommand table = app.add_subcommand("run-table", "The table at the end of `run`; started by it.").group("");
   table.add_option("directory", options->directory).required();

@@ -33,10 +33,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kTickNs = 20'000'000;    // how often rings are drained and conditions looked at
-constexpr int64_t kAheadNs = 50'000'000;   // of T0, at least
-constexpr int64_t kFlushNs = 200'000'000;  // what a driver that is killed may lose
-constexpr double kLeaveEarlyS = 1;         // for a worker to leave after an interruption, when it may be anywhere
+constexpr int64_t kTickNs = 20'000'000;     // how often rings are drained and conditions looked at
+constexpr int64_t kAheadNs = 50'000'000;    // of T0, at least
+constexpr int64_t kFlushNs = 200'000'000;   // what a driver that is killed may lose
+constexpr uint64_t kLastBytes = 128 << 10;  // of a tenant, that wait to be written when the disk is full
+constexpr double kLeaveEarlyS = 1;          // for a worker to leave after an interruption, when it may be anywhere
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -127,9 +128,9 @@ class Run {
       end();
       stop_sharing();
       finish_record();
-    } catch (const Error&) {
-      flush_what_there_is();
-      throw;
+    } catch (const Error& error) {
+      if (t0_ns_ == 0 || flush_what_there_is()) throw;
+      throw_rescued(error);
     }
     return record_;
   }
@@ -140,13 +141,35 @@ class Run {
     int64_t start_ns, end_ns;
   };
 
-  // A file could not be written: what the others can still take is theirs.
-  void flush_what_there_is() {
+  // A file could not be written: the samples that wait get the room that is kept for them. False: some have none.
+  bool flush_what_there_is() {
+    crew_->request_stop();
+    store_->drop();
+    bool all = true;
     for (size_t i = 0; i < recorders_.size(); ++i) try {
-        if (crew_ && t0_ns_ != 0) recorders_[i].drain(crew_->ring(i), t0_ns_);
+        recorders_[i].drain(crew_->ring(i), t0_ns_);
         recorders_[i].files().flush();
       } catch (const Error&) {
+        all = false;
       }
+    try {
+      telemetry_.flush();
+    } catch (const Error&) {
+    }
+    return all;
+  }
+
+  // The place takes nothing any more, as one that has become read-only: another may.
+  [[noreturn]] void throw_rescued(const Error& error) {
+    try {
+      move_away();
+      for (Recorder& recorder : recorders_) recorder.files().flush();
+      write_file(directory_ / "experiment.json", to_json(record_));
+    } catch (const Error&) {
+      throw error;
+    }
+    throw Error(error.code(), error.where(), error.message(),
+                fmt::format("{} What was measured is in {}.", error.remedy(), directory_.string()));
   }
 
   // Somebody has removed the directory, or files in it, which are ours as long as they are open.
@@ -178,7 +201,10 @@ class Run {
   void open_files() {
     make_directory(directory_);
     write_file(directory_ / "config.yaml", plan_.config_text);
-    for (const TenantRecord& tenant : record_.tenants) recorders_.emplace_back(directory_, plan_.settings, tenant);
+    store_ = std::make_shared<IterationStore>(directory_);
+    store_->reserve(kLastBytes * record_.tenants.size());
+    for (const TenantRecord& tenant : record_.tenants)
+      recorders_.emplace_back(directory_, plan_.settings, tenant, store_);
   }
 
   // What the workers need in their environment. Under mps the daemon is there afterwards.
@@ -504,6 +530,7 @@ class Run {
   RunTelemetry telemetry_;
 
   ExperimentRecord record_;
+  std::shared_ptr<IterationStore> store_;
   std::vector<Recorder> recorders_;
   std::unique_ptr<MpsDaemon> mps_;
   std::set<pid_t> gpu_helpers_;  // besides the workers, that use the GPU for this run: the servers of MPS

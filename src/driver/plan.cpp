@@ -274,9 +274,10 @@ Environment worker_environment(bool crowded) {
 
 }  // namespace
 
-// Of each tenant: its events, its log of them, its ring, its worker's socket and output, and one now and then.
+// Of each tenant: its events, its worker's socket and output. Where one worker has all tenants, twice their rings
+// instead while it starts.
 uint64_t open_files_needed(const RunPlan& run) {
-  return 128 + 6 * run.tenants.size();
+  return 128 + 3 * run.tenants.size();
 }
 
 DeviceMemoryNeed device_memory_needed(const RunPlan& run) {

@@ -39,8 +39,9 @@ Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token
   return iteration;
 }
 
-Recorder::Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant)
-    : generates_(tenant.max_new_tokens > 0), files_(experiment, settings, tenant) {}
+Recorder::Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
+                   std::shared_ptr<IterationStore> store)
+    : generates_(tenant.max_new_tokens > 0), files_(experiment, settings, tenant, std::move(store)) {}
 
 void Recorder::drain(EventRing& ring, int64_t t0_ns) {
   EventSlot event;

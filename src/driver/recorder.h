@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -23,7 +24,9 @@ Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token
 // Carries one tenant's events from its ring into its files.
 class Recorder {
  public:
-  Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
+  // `store`: of the run.
+  Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
+           std::shared_ptr<IterationStore> store);
 
   void drain(EventRing& ring, int64_t t0_ns);  // all that is in it now
   TenantFiles& files() { return files_; }

@@ -34,6 +34,28 @@ std::string longest_file_of(const TenantPlan& tenant) {
   return fmt::format("{}/{}_latencies_ms.csv", tenant.record.directory, file_stem(tenant.record));
 }
 
+// Where the results of a run are that nobody keeps. The keeper removes it when this process is killed.
+class PassingDirectory {
+ public:
+  explicit PassingDirectory(Keeper& keeper) : keeper_(keeper), directory_(std::in_place), path_(directory_->path()) {
+    keeper_.at_end(removal());
+  }
+  PassingDirectory(const PassingDirectory&) = delete;
+  ~PassingDirectory() {
+    directory_.reset();
+    keeper_.not_at_end(removal());
+  }
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  std::vector<std::string> removal() const { return {"remove-temporary", path_.string()}; }
+
+  Keeper& keeper_;
+  std::optional<TemporaryDirectory> directory_;
+  const fs::path path_;
+};
+
 class Series {
  public:
   Series(SignalWatch& signals, const SeriesOptions& options, const SeriesEvents& events)
@@ -53,12 +75,12 @@ class Series {
   ExperimentOutcome run(const PlannedExperiment& experiment) {
     ExperimentOutcome outcome;
     outcome.name = experiment.name;
-    std::optional<TemporaryDirectory> temporary;
-    if (!options_.save) temporary.emplace();
+    std::optional<PassingDirectory> passing;
     try {
       if (experiment.error) throw *experiment.error;
+      if (!options_.save) passing.emplace(keeper_);
       const ExperimentPlan plan = experiment.plan();
-      const fs::path directory = temporary ? temporary->path() / "run" : fs::path(plan.out_dir);
+      const fs::path directory = passing ? passing->path() / "run" : fs::path(plan.out_dir);
       const std::optional<bool> existing = existing_run(directory, plan, options_);
       if (existing) {
         outcome.directory = directory;

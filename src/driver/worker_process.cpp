@@ -44,6 +44,7 @@ WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<Te
         output_ = std::move(reading);
         return start(executable, theirs.fd(), writing.get(), rings_, environment);
       }()) {
+  for (EventRing& ring : rings_) ring.close_fd();  // 256 tenants are to fit into 1024 open files
   keeper_->watch(child_.pid());
   send({"", command::Order{tenants}});
 }

@@ -35,6 +35,7 @@ class EventRing {
   static EventRing attach(Fd fd);  // throws internal_error when the memory is no ring
 
   int fd() const { return memory_.fd(); }
+  void close_fd() { memory_.close_fd(); }  // once the other side has it
 
   // ---- the writer ----
   // Publishes an event with the times of its tokens; false: dropped, there is no room for it.

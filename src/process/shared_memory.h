@@ -20,6 +20,7 @@ class SharedMemory {
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
   int fd() const { return fd_.get(); }
+  void close_fd() { fd_.reset(); }  // the memory stays mapped
 
  private:
   SharedMemory(Fd fd, size_t size, int map_flags);

@@ -34,12 +34,23 @@ fs::path beside(const fs::path& path, const char* suffix) {
   return path.parent_path() / (path.filename().string() + suffix);
 }
 
-void rename_path(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) {
-    const int error = errno;
-    throw usage_error(to.string(), fmt::format("rename from {}: {}", from.string(), std::strerror(error)),
-                      fmt::format("The new results are in {}.", from.string()));
+[[noreturn]] void refuse_move(const fs::path& from, const fs::path& to, const std::string& why) {
+  throw usage_error(to.string(), fmt::format("rename from {}: {}", from.string(), why),
+                    fmt::format("The new results are in {}.", from.string()));
+}
+
+// A directory of a lower layer of an overlay (a container's image) cannot be renamed: it is copied, and then removed.
+void move_directory(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return;
+  if (errno != EXDEV) refuse_move(from, to, std::strerror(errno));
+  std::error_code error;
+  fs::copy(from, to, fs::copy_options::recursive, error);
+  if (error) {
+    std::error_code ignored;
+    fs::remove_all(to, ignored);
+    refuse_move(from, to, error.message());
   }
+  if (const std::string why = remove_ours(from); !why.empty()) refuse_move(from, to, why);
 }
 
 bool is_there(const fs::path& path) {
@@ -87,6 +98,21 @@ void check_kind_of_place(const fs::path& path) {
                       kChoose);
 }
 
+// Whether requests were sent in any of its runs.
+bool was_measured(const fs::path& directory) {
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(directory, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->path().filename() != "experiment.json") continue;
+    try {
+      if (const auto record = read_record(entry->path().parent_path()); record && record->t0_wall_s) return true;
+    } catch (const Error&) {
+      return true;  // nobody knows
+    }
+  }
+  return static_cast<bool>(error);
+}
+
 // <name>.incomplete, <name>.staging: what they hold may be kept or replaced by us.
 void check_beside(const fs::path& path) {
   if (!is_there(path)) return;
@@ -96,13 +122,27 @@ void check_beside(const fs::path& path) {
 }
 
 constexpr std::string_view kHolder = "cotenant (pid ";  // a lock file says
+constexpr int kOpenLock = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+// Somebody's file of that name (poetry.lock) is neither written nor removed.
+void check_lock_file(const Fd& lock, const fs::path& path) {
+  if (!lock) throw usage_error(path.string(), std::string("cannot be written: ") + std::strerror(errno), kChoose);
+  struct stat status;
+  if (::fstat(lock.get(), &status) != 0) throw system_error(path.string(), "fstat");
+  std::string text(kHolder.size(), '\0');
+  const ssize_t got = S_ISREG(status.st_mode) ? ::pread(lock.get(), text.data(), text.size(), 0) : -1;
+  if (status.st_nlink > 1 || got < 0 || (got > 0 && text != kHolder))
+    throw usage_error(path.string(), "is there and is no lock of cotenant", kChoose);
+}
 
 }  // namespace
 
 void check_place(const fs::path& path) {
   const fs::path place = checked_path(path);
   check_kind_of_place(place);
-  check_beside(beside(place, ".incomplete"));
+  for (const char* suffix : {".incomplete", ".staging"}) check_beside(beside(place, suffix));
+  if (const fs::path lock = beside(place, ".lock"); is_there(lock))
+    check_lock_file(Fd(::open(lock.c_str(), kOpenLock)), lock);
   if (!is_there(place) || is_empty_directory(place)) return;
   if (const std::string why = why_not_ours(place, true); !why.empty())
     throw usage_error(place.string(), fmt::format("{}; it is never replaced", why),
@@ -145,24 +185,12 @@ ExperimentDirectory::~ExperimentDirectory() {
   if (lock_) ::unlink(lock_path_.c_str());  // while it is held, so nobody else's
 }
 
-// Somebody's file of that name (poetry.lock) is neither written nor removed.
-void ExperimentDirectory::check_lock_file() const {
-  struct stat status;
-  if (::fstat(lock_.get(), &status) != 0) throw system_error(lock_path_.string(), "fstat");
-  std::string text(kHolder.size(), '\0');
-  const ssize_t got = S_ISREG(status.st_mode) ? ::pread(lock_.get(), text.data(), text.size(), 0) : -1;
-  if (status.st_nlink > 1 || got < 0 || (got > 0 && text != kHolder))
-    throw usage_error(lock_path_.string(), "is there and is no lock of cotenant", kChoose);
-}
-
 void ExperimentDirectory::take_lock() {
   for (;;) {
-    lock_ = Fd(::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666));
-    if (!lock_)
-      throw usage_error(lock_path_.string(), std::string("cannot be written: ") + std::strerror(errno), kChoose);
+    lock_ = Fd(::open(lock_path_.c_str(), kOpenLock | O_CREAT, 0666));
     struct stat held, named;  // the holder before us may have removed the file that we locked
     try {
-      check_lock_file();
+      check_lock_file(lock_, lock_path_);
       if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0)
         throw usage_error(path_.string(), "is being written by " + read_file(lock_path_, 4096),
                           "Wait for it, or choose another directory with --out.");
@@ -186,7 +214,7 @@ void ExperimentDirectory::recover() {
   check_beside(staging_);
   remove_left_over(staging_);
   if (is_there(staging_ / kReplacedName) && !is_there(path_)) {
-    rename_path(staging_, path_);
+    move_directory(staging_, path_);
     return;
   }
   abandon();
@@ -199,7 +227,7 @@ void ExperimentDirectory::commit() {
     throw usage_error(path_.string(), why + "; it is not replaced", "The new results are kept beside it.");
   open_ = false;
   ::unlink((staging_ / kBegunName).c_str());
-  if (!is_there(path_)) return rename_path(staging_, path_);
+  if (!is_there(path_)) return move_directory(staging_, path_);
   exchange();
 }
 
@@ -211,19 +239,28 @@ void ExperimentDirectory::exchange() {
     return remove_earlier(staging_);
   // The file system cannot exchange. Killed in between, recover() or the next run's commit() finds it.
   const fs::path replaced = staging_ / kReplacedName;
-  rename_path(path_, replaced);
-  rename_path(staging_, path_);
+  move_directory(path_, replaced);
+  move_directory(staging_, path_);
   remove_earlier(path_ / kReplacedName);
 }
 
 fs::path ExperimentDirectory::abandon() {
   open_ = false;
   if (is_real_file(staging_ / "experiment.json")) ::unlink((staging_ / kBegunName).c_str());
-  fs::path kept = incomplete_;
-  // It was ours when we began; what somebody has put there since stays where it is.
-  for (int number = 2; is_there(kept) && !remove_ours(kept).empty(); ++number)
-    kept = beside(path_, fmt::format(".incomplete.{}", number).c_str());
-  rename_path(staging_, kept);
+  const auto numbered = [this] {
+    for (int number = 2;; ++number)
+      if (const fs::path free = beside(path_, fmt::format(".incomplete.{}", number).c_str()); !is_there(free))
+        return free;
+  };
+  // An earlier one makes room, but is not lost. What somebody else has put there since we began stays where it is.
+  if (is_there(incomplete_) && why_not_ours(incomplete_, false).empty()) {
+    if (was_measured(incomplete_))
+      move_directory(incomplete_, numbered());
+    else
+      remove_ours(incomplete_);
+  }
+  const fs::path kept = is_there(incomplete_) ? numbered() : incomplete_;
+  move_directory(staging_, kept);
   return kept;
 }
 

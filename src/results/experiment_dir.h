@@ -10,7 +10,8 @@
 //   <name>             the last complete run; stands untouched until a new one is complete
 //   <name>.lock        says who is writing; held by flock, so it dies with its holder
 //   <name>.staging/    the run that is being written
-//   <name>.incomplete/ the last run that died or was interrupted
+//   <name>.incomplete/ the last run that died or was interrupted; <name>.incomplete.2, .3, ...: earlier ones that have
+//                      samples
 //
 // commit() exchanges <name>.staging and <name>; abandon() makes <name>.staging <name>.incomplete. A staging directory
 // left by a driver that was killed is kept as <name>.incomplete by the next run. Of <name>, <name>.staging and
@@ -45,7 +46,6 @@ class ExperimentDirectory {
 
  private:
   void take_lock();
-  void check_lock_file() const;
   void recover();
   void exchange();
 

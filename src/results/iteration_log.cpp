@@ -1,6 +1,7 @@
 #include "results/iteration_log.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kLogBufferBytes = size_t{16} << 10;
-constexpr size_t kLogReadBytes = size_t{256} << 10;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 // One iteration; its token times follow.
@@ -47,55 +47,81 @@ Fd open_unnamed(const fs::path& directory) {
   return file;
 }
 
-// Hands out the bytes of a file, and then those of a buffer.
-class Bytes {
- public:
-  Bytes(int file, uint64_t bytes, const std::string& rest, const fs::path& path)
-      : file_(file), left_(bytes), rest_(&rest), path_(path) {}
-
-  // False at the end, where nothing of an iteration can be left.
-  bool take(void* to, size_t bytes) {
-    auto* out = static_cast<char*>(to);
-    while (bytes > 0) {
-      if (at_ == piece_.size() && !next_piece()) return false;
-      const size_t some = std::min(bytes, piece_.size() - at_);
-      std::memcpy(out, piece_.data() + at_, some);
-      at_ += some;
-      out += some;
-      bytes -= some;
-    }
-    return true;
+// The iterations of whole rows.
+void use_all(std::string_view bytes, const std::function<void(const Iteration&)>& use) {
+  const auto take = [&](void* to, size_t count) {
+    std::memcpy(to, bytes.data(), count);
+    bytes.remove_prefix(count);
+  };
+  Iteration iteration;
+  while (!bytes.empty()) {
+    Row row;
+    take(&row, sizeof row);
+    iteration.latency_ms = row.latency_ms;
+    iteration.start_s = known(row.start_s);
+    iteration.end_s = known(row.end_s);
+    iteration.ttft_ms = known(row.ttft_ms);
+    iteration.tpot_ms = known(row.tpot_ms);
+    iteration.tokens_in = known(row.tokens_in);
+    iteration.tokens_out = known(row.tokens_out);
+    iteration.status = static_cast<IterationStatus>(row.status);
+    iteration.token_s.resize(row.token_times);
+    if (row.token_times > 0) take(iteration.token_s.data(), row.token_times * sizeof(double));
+    use(iteration);
   }
-
- private:
-  bool next_piece() {
-    at_ = 0;
-    if (left_ == 0) {
-      piece_ = rest_ ? *rest_ : std::string();
-      rest_ = nullptr;
-      return !piece_.empty();
-    }
-    piece_.resize(std::min<uint64_t>(left_, kLogReadBytes));
-    ssize_t got = -1;
-    do got = ::pread(file_, piece_.data(), piece_.size(), static_cast<off_t>(offset_));
-    while (got < 0 && errno == EINTR);
-    if (got < 0) throw system_error(path_.string(), "read");
-    if (got == 0) throw internal_error(path_.string(), "the iterations of a run have become fewer");
-    piece_.resize(static_cast<size_t>(got));
-    offset_ += static_cast<uint64_t>(got);
-    left_ -= static_cast<uint64_t>(got);
-    return true;
-  }
-
-  int file_;
-  uint64_t offset_ = 0, left_;
-  const std::string* rest_;  // null: handed out
-  const fs::path& path_;
-  std::string piece_;
-  size_t at_ = 0;
-};
+}
 
 }  // namespace
+
+IterationStore::IterationStore(fs::path directory) : directory_(std::move(directory)) {
+  rlimit limit{};
+  most_bytes_ = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+}
+
+Fd& IterationStore::file_at(uint64_t at) {
+  const size_t index = at / most_bytes_;
+  if (index < files_.size()) return files_[index];
+  Fd file = open_unnamed(directory_);
+  std::error_code none;
+  if (!file && errno == ENOENT) file = open_unnamed(fs::temp_directory_path(none));  // somebody has removed it
+  if (!file) throw file_error(directory_.string(), "open");
+  return files_.emplace_back(std::move(file));
+}
+
+void IterationStore::reserve(uint64_t bytes) {
+  ::posix_fallocate(file_at(0).get(), 0, static_cast<off_t>(std::min(bytes, most_bytes_)));
+}
+
+uint64_t IterationStore::append(std::string_view bytes) {
+  if (dropped_) return end_;
+  if (end_ % most_bytes_ + bytes.size() > most_bytes_) end_ += most_bytes_ - end_ % most_bytes_;
+  const Fd& file = file_at(end_);
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t written =
+        ::pwrite(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(end_ % most_bytes_ + done));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw file_error(directory_.string(), "write");
+    done += static_cast<size_t>(written);
+  }
+  return std::exchange(end_, end_ + bytes.size());
+}
+
+void IterationStore::read(uint64_t at, std::string& bytes) const {
+  const Fd& file = files_.at(at / most_bytes_);
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t got =
+        ::pread(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(at % most_bytes_ + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw system_error(directory_.string(), "read");
+    if (got == 0) throw internal_error(directory_.string(), "the iterations of a run have become fewer");
+    done += static_cast<size_t>(got);
+  }
+}
+
+void IterationStore::drop() {
+  files_.clear();
+  dropped_ = true;
+}
 
 void IterationLog::append(const Iteration& iteration) {
   const Row row{.latency_ms = iteration.latency_ms,
@@ -110,42 +136,19 @@ void IterationLog::append(const Iteration& iteration) {
   buffer_.append(reinterpret_cast<const char*>(&row), sizeof row);
   buffer_.append(reinterpret_cast<const char*>(iteration.token_s.data()), iteration.token_s.size() * sizeof(double));
   ++size_;
-  if (buffer_.size() >= kLogBufferBytes) spill();
-}
-
-void IterationLog::spill() {
-  if (!file_) file_ = open_unnamed(directory_);
-  std::error_code none;
-  if (!file_ && errno == ENOENT) file_ = open_unnamed(fs::temp_directory_path(none));  // somebody has removed it
-  if (!file_) throw file_error(directory_.string(), "open");
-  for (size_t done = 0; done < buffer_.size();) {
-    const ssize_t written =
-        ::pwrite(file_.get(), buffer_.data() + done, buffer_.size() - done, static_cast<off_t>(bytes_ + done));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw file_error(directory_.string(), "write");
-    done += static_cast<size_t>(written);
-  }
-  bytes_ += buffer_.size();
+  if (buffer_.size() < kLogBufferBytes) return;
+  pieces_.push_back({store_->append(buffer_), buffer_.size()});
   buffer_.clear();
 }
 
 void IterationLog::for_each(const std::function<void(const Iteration&)>& use) const {
-  Bytes bytes(file_.get(), bytes_, buffer_, directory_);
-  Iteration iteration;
-  Row row{};
-  while (bytes.take(&row, sizeof row)) {
-    iteration.latency_ms = row.latency_ms;
-    iteration.start_s = known(row.start_s);
-    iteration.end_s = known(row.end_s);
-    iteration.ttft_ms = known(row.ttft_ms);
-    iteration.tpot_ms = known(row.tpot_ms);
-    iteration.tokens_in = known(row.tokens_in);
-    iteration.tokens_out = known(row.tokens_out);
-    iteration.status = static_cast<IterationStatus>(row.status);
-    iteration.token_s.resize(row.token_times);
-    bytes.take(iteration.token_s.data(), row.token_times * sizeof(double));
-    use(iteration);
+  std::string bytes;
+  for (const Piece& piece : pieces_) {
+    bytes.resize(piece.bytes);
+    store_->read(piece.at, bytes);
+    use_all(bytes, use);
   }
+  use_all(buffer_, use);
 }
 
 }  // namespace cotenant

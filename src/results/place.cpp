@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kChoosePlace = "Choose another place with --out.";
 constexpr size_t kTriedBytes = 1 << 16;
-constexpr const char* kLongestSuffix = ".incomplete";
+constexpr const char* kLongestSuffix = ".incomplete.999";
 
 [[noreturn]] void refuse_place(const fs::path& path, const std::string& what, int error, const std::string& remedy) {
   throw usage_error(path.string(), fmt::format("{}: {}", what, std::strerror(error)), remedy);

@@ -78,10 +78,11 @@ std::string file_stem(const TenantRecord& tenant) {
   return fmt::format("{}_{}_b{}_L{}", name, file_part(tenant.model), tenant.batch_size, tenant.seq_len);
 }
 
-TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant)
+TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
+                         std::shared_ptr<IterationStore> store)
     : generates_(tenant.task == "generate"),
       events_(made_directory(experiment / tenant.directory) / "events.jsonl"),
-      iterations_(experiment / tenant.directory) {
+      iterations_(std::move(store)) {
   directory_ = tenant.directory;
   stem_ = file_stem(tenant);
   prefix_ = experiment / directory_ / stem_;

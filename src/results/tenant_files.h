@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +21,8 @@ std::string file_stem(const TenantRecord& tenant);
 // Keeps the iterations for the summary, though not in memory (iteration_log.h). Throws as OutputFile does.
 class TenantFiles {
  public:
-  TenantFiles(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant);
+  TenantFiles(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
+              std::shared_ptr<IterationStore> store);
 
   void append(const Iteration& iteration);
   // Whether somebody has removed the file that is being written. Then move_to() carries what it holds to

@@ -71,7 +71,7 @@ inline void make_experiment(const std::filesystem::path& directory, const std::v
     tenant.num_iters = made.iterations;
     if (made.change_record) made.change_record(tenant);
     record.tenants.push_back(tenant);
-    TenantFiles files(directory, record.settings, tenant);
+    TenantFiles files(directory, record.settings, tenant, std::make_shared<IterationStore>(directory));
     double now_s = 0;
     for (int i = 0; i < made.iterations; ++i) {
       Iteration iteration;

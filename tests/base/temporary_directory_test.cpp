@@ -44,6 +44,20 @@ TEST(TemporaryDirectoryTest, GoesWithWhatIsInIt) {
   EXPECT_FALSE(fs::exists(path));
 }
 
+TEST(TemporaryDirectoryTest, NothingElseIsRemovedAsOne) {
+  const TemporaryDirectory own;
+  const fs::path inside = own.path() / ".cotenant-abcdef", link = own.path().parent_path() / ".cotenant-link-of-a-test";
+  fs::create_directory(inside);  // such a name, at another place
+  fs::permissions(inside, fs::perms::owner_all);
+  fs::create_directory_symlink(inside, link);
+  for (const fs::path& path : {inside, link, own.path() / "none", fs::path("/"), fs::path("/tmp"), fs::path("")})
+    EXPECT_THROW(remove_temporary_directory(path), Error) << path;
+  EXPECT_TRUE(fs::is_directory(inside));
+  fs::remove(link);
+  remove_temporary_directory(own.path());
+  EXPECT_FALSE(fs::exists(own.path()));
+}
+
 TEST(TemporaryDirectoryTest, IsBelowTheCacheWhereTheSystemsPlaceCannotBeWritten) {
   const TemporaryDirectory home;
   const fs::path cache = home.path() / "not" / "there" / "yet";

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -174,6 +175,17 @@ TEST_F(PlacesTest, EachPlaceOfASeriesIsTriedBeforeTheFirstRun) {
   expect_refused(run("run pair.yaml second.yaml"), "/proc: cannot be written", "--out");
 }
 
+TEST_F(PlacesTest, WhatOthersHaveBesideAPlaceIsFoundBeforeTheFirstRun) {
+  write("second.yaml", std::string("experiment_name: second\nout_dir: other/second\n") + kTenants);
+  fs::create_directories(at("other/second.staging"));
+  write("other/second.staging/thesis.tex", "years of work");
+  expect_refused(run("run pair.yaml second.yaml"), "second.staging: has no experiment.json", "Move it away");
+  fs::remove_all(at("other/second.staging"));
+  write("other/second.lock", "[[package]]");
+  expect_refused(run("run pair.yaml second.yaml"), "second.lock: is there and is no lock of cotenant", "--out");
+  EXPECT_EQ(read("other/second.lock"), "[[package]]");
+}
+
 TEST_F(PlacesTest, ATmpdirThatIsNoneEndsNothing) {
   EXPECT_EQ(run("run pair.yaml --no-save", "TMPDIR=/nowhere").status.code, 0);
   expect_ran(run("run pair.yaml", "TMPDIR=/nowhere HOME=/proc/nobody XDG_CACHE_HOME=/proc/nobody"));
@@ -216,18 +228,51 @@ TEST_F(PlacesTest, WhatIsRemovedInTheMiddleIsKeptElsewhere) {
   EXPECT_EQ(run("analyze --no-plots " + kept).status.code, 0);
 }
 
-TEST_F(PlacesTest, ADiskThatFillsUpKeepsWhatFits) {
-  const Mounted volume(at("data"), "size=600k");
+constexpr const char* kBusy =
+    "experiment_name: busy\ndevice: cpu\nmin_duration_s: 60\nwarmup_s: 0\ntenants:\n"
+    "  - {name: a, engine: stress, stress: {kind: spin, service_ms: 0.1}, num_iters: 5}\n"
+    "  - {name: b, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 5}\n";
+
+// To the last sample: the room for what waits to be written is taken before the run.
+TEST_F(PlacesTest, ADiskThatFillsUpKeepsAllThatWasMeasured) {
+  const Mounted volume(at("data"), "size=2m");
   if (!volume) GTEST_SKIP() << "may not mount a tmpfs";
-  write("busy.yaml",
-        "experiment_name: busy\ndevice: cpu\nmin_duration_s: 60\nwarmup_s: 0\ntenants:\n"
-        "  - {name: a, engine: stress, stress: {kind: spin, service_ms: 0.02}, num_iters: 5}\n");
+  write("busy.yaml", kBusy);
   const Finished finished = run("run busy.yaml");
   EXPECT_EQ(finished.status.code, 2) << finished.err;
   EXPECT_THAT(finished.err, HasSubstr("No space left on device"));
   EXPECT_THAT(finished.out, HasSubstr("/data/busy.incomplete\n"));
   EXPECT_EQ(run("analyze --no-plots data/busy.incomplete").status.code, 0);
-  EXPECT_GT(fs::file_size(at("data/busy.incomplete/a/events.jsonl")), 100'000u);
+  for (const char* tenant : {"a", "b"})  // each line is whole, the last one too
+    EXPECT_GT(iterations("data/busy.incomplete", tenant).size(), 100u) << tenant;
+}
+
+// A file system that finds an error in itself becomes read-only under the run.
+TEST_F(PlacesTest, APlaceThatBecomesReadOnlyIsLeftForAnother) {
+  const std::string image = at("image").string(), data = at("data").string();
+  fs::create_directories(at("data"));
+  fs::create_directories(at("tmp"));
+  std::ofstream(image).close();
+  fs::resize_file(image, 64 << 20);
+  const std::string mount = "PATH=$PATH:/sbin:/usr/sbin; mkfs.ext4 -q -F " + image +
+                            " 2>/dev/null && mount -o loop,errors=remount-ro " + image + " " + data + " 2>/dev/null";
+  if (std::system(mount.c_str()) != 0) GTEST_SKIP() << "may not mount an image of ext4";
+  write("busy.yaml", kBusy);
+  const auto driver = start("run busy.yaml", "TMPDIR=$PWD/tmp");
+  const fs::path events = at("data/busy.staging/b/events.jsonl");
+  EXPECT_TRUE(eventually([&] { return fs::exists(events) && fs::file_size(events) > 20'000; }));
+  const std::string fail = "for fault in /sys/fs/ext4/$(basename $(findmnt -no SOURCE " + data +
+                           "))/trigger_fs_error; do echo a test > $fault; done";
+  EXPECT_EQ(std::system(fail.c_str()), 0);
+  const Finished finished = finish(*driver);
+  ::umount2(data.c_str(), MNT_DETACH);
+  EXPECT_EQ(finished.status.code, 2) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("Read-only file system"));
+  const std::string kept = word_behind(finished.err, "What was measured is in ");
+  ASSERT_FALSE(kept.empty()) << finished.err;
+  for (const char* tenant : {"a", "b"})
+    EXPECT_GT(iterations(kept.substr(0, kept.size() - 1), tenant).size(), 50u) << tenant;
+  EXPECT_EQ(run("analyze --no-plots " + kept.substr(0, kept.size() - 1)).status.code, 0);
 }
 
 TEST_F(PlacesTest, NamesThatAreTooLongAreRefused) {

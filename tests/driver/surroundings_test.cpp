@@ -14,6 +14,7 @@
 namespace cotenant {
 namespace {
 
+namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
 
@@ -143,6 +144,39 @@ TEST_F(DriverTest, HoldsNoRequests) {
   EXPECT_EQ(tenant.summary.completed + tenant.exit.events_dropped, 1'000'000);
   EXPECT_GT(tenant.summary.completed, 100'000);
   EXPECT_LT(peak_kib, before_kib + (32u << 10));
+}
+
+std::string sleepers(int count) {
+  std::string text = "experiment_name: many\ndevice: cpu\nmin_duration_s: 60\nwarmup_s: 0\ntenants:\n";
+  for (int i = 0; i < count; ++i)
+    text += "  - {name: t" + std::to_string(i) +
+            ", engine: stress, stress: {kind: sleep, service_ms: 0.2}, num_iters: 5, num_warmup: 1}\n";
+  return text;
+}
+
+// Samples enough that none of them has its files yet to open.
+TEST_F(DriverTest, ATenantCostsThreeOpenFiles) {
+  const auto open_files = [&](int tenants) {
+    write("many.yaml", sleepers(tenants));
+    const auto driver = start("run many.yaml");
+    const std::string last = "data/many.staging/t" + std::to_string(tenants - 1) + "/events.jsonl";
+    EXPECT_TRUE(eventually([&] { return fs::exists(at(last)) && fs::file_size(at(last)) > 200'000; }));
+    const auto count = std::distance(fs::directory_iterator("/proc/" + std::to_string(driver->pid()) + "/fd"), {});
+    driver->signal(SIGTERM);
+    finish(*driver);
+    return count;
+  };
+  EXPECT_EQ(open_files(10) - open_files(4), 6 * 3);
+}
+
+TEST_F(DriverTest, MoreTenantsThanFilesMayBeOpenAreRefused) {
+  write("many.yaml", sleepers(4));
+  const Finished refused = run("run many.yaml", "ulimit -n 139;");
+  EXPECT_EQ(refused.status.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("4 tenants need 140 open files, one process may have 139"));
+  EXPECT_FALSE(fs::exists(at("data")));
+  const Finished ran = run("run many.yaml --set min_duration_s=0.1", "ulimit -Sn 64; ulimit -Hn 140;");  // raised
+  EXPECT_EQ(ran.status.code, 0) << ran.err;
 }
 
 }  // namespace

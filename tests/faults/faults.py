@@ -150,7 +150,8 @@ class Run:
 
     @property
     def staging(self):
-        return self.data / "pair.staging"
+        """Where the run is written: beside the earlier result, or with --no-save among the temporary files."""
+        return next(self.temporary.glob(".cotenant-*/run.staging"), self.data / "pair.staging")
 
     def workers(self):
         return [pid for pid in children(self.driver.pid) if is_role(pid, "worker")]
@@ -336,6 +337,25 @@ def driver_case(phase, fault, target):
     return case
 
 
+def unsaved_case(phase, fault, target):
+    """The death of a driver whose results nobody keeps: nothing of them is left, at once."""
+
+    def case(tools):
+        run = Run(tools, f"{target} unsaved {phase} {name(fault)}", config(60 if phase in WITH_WORKERS[:6] else 0.3),
+                  PHASES[phase][0], ["--no-save"])
+        run.reach(phase)
+        require(run.staging.parent.parent == run.temporary, "lost", f"writes to {run.staging}")
+        send(run.driver.pid, STOP)  # so that all die at once
+        send(-run.driver.pid if target == "group" else run.driver.pid, fault)
+        send(run.driver.pid, signal.SIGCONT)
+        code = run.finish()
+        require(code == (1 if fault == EXIT else -fault), "exit code", f"{code}: {run.err}")
+        run.expect_nothing_left()
+        run.expect_earlier()
+
+    return case
+
+
 def asked_case(phase, number):
     """Somebody asks it to end: Ctrl-C, kill, a terminal that closes."""
 
@@ -422,6 +442,8 @@ def all_cases(writes, seed):
                   for target in ("driver", "group") for fault in DEATHS]
         cases += [(target, KILL, phase, driver_case(phase, KILL, target))
                   for target in ("driver and keeper", "all at once")]
+        cases += [(f"{target}, --no-save", fault, phase, unsaved_case(phase, fault, target))
+                  for target, fault in (("driver", KILL), ("driver", EXIT), ("group", KILL))]
         cases += [("driver, asked", number, phase, asked_case(phase, number)) for number in ASKED]
         cases += [("keeper", fault, phase, harmless_case(phase, fault, "keeper")) for fault in (*DEATHS, STOP)]
         cases += [("driver", STOP, phase, harmless_case(phase, STOP, "driver"))]

@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +16,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -33,11 +36,13 @@ using testing::HasSubstr;
 
 class ExperimentDirectoryTest : public testing::Test {
  protected:
-  static void write_run(const fs::path& directory, const std::string& text, bool complete) {
+  static void write_run(const fs::path& directory, const std::string& text, bool complete,
+                        std::optional<double> t0_wall_s = {}) {
     write_file(directory / "config.yaml", text);
     ExperimentRecord record;
     record.build.version = "0.1.0";
     record.validity.complete = complete;
+    record.t0_wall_s = t0_wall_s;
     write_file(directory / "experiment.json", to_json(record));
   }
 
@@ -97,6 +102,52 @@ TEST_F(ExperimentDirectoryTest, AnIncompleteRunReplacesNothing) {
   run("third", false);
   EXPECT_EQ(text_of(path_.string() + ".incomplete"), "third");
   EXPECT_EQ(names(), (std::vector<std::string>{"pair", "pair.incomplete"}));
+}
+
+TEST_F(ExperimentDirectoryTest, AnIncompleteRunThatHasSamplesIsKeptBesideALaterOne) {
+  const auto interrupt = [&](const std::string& text) {
+    ExperimentDirectory directory(path_);
+    write_run(directory.staging(), "its baselines'", false);
+    fs::create_directories(directory.staging() / "baselines" / "a");
+    write_run(directory.staging() / "baselines" / "a", text, true, 1e9);  // it had begun
+    write_file(directory.staging() / "config.yaml", text);
+    EXPECT_EQ(directory.abandon(), path_.string() + ".incomplete");
+  };
+  for (const char* text : {"first", "second", "third"}) interrupt(text);
+  run("fourth", false);
+  run("fifth", false);  // the fourth measured nothing
+  EXPECT_EQ(names(), (std::vector<std::string>{"pair.incomplete", "pair.incomplete.2", "pair.incomplete.3",
+                                               "pair.incomplete.4"}));
+  EXPECT_EQ(text_of(path_.string() + ".incomplete"), "fifth");
+  EXPECT_EQ(text_of(path_.string() + ".incomplete.2"), "first");
+  EXPECT_EQ(text_of(path_.string() + ".incomplete.3"), "second");
+  EXPECT_EQ(text_of(path_.string() + ".incomplete.4"), "third");
+}
+
+// A container's image and what runs in it.
+TEST_F(ExperimentDirectoryTest, ReplacesWhatLiesInALowerLayerOfAnOverlay) {
+  for (const char* layer : {"lower", "upper", "work", "data"}) fs::create_directory(root_ / layer);
+  for (const char* left : {"pair", "pair.incomplete", "pair.staging"}) {
+    fs::create_directory(root_ / "lower" / left);
+    fs::create_directories(root_ / "lower" / left / "baselines" / "a");
+    write_run(root_ / "lower" / left / "baselines" / "a", left, true, 1e9);
+    write_run(root_ / "lower" / left, left, std::string(left) == "pair");
+  }
+  const std::string options = "lowerdir=" + (root_ / "lower").string() + ",upperdir=" + (root_ / "upper").string() +
+                              ",workdir=" + (root_ / "work").string();
+  const fs::path merged = path_.parent_path();
+  if (::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) != 0)
+    GTEST_SKIP() << "may not mount an overlay";
+  run("second", true);
+  EXPECT_EQ(text_of(path_), "second");
+  EXPECT_FALSE(fs::exists(path_ / "baselines"));
+  EXPECT_EQ(names(), (std::vector<std::string>{"pair", "pair.incomplete", "pair.incomplete.2"}));
+  EXPECT_EQ(text_of(path_.string() + ".incomplete"), "pair.staging");
+  EXPECT_EQ(text_of(path_.string() + ".incomplete.2"), "pair.incomplete");
+  run("third", true);
+  EXPECT_EQ(text_of(path_), "third");
+  EXPECT_EQ(names(), (std::vector<std::string>{"pair", "pair.incomplete", "pair.incomplete.2"}));
+  EXPECT_EQ(::umount2(merged.c_str(), MNT_DETACH), 0);
 }
 
 TEST_F(ExperimentDirectoryTest, LeavesNothingOfARunThatWroteNothing) {
@@ -322,7 +373,7 @@ TEST_F(ExperimentDirectoryTest, ATenantsPlaceOutsideIsCheckedToo) {
   tenant.name = tenant.directory = "a";
   tenant.model = "gpt2";
   tenant.engine = "native";
-  TenantFiles(root_, settings, tenant).finish(TenantSummary());
+  TenantFiles(root_, settings, tenant, std::make_shared<IterationStore>(root_)).finish(TenantSummary());
   EXPECT_EQ(refusal(root_ / "a"), "no error");
   std::ofstream(root_ / "a" / "notes.txt") << "thoughts";
   EXPECT_THAT(refusal(root_ / "a"), HasSubstr("notes.txt"));
@@ -379,7 +430,7 @@ TEST_F(ExperimentDirectoryTest, WritesTheStudysFilesInOrderOfTime) {
   tenant.batch_size = 8;
   tenant.seq_len = 128;
   fs::create_directories(path_);
-  TenantFiles files(path_, settings, tenant);
+  TenantFiles files(path_, settings, tenant, std::make_shared<IterationStore>(path_));
   std::vector<Iteration> iterations;
   for (const double latency_ms : {3.0, 1.0, 2.0}) {
     Iteration iteration;

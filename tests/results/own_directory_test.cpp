@@ -38,7 +38,8 @@ class OwnDirectory : public testing::Test {
       TenantRecord& tenant = record.tenants.emplace_back();
       tenant.name = tenant.directory = name;
       tenant.model = "org/model";
-      TenantFiles(directory, record.settings, tenant).finish(TenantSummary());
+      TenantFiles(directory, record.settings, tenant, std::make_shared<IterationStore>(directory))
+          .finish(TenantSummary());
       write_kernels(directory / name, {});
     }
     for (const char* name : {"config.yaml", "telemetry.jsonl"}) write_file(directory / name, "x");
