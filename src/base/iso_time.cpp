@@ -27,11 +27,12 @@ struct Scanner {
   void expect(std::string_view any_of) { good = skip(any_of) && good; }
 };
 
-double fraction(Scanner& text) {
-  double value = 0, place = 0.1;
+// The first nine digits; as many as there are must follow.
+int64_t fraction_ns(Scanner& text) {
+  int64_t value = 0, place_ns = 100'000'000;
   const size_t before = text.rest.size();
-  for (; !text.rest.empty() && text.rest[0] >= '0' && text.rest[0] <= '9'; place /= 10) {
-    value += place * (text.rest[0] - '0');
+  for (; !text.rest.empty() && text.rest[0] >= '0' && text.rest[0] <= '9'; place_ns /= 10) {
+    value += place_ns * (text.rest[0] - '0');
     text.rest.remove_prefix(1);
   }
   text.good = text.good && text.rest.size() < before;
@@ -50,9 +51,11 @@ int seconds_east(Scanner& text) {
   return sign * (hours * 3600 + minutes * 60);
 }
 
-}  // namespace
+struct Instant {
+  int64_t s = 0, ns = 0;  // since the epoch; the rest of a second
+};
 
-std::optional<double> seconds_of_iso_time(std::string_view line) {
+std::optional<Instant> instant_of(std::string_view line) {
   Scanner text{line};
   const int year = text.digits(4);
   text.expect("-");
@@ -64,13 +67,30 @@ std::optional<double> seconds_of_iso_time(std::string_view line) {
   text.expect(":");
   const int minutes = text.digits(2);
   const int seconds = text.skip(":") ? text.digits(2) : 0;
-  const double part = text.skip(".,") ? fraction(text) : 0;
+  const int64_t part_ns = text.skip(".,") ? fraction_ns(text) : 0;
   const int east = seconds_east(text);
   const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
                                          std::chrono::day(static_cast<unsigned>(day))};
   if (!text.good || !text.rest.empty() || !date.ok() || hours > 24 || minutes > 59 || seconds > 60) return std::nullopt;
-  const auto days = std::chrono::sys_days(date).time_since_epoch();
-  return std::chrono::duration<double>(days).count() + hours * 3600 + minutes * 60 + seconds - east + part;
+  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
+  return Instant{.s = days * 86400 + hours * 3600 + minutes * 60 + seconds - east, .ns = part_ns};
+}
+
+}  // namespace
+
+std::optional<double> seconds_of_iso_time(std::string_view text) {
+  const auto instant = instant_of(text);
+  if (!instant) return std::nullopt;
+  return static_cast<double>(instant->s) + static_cast<double>(instant->ns) * 1e-9;
+}
+
+std::optional<int64_t> ns_of_iso_time(std::string_view text) {
+  const auto instant = instant_of(text);
+  int64_t ns = 0;
+  if (!instant || __builtin_mul_overflow(instant->s, int64_t{1'000'000'000}, &ns) ||
+      __builtin_add_overflow(ns, instant->ns, &ns))
+    return std::nullopt;
+  return ns;
 }
 
 }  // namespace cotenant

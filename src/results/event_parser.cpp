@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "base/iso_time.h"
-#include "results/line_reader.h"
+#include "base/line_reader.h"
 
 namespace cotenant {
 namespace {

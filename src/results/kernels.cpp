@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "base/input_file.h"
+#include "base/line_reader.h"
 #include "base/open_file.h"
 #include "results/json_fields.h"
-#include "results/line_reader.h"
 #include "results/output_file.h"
 
 namespace cotenant {

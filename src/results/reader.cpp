@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/input_file.h"
+#include "base/line_reader.h"
 #include "results/event_parser.h"
-#include "results/line_reader.h"
 
 namespace cotenant {
 namespace {

@@ -1,8 +1,8 @@
 #include "results/telemetry.h"
 
 #include "base/error.h"
+#include "base/line_reader.h"
 #include "results/json_fields.h"
-#include "results/line_reader.h"
 
 namespace cotenant {
 

@@ -110,7 +110,7 @@ void Tenant::load() {
   engine_->load();
   input_ = synthetic_input(order_, model_.get());
   workload_ = workload_of(order_);
-  in_flight_.emplace(std::min(workload_.concurrency, engine_->capacity()), workload_.max_new_tokens);
+  in_flight_.emplace(std::min(most_in_flight(workload_), engine_->capacity()), longest_answer(workload_));
   report::Loaded loaded;
   if (model_) {
     loaded.weights_origin = model_->origin;
@@ -130,7 +130,7 @@ void Tenant::prepare() {
 }
 
 int64_t Tenant::one_pass() {
-  const EventSlot event = run_request(*engine_, *Workload(workload_, 0).next(), input_, *in_flight_);
+  const EventSlot event = run_request(*engine_, longest_request(workload_), input_, *in_flight_);
   return event.end_ns - event.start_ns;
 }
 
@@ -150,7 +150,7 @@ void Tenant::warm() {
   engine_->warm();
   report::Warm warm;
   if (order_.max_new_tokens > 0) {
-    const DueRequest first = *Workload(workload_, 0).next();
+    const DueRequest first = longest_request(workload_);
     warm.tokens_hash = fingerprint_of_answer(
         *engine_,
         {.tokens = input_, .rows = first.rows, .max_new_tokens = first.max_new_tokens, .scheduled_ns = now_ns()});

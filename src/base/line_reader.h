@@ -11,8 +11,8 @@
 
 namespace cotenant {
 
-// The longest line of a results file: the token times of a request with the most tokens that a configuration allows
-// (1,048,576) fit.
+// The longest line of a results file or a trace: the token times of a request with the most tokens that a configuration
+// allows (1,048,576) fit.
 inline constexpr size_t longest_line_bytes = size_t{1} << 24;
 
 // Hands out a file's lines, in memory that does not grow with the file. A byte order mark in front and carriage returns

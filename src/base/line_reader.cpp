@@ -1,4 +1,4 @@
-#include "results/line_reader.h"
+#include "base/line_reader.h"
 
 #include <fmt/format.h>
 
@@ -49,7 +49,7 @@ void LineReader::fill() {
     ++number_;
     throw usage_error(
         where(), fmt::format("is longer than {}, which no line of such a file is", format_bytes(longest_line_bytes)),
-        "It is no results file, or damaged: restore it, or remove it.");
+        "It is another kind of file, or damaged: restore it, or remove it.");
   }
   if (end_ == capacity_) grow();
   const size_t got = file_.read_some(buffer_.get() + end_, capacity_ - end_);
