@@ -1,5 +1,6 @@
-// What the harness itself costs: a request's overhead, an event, the skew of a common start, the time from the command
-// to the first timed iteration. One line per figure, with its bar. Run it on an otherwise idle machine.
+// What the harness itself costs: a request's overhead, how late an open loop sends, an event, the skew of a common
+// start, the time from the command to the first timed iteration. One line per figure, with its bar. Run it on an
+// otherwise idle machine.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/affinity.h"
@@ -61,6 +63,31 @@ void bench_request(int requests) {
              at(latency_us, 0.99));
   fmt::print("request: period beyond the service time  p50 {:.2f} us, p99 {:.2f} us (bar: p50 <= 5 us)\n",
              at(period_us, 0.5), at(period_us, 0.99));
+}
+
+// How late an open loop sends what an engine has room for, and what being on time costs: a request takes 10 us, so that
+// the loop waits nearly all the time.
+void bench_lag(int requests) {
+  constexpr double rate = 2000, service_ms = 0.01;
+  EngineOptions options;
+  options.kind = EngineOptions::Kind::spin;
+  options.service_ms = service_ms;
+  const auto engine = make_engine(options);
+  for (const auto& [law, arrivals] :
+       {std::pair{"constant", constant_arrivals(rate)}, {"Poisson", poisson_arrivals(rate)}}) {
+    EventRing ring = EventRing::create();
+    const int64_t begin_ns = now_ns(), cpu_ns = thread_cpu_ns();
+    Workload workload({.arrivals = arrivals, .exactly = requests}, begin_ns);
+    InFlight in_flight(engine->capacity(), 0);
+    const LoopResult result = run_timed_loop(*engine, workload, {}, in_flight, ring);
+    const double served_s = requests * service_ms * 1e-3;
+    const double share = (ns_to_s(thread_cpu_ns() - cpu_ns) - served_s) / ns_to_s(now_ns() - begin_ns);
+    fmt::print(
+        "lag: {} arrivals at {:g}/s, p50 {:.1f} us, p99 {:.1f} us (bar: p99 <= 50 us), greatest {:.1f} us; keeping "
+        "time took {:.1f}% of a core\n",
+        law, rate, ns_to_ms(result.lag.at(0.5)) * 1e3, ns_to_ms(result.lag.at(0.99)) * 1e3,
+        ns_to_ms(result.lag.most_ns()) * 1e3, share * 100);
+  }
 }
 
 // One published event, by batches that fit into the ring.
@@ -164,6 +191,7 @@ int main(int argc, char** argv) {
   try {
     const TemporaryDirectory directory;
     bench_request(requests);
+    bench_lag(requests);
     bench_event(200);
     if (starts > 0) bench_skew(starts, directory.path() / "skew");
     if (commands > 0) bench_first_iteration(commands, directory.path());

@@ -5,11 +5,6 @@
 #include "base/error.h"
 
 namespace cotenant {
-namespace {
-
-constexpr uint32_t kOk = 0, kRejected = 1, kFailed = 2;  // EventSlot::status
-
-}  // namespace
 
 InFlight::InFlight(int capacity, int most_tokens)
     : most_tokens_(static_cast<size_t>(std::max(0, most_tokens))),
@@ -56,13 +51,13 @@ const InFlight::Ended* InFlight::note(const Progress& progress) {
           if (entry.tokens < most_tokens_) times[entry.tokens] = progress.at_ns;
       return nullptr;
     case Status::done:
-      entry.event.status = kOk;
+      entry.event.status = EventSlot::ok;
       break;
     case Status::rejected:
-      entry.event.status = kRejected;
+      entry.event.status = EventSlot::rejected;
       break;
     case Status::failed:
-      entry.event.status = kFailed;
+      entry.event.status = EventSlot::failed;
       break;
   }
   entry.event.end_ns = progress.at_ns;

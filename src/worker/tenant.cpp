@@ -168,8 +168,8 @@ void Tenant::run() {
   const Usage before = usage_now();
   wait_until_ns(t0_ns_);
   Workload workload(workload_, now_ns());
-  const int64_t requests = run_timed_loop(*engine_, workload, input_, *in_flight_, ring_);
-  tell(report::Done{requests, usage_since(before)});
+  const LoopResult result = run_timed_loop(*engine_, workload, input_, *in_flight_, ring_);
+  tell(report::Done{result.requests, usage_since(before)});
 }
 
 }  // namespace cotenant

@@ -16,7 +16,7 @@ TEST(TimedLoop, PacesItsRequestsAndCountsFromTheSend) {
   const auto engine = spin(0.1);
   constexpr int64_t period_ns = 2'000'000;
   const int64_t before_ns = now_ns();
-  EXPECT_EQ(run_workload(*engine, {.period_ms = ns_to_ms(period_ns), .exactly = 10}, ring), 10);
+  EXPECT_EQ(run_workload(*engine, {.period_ms = ns_to_ms(period_ns), .exactly = 10}, ring).requests, 10);
   EXPECT_GE(now_ns() - before_ns, 9 * period_ns);
   EventSlot event;
   std::vector<int64_t> tokens;
@@ -32,7 +32,7 @@ TEST(TimedLoop, HearsTheStopWhileItWaitsForTheNextRequest) {
   const auto engine = spin(0.1);
   int64_t requests = 0;
   constexpr int64_t hour_ns = 3'600'000'000'000;
-  std::thread thread([&] { requests = run_workload(*engine, {.period_ms = ns_to_ms(hour_ns)}, worker_side); });
+  std::thread thread([&] { requests = run_workload(*engine, {.period_ms = ns_to_ms(hour_ns)}, worker_side).requests; });
   sleep_until_ns(now_ns() + 30'000'000);
   ring.request_stop();
   thread.join();

@@ -17,7 +17,7 @@ inline std::unique_ptr<Engine> spin(double service_ms) {
 }
 
 // Runs a workload from now on, with nothing but what the loop itself needs.
-inline int64_t run_workload(Engine& engine, const WorkloadSpec& spec, EventRing& ring) {
+inline LoopResult run_workload(Engine& engine, const WorkloadSpec& spec, EventRing& ring) {
   Workload workload(spec, now_ns());
   InFlight in_flight(engine.capacity(), longest_answer(spec));
   return run_timed_loop(engine, workload, {}, in_flight, ring);

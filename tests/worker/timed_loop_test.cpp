@@ -70,7 +70,7 @@ class TwoTokens : public Engine {
 TEST(TimedLoop, RunsExactlyTheFixedIterations) {
   EventRing ring = EventRing::create(1 << 10);
   const auto engine = spin(0.1);
-  EXPECT_EQ(run_workload(*engine, {.rows = 2, .seq_len = 16, .exactly = 20}, ring), 20);
+  EXPECT_EQ(run_workload(*engine, {.rows = 2, .seq_len = 16, .exactly = 20}, ring).requests, 20);
   EventSlot event;
   std::vector<int64_t> tokens;
   int64_t last_end_ns = 0;
@@ -94,7 +94,7 @@ TEST(TimedLoop, RunsUntilItIsToldToStop) {
   EventRing worker_side = EventRing::attach(Fd(::dup(ring.fd())));
   const auto engine = spin(0.2);
   int64_t requests = 0;
-  std::thread thread([&] { requests = run_workload(*engine, {}, worker_side); });
+  std::thread thread([&] { requests = run_workload(*engine, {}, worker_side).requests; });
   sleep_until_ns(now_ns() + 50'000'000);
   ring.request_stop();
   thread.join();
@@ -123,7 +123,7 @@ TEST(TimedLoop, RecordsFailures) {
   EventRing ring = EventRing::create(64);
   TwoTokens engine;
   engine.fails_ = true;
-  EXPECT_EQ(run_workload(engine, {.rows = 2, .seq_len = 5, .max_new_tokens = 2, .exactly = 1}, ring), 1);
+  EXPECT_EQ(run_workload(engine, {.rows = 2, .seq_len = 5, .max_new_tokens = 2, .exactly = 1}, ring).requests, 1);
   EventSlot event;
   std::vector<int64_t> tokens;
   ASSERT_TRUE(ring.take(event, tokens));
@@ -137,11 +137,17 @@ TEST(TimedLoop, AllocatesNothing) {
   TwoTokens generating;
   InFlight in_flight(1, 2);
   Workload closed({.exactly = 500}, now_ns()), paced({.period_ms = 0.02, .exactly = 50}, now_ns()),
-      tokens({.rows = 2, .max_new_tokens = 2, .exactly = 20}, now_ns());
+      tokens({.rows = 2, .max_new_tokens = 2, .exactly = 20}, now_ns()),
+      open({.max_new_tokens = LognormalLength{.mean = 2, .sigma = 1, .least = 1, .most = 2},
+            .arrivals = gamma_arrivals(50'000, 2),
+            .max_queue = 3,
+            .exactly = 500},
+           now_ns());
   const size_t before = allocations;
   run_timed_loop(*engine, closed, {}, in_flight, ring);
   run_timed_loop(*engine, paced, {}, in_flight, ring);
   run_timed_loop(generating, tokens, {}, in_flight, ring);
+  run_timed_loop(*engine, open, {}, in_flight, ring);
   EXPECT_EQ(allocations, before);
 }
 
