@@ -243,10 +243,11 @@ def corrections():
     for name, p in {"four": [0.01, 0.04, 0.03, 0.005], "one": [0.2], "ties": [0.02, 0.02, 0.02], "large": [0.6, 0.9]}.items():
         p = np.array(p)
         order = np.argsort(p, kind="stable")
-        stepped = np.maximum.accumulate(np.minimum(1, p[order] * (len(p) - np.arange(len(p)))))
-        holm = np.empty(len(p))
-        holm[order] = stepped
-        cases.append({"name": name, "p": p, "holm": holm, "bonferroni": np.minimum(1, p * len(p))})
+        times = p[order] * (len(p) - np.arange(len(p)))
+        holm, hochberg = np.empty(len(p)), np.empty(len(p))
+        holm[order] = np.maximum.accumulate(np.minimum(1, times))
+        hochberg[order] = np.minimum.accumulate(times[::-1])[::-1]
+        cases.append({"name": name, "p": p, "holm": holm, "hochberg": hochberg, "bonferroni": np.minimum(1, p * len(p))})
     return cases
 
 

@@ -37,9 +37,13 @@ struct Summary {
   size_t count = 0;
   double mean = 0, std = 0, min = 0, max = 0;  // std with n - 1; 0 for one value
   double p25 = 0, p50 = 0, p75 = 0, p90 = 0, p95 = 0, p99 = 0;
-  // 95% by order statistics, with the effective size at that quantile in place of n; nullopt: it is too small.
+  // 95% by order statistics, with the effective size at that quantile in place of n; nullopt: that or the median's is
+  // too small.
   std::optional<Interval> ci95_p50, ci95_p95, ci95_p99;
-  double n_eff_p50 = 0, n_eff_p95 = 0, n_eff_p99 = 0;  // stats/autocorrelation.h, effective_size_below
+  // effective_size_below of stats/autocorrelation.h; for p95 and p99 the few values beyond are helped out by the
+  // median: n over it is at least (m t + 10 t_median) / (m + 10), for m values beyond with n over effective size t by
+  // themselves.
+  double n_eff_p50 = 0, n_eff_p95 = 0, n_eff_p99 = 0;
   double n_eff = 0;     // effective sample size: count over the integrated autocorrelation time
   size_t outliers = 0;  // beyond 3.5 robust standard deviations (median absolute deviation)
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "analysis/load.h"
 #include "analysis/summary.h"
@@ -100,6 +101,25 @@ FigureChange change_of(const std::vector<double>& before, const std::vector<doub
   return change;
 }
 
+constexpr double most_error = 0.05;
+
+// Returns the least; NaN where no figure has one.
+double correct_figures(TenantComparison& tenant) {
+  const std::array<FigureChange*, 3> figures{&tenant.median, &tenant.mean, &tenant.rate};
+  std::array<double, 3> p{};
+  std::ranges::transform(figures, p.begin(), [](const FigureChange* figure) {
+    return figure->p.value_or(std::numeric_limits<double>::quiet_NaN());
+  });
+  const std::vector<double> corrected = hochberg(p);
+  double least = std::numeric_limits<double>::quiet_NaN();
+  for (size_t i = 0; i < figures.size(); ++i) {
+    if (!figures[i]->p) continue;
+    figures[i]->p_hochberg = corrected[i];
+    least = std::fmin(least, corrected[i]);
+  }
+  return least;
+}
+
 // A figure's change as one of times: of a rate its inverse.
 struct Judged {
   const FigureChange* figure;
@@ -107,7 +127,7 @@ struct Judged {
   bool is_rate;
 
   bool significant(double min_effect) const {
-    return figure->p_holm && *figure->p_holm < 0.05 && std::abs(figure->shift) >= min_effect;
+    return figure->p_hochberg && *figure->p_hochberg < most_error && std::abs(figure->shift) >= min_effect;
   }
   bool worse() const { return is_rate ? figure->shift < 0 : figure->shift > 0; }
   bool within(double min_effect) const {
@@ -119,12 +139,13 @@ struct Judged {
 void judge_tenant(TenantComparison& tenant, double min_effect) {
   const std::array<Judged, 3> figures{
       {{&tenant.median, "median", false}, {&tenant.mean, "mean", false}, {&tenant.rate, "rate", true}}};
+  const bool changed = tenant.p_hochberg && *tenant.p_hochberg < most_error;
   std::vector<std::string> worse, better;
   bool all_within = true;
   for (const Judged& judged : figures) {
     if (!judged.figure->p) continue;
     all_within &= judged.within(min_effect);
-    if (judged.significant(min_effect)) (judged.worse() ? worse : better).push_back(judged.text());
+    if (changed && judged.significant(min_effect)) (judged.worse() ? worse : better).push_back(judged.text());
   }
   const auto conclude = [&](Change change, std::string reason) {
     tenant.change = change;
@@ -258,17 +279,13 @@ TenantComparison compare_figures(const RunFigures& before, const RunFigures& aft
 }
 
 void judge_changes(std::vector<TenantComparison>& tenants, double min_effect) {
-  std::vector<FigureChange*> figures;
-  std::vector<double> p;
-  for (TenantComparison& tenant : tenants)
-    for (FigureChange* figure : {&tenant.median, &tenant.mean, &tenant.rate}) {
-      if (!figure->p) continue;
-      figures.push_back(figure);
-      p.push_back(*figure->p);
-    }
-  const std::vector<double> corrected = holm(p);
-  for (size_t i = 0; i < figures.size(); ++i) figures[i]->p_holm = corrected[i];
-  for (TenantComparison& tenant : tenants) judge_tenant(tenant, min_effect);
+  std::vector<double> of_tenants;
+  for (TenantComparison& tenant : tenants) of_tenants.push_back(correct_figures(tenant));
+  const std::vector<double> corrected = hochberg(of_tenants);
+  for (size_t t = 0; t < tenants.size(); ++t) {
+    if (!std::isnan(corrected[t])) tenants[t].p_hochberg = corrected[t];
+    judge_tenant(tenants[t], min_effect);
+  }
 }
 
 std::vector<std::string> open_questions(const Comparison& comparison) {

@@ -20,7 +20,8 @@ struct FigureChange {
   double before = 0, after = 0;
   double shift = 0;                  // after / before - 1
   std::optional<Interval> interval;  // of the shift, 95%: Welch's, of the logarithms of the runs' figures
-  std::optional<double> p, p_holm;   // that it did not change; Holm's correction over all figures of all tenants
+  std::optional<double> p;           // that it did not change: Welch's t
+  std::optional<double> p_hochberg;  // the same, corrected for the figures of its tenant
 };
 
 // A figure of each run.
@@ -32,6 +33,7 @@ struct RunFigures {
 struct TenantComparison {
   std::string name;
   FigureChange median, mean, rate;
+  std::optional<double> p_hochberg;  // that none of them changed, corrected for the tenants
   // Of the median's shift, 95%: of the runs, or with one run a side what this pair shows; nullopt: neither.
   std::optional<Interval> interval;
   std::string interval_from;  // "5 and 6 runs", "this pair of runs alone"
@@ -69,9 +71,14 @@ constexpr size_t least_runs = 3;
 // The changes of a tenant's figures, without a verdict: intervals and p where there are `least_runs` a side.
 TenantComparison compare_figures(const RunFigures& before, const RunFigures& after);
 
-// The verdicts of all tenants. SLOWER: one of the figures is significantly worse (p_holm below 5%) by at least
+// The verdicts of all tenants. SLOWER: the tenant changed, and one of its figures is worse, both at 5%, by at least
 // min_effect; FASTER: better likewise; SAME: all intervals lie within min_effect of 0; else UNCLEAR, as with both. The
 // mean and the rate stand beside the median, which hides a tail that grew. Fewer than `least_runs` a side: UNCLEAR.
+//
+// A tenant's p is the least of its figures', corrected for their number, and that is corrected for the number of
+// tenants, both by Hochberg's method: a run that is slow is so in all of its figures and tenants, and these tests say
+// the same rather than each its own. So no more than 5% of comparisons in which nothing changed name a tenant.
+// Simulated with bench/statistics: docs/metrics.md, "How far the figures hold".
 void judge_changes(std::vector<TenantComparison>& tenants, double min_effect);
 
 // Throws as analyze_experiment does, and usage_error when the two have no tenant in common or a tenant's work differs.

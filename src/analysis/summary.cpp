@@ -12,9 +12,19 @@
 namespace cotenant {
 namespace {
 
-void set_interval(std::optional<Interval>& interval, double& effective, std::span<const double> values,
-                  std::span<const double> sorted, double q) {
-  effective = effective_size_below(values, percentile(sorted, q));
+// How alike neighbours are there is found from the n (1 - q) values beyond it: of few, hardly, and too little. So it
+// counts as if ten more had shown what is found at the median, where neighbours that resemble each other agree most.
+double effective_size_beyond(std::span<const double> values, std::span<const double> sorted, double q,
+                             double at_median) {
+  const auto n = static_cast<double>(values.size());
+  const double own = n / effective_size_below(values, percentile(sorted, q));
+  const double beyond = n * (1 - q), lent = 10;
+  return n / std::max(own, (beyond * own + lent * n / at_median) / (beyond + lent));
+}
+
+void set_interval(std::optional<Interval>& interval, std::span<const double> sorted, double q, double effective,
+                  double at_median) {
+  if (at_median < static_cast<double>(fewest_for_interval(q))) return;
   if (const auto at = quantile_interval(sorted.size(), effective, q))
     // Outwards, to whole order statistics: the effective size is estimated too high where neighbours are alike.
     interval = Interval{sorted[static_cast<size_t>(at->low)], sorted[static_cast<size_t>(std::ceil(at->high))]};
@@ -40,9 +50,12 @@ std::optional<Summary> summarize_column(std::span<const double> values, std::spa
   s.p90 = percentile(sorted, 0.90);
   s.p95 = percentile(sorted, 0.95);
   s.p99 = percentile(sorted, 0.99);
-  set_interval(s.ci95_p50, s.n_eff_p50, values, sorted, 0.50);
-  set_interval(s.ci95_p95, s.n_eff_p95, values, sorted, 0.95);
-  set_interval(s.ci95_p99, s.n_eff_p99, values, sorted, 0.99);
+  s.n_eff_p50 = effective_size_below(values, s.p50);
+  s.n_eff_p95 = effective_size_beyond(values, sorted, 0.95, s.n_eff_p50);
+  s.n_eff_p99 = effective_size_beyond(values, sorted, 0.99, s.n_eff_p50);
+  set_interval(s.ci95_p50, sorted, 0.50, s.n_eff_p50, s.n_eff_p50);
+  set_interval(s.ci95_p95, sorted, 0.95, s.n_eff_p95, s.n_eff_p50);
+  set_interval(s.ci95_p99, sorted, 0.99, s.n_eff_p99, s.n_eff_p50);
   s.n_eff = effective_sample_size(values);
   s.outliers = count_outliers(sorted);
   return s;

@@ -69,15 +69,17 @@ std::string some_of(const std::vector<std::string>& names) {
 
 // One line for all tenants of which a percentile has no interval.
 void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenants, Metric metric) {
-  const auto add = [&](const char* what, double quantile, double Summary::*effective) {
+  const auto add = [&](const char* what, double quantile, std::optional<Interval> Summary::*interval,
+                       double Summary::*effective) {
     const size_t needed = fewest_for_interval(quantile);
     std::vector<std::string> short_of;
     for (const TenantAnalysis& tenant : tenants) {
       const Summary* summary = summary_of(tenant, metric);
-      if (!summary || summary->count == 0 || summary->*effective >= static_cast<double>(needed)) continue;
-      short_of.push_back(summary->count < needed ? fmt::format("{} has {}", tenant.name, summary->count)
-                                                 : fmt::format("{} has {} that tell as much as {:.0f} independent ones",
-                                                               tenant.name, summary->count, summary->*effective));
+      if (!summary || summary->count == 0 || summary->*interval) continue;
+      short_of.push_back(summary->count < needed
+                             ? fmt::format("{} has {}", tenant.name, summary->count)
+                             : fmt::format("{} has {} that tell as much as {:.0f} independent ones", tenant.name,
+                                           summary->count, std::min(summary->*effective, summary->n_eff_p50)));
     }
     if (short_of.empty()) return;
     warnings.push_back(
@@ -85,9 +87,9 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
                     "min_duration_s.",
                     what, needed, some_of(short_of)));
   };
-  add("the median", 0.5, &Summary::n_eff_p50);
-  add("p95", 0.95, &Summary::n_eff_p95);
-  add("p99", 0.99, &Summary::n_eff_p99);
+  add("the median", 0.5, &Summary::ci95_p50, &Summary::n_eff_p50);
+  add("p95", 0.95, &Summary::ci95_p95, &Summary::n_eff_p95);
+  add("p99", 0.99, &Summary::ci95_p99, &Summary::n_eff_p99);
 }
 
 // What the clock alone does to a slowdown: work whose speed follows the SM clock takes 1 / ratio as long.

@@ -24,7 +24,7 @@ Json figure(const FigureChange& change) {
           {"after", number(change.after)},
           {"shift", number(change.shift)},
           {"ci95", interval(change.interval)},
-          {"p_holm", number(change.p_holm)}};
+          {"p", number(change.p_hochberg)}};
 }
 
 }  // namespace
@@ -72,7 +72,8 @@ nlohmann::ordered_json comparison_json(const Comparison& comparison) {
                        {"shift", number(t.median.shift)},
                        {"ci95", interval(t.interval)},
                        {"ci95_from", t.interval ? Json(t.interval_from) : Json()},
-                       {"p_holm", number(t.median.p_holm)},
+                       {"p", number(t.p_hochberg)},
+                       {"p_median", number(t.median.p_hochberg)},
                        {"mean_ms", figure(t.mean)},
                        {"requests_per_s", figure(t.rate)},
                        {"cliffs_delta", number(t.cliffs_delta)},

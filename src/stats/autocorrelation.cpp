@@ -16,7 +16,50 @@ double autocovariance_sum(std::span<const double> values, double center, size_t 
   return sum;
 }
 
+struct Sums {
+  double products = 0, squares = 0;  // of neighbours, and of each with itself
+
+  Sums& operator+=(const Sums& other) {
+    products += other.products;
+    squares += other.squares;
+    return *this;
+  }
+};
+
+Sums found_in(std::span<const double> stretch) {
+  const double center = mean(stretch);
+  return {autocovariance_sum(stretch, center, 1), autocovariance_sum(stretch, center, 0)};
+}
+
+// Of n values of variance 1 about their mean, which has the covariance `of_end` with the first and the last of them.
+Sums expected(size_t n, double r) {
+  const auto count = static_cast<double>(n);
+  const double of_mean = inflation_of_mean(n, r) / count;
+  const double of_end = (r < 1 ? (1 - std::pow(r, count)) / (1 - r) : count) / count;
+  return {(count - 1) * r - (count + 1) * of_mean + 2 * of_end, count * (1 - of_mean)};
+}
+
 }  // namespace
+
+double inflation_of_mean(size_t n, double r) {
+  double sum = 1, power = 1;
+  for (size_t k = 1; k < n; ++k) sum += 2 * (1 - static_cast<double>(k) / static_cast<double>(n)) * (power *= r);
+  return sum;
+}
+
+double neighbours_correlation(std::span<const std::span<const double>> stretches, double most) {
+  Sums found;
+  for (const auto& stretch : stretches) found += found_in(stretch);
+  if (!(found.squares > 0)) return 0;
+  double low = 0, high = most;
+  for (int halving = 0; halving < 30; ++halving) {
+    const double r = (low + high) / 2;
+    Sums of_r;
+    for (const auto& stretch : stretches) of_r += expected(stretch.size(), r);
+    (of_r.products * found.squares < found.products * of_r.squares ? low : high) = r;
+  }
+  return low;
+}
 
 double autocorrelation(std::span<const double> values, size_t lag) {
   const double center = mean(values);

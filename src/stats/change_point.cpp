@@ -1,6 +1,7 @@
 #include "stats/change_point.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <vector>
@@ -14,6 +15,7 @@ namespace cotenant {
 namespace {
 
 constexpr size_t blocks = 20, most_before = blocks / 2, last_early = blocks / 4;
+constexpr double most_correlation = 0.8;
 
 size_t begin_of_block(size_t block, size_t count) {
   return block * count / blocks;
@@ -38,27 +40,17 @@ std::vector<double> medians_of_parts(const Sequence& values, const std::vector<s
   return medians;
 }
 
-// Variance of the mean of n values that forget each other by r a step, over that of the mean of independent ones.
-double inflation(size_t n, double r) {
-  double sum = 1, power = 1;
-  for (size_t k = 1; k < n; ++k) sum += 2 * (1 - static_cast<double>(k) / static_cast<double>(n)) * (power *= r);
-  return sum;
-}
-
 // Student's t of the means before and after a cut, two-sided.
 double p_of_cut(std::span<const double> values, size_t cut) {
-  const double first = mean(values.first(cut)), second = mean(values.subspan(cut));
-  std::vector<double> left(values.begin(), values.end());
+  const std::array<std::span<const double>, 2> sides{values.first(cut), values.subspan(cut)};
+  const double first = mean(sides[0]), second = mean(sides[1]);
   double squares = 0;
-  for (size_t i = 0; i < left.size(); ++i) {
-    left[i] -= i < cut ? first : second;
-    squares += left[i] * left[i];
-  }
+  for (const double value : sides[0]) squares += (value - first) * (value - first);
+  for (const double value : sides[1]) squares += (value - second) * (value - second);
   if (!(squares > 0)) return first == second ? 1 : 0;
   const auto n = static_cast<double>(values.size()), before = static_cast<double>(cut), after = n - before;
-  const double found = autocorrelation(left, 1);  // NaN where only rounding is left
-  const double r = std::isnan(found) ? 0 : std::clamp((n * found + 2) / (n - 6), 0.0, 0.9);
-  const double of_first = inflation(cut, r), of_second = inflation(values.size() - cut, r);
+  const double r = neighbours_correlation(sides, most_correlation);
+  const double of_first = inflation_of_mean(cut, r), of_second = inflation_of_mean(sides[1].size(), r);
   const double variance = squares / std::max(2.0, n - of_first - of_second);
   const double of_difference = of_first / before + of_second / after;
   const double degrees = (n - 2) * (1 / before + 1 / after) / of_difference;
@@ -86,11 +78,12 @@ std::optional<LateWarmup> late_warmup(const Sequence& values, size_t count, doub
   double least_p = 1;
   for (size_t before = 1; before <= most_before; ++before)
     if (const double p = p_of_cut(levels, before); p < least_p) cut = before, least_p = p;
-  if (!(least_p * most_before < 0.01)) return std::nullopt;
+  if (!(least_p * most_before < 0.05)) return std::nullopt;
   const size_t at = begin_of_block(cut, count);
   const std::vector<double> around = medians_of_parts(values, {at, count});
   const double shift = (around[0] - around[1]) / around[1];
-  if (!(std::abs(shift) >= least_shift)) return std::nullopt;
+  const bool large = std::abs(std::log1p(shift)) >= std::log(2);
+  if (!(std::abs(shift) >= least_shift) || !(large || least_p * most_before < 0.005)) return std::nullopt;
   return LateWarmup{at, shift, cut <= last_early};
 }
 

@@ -63,17 +63,22 @@ TEST(PairTests, RefuseSamplesThatAreTooSmall) {
 TEST(Correction, AgreesWithItsDefinition) {
   for (const auto& c : fixture("correction")) {
     const std::vector<double> p = numbers(c["p"]);
-    const std::vector<double> corrected = holm(p);
-    for (size_t i = 0; i < p.size(); ++i) expect_close(corrected[i], number(c["holm"][i]), "holm");
+    const std::vector<double> down = holm(p), up = hochberg(p);
+    for (size_t i = 0; i < p.size(); ++i) {
+      expect_close(down[i], number(c["holm"][i]), "holm");
+      expect_close(up[i], number(c["hochberg"][i]), "hochberg");
+    }
   }
 }
 
 TEST(Correction, LeavesAnUndefinedTestOut) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const std::vector<double> corrected = holm(std::vector<double>{0.01, nan, 0.04});
-  EXPECT_DOUBLE_EQ(corrected[0], 0.02);
-  EXPECT_TRUE(std::isnan(corrected[1]));
-  EXPECT_DOUBLE_EQ(corrected[2], 0.04);
+  for (const auto& method : {holm, hochberg}) {
+    const std::vector<double> corrected = method(std::vector<double>{0.01, nan, 0.04});
+    EXPECT_DOUBLE_EQ(corrected[0], 0.02);
+    EXPECT_TRUE(std::isnan(corrected[1]));
+    EXPECT_DOUBLE_EQ(corrected[2], 0.04);
+  }
 }
 
 }  // namespace
