@@ -40,11 +40,11 @@ std::vector<double> requests_by_part(const LoadedTenant& tenant, const std::opti
   return any ? requests : std::vector<double>{};
 }
 
-EstimatedVariance variance_of_contrast(const RelativeRates& rates, std::span<const double> weights, bool in_time) {
+std::vector<double> contrast_of(const RelativeRates& rates, std::span<const double> weights) {
   std::vector<double> contrast(rates.front().size(), 0);
   for (size_t t = 0; t < rates.size(); ++t)
     for (size_t part = 0; part < contrast.size(); ++part) contrast[part] += weights[t] * rates[t][part];
-  return in_time ? variance_of_batch_mean(contrast) : variance_of_mean(contrast);
+  return contrast;
 }
 
 }  // namespace cotenant

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "analysis/load.h"
-#include "stats/estimated_variance.h"
 
 // How exactly a run knows its work rates. A run is cut into equal parts, the same for all its tenants; a tenant's rates
 // in them are batch means, and what tenants have in common in one part cancels where they are set against each other.
@@ -25,8 +24,7 @@ std::vector<double> requests_by_part(const LoadedTenant& tenant, const std::opti
 // Work rates relative to their means: [tenant][part].
 using RelativeRates = std::vector<std::vector<double>>;
 
-// Of the sum over tenants of weights[t] x log(rate[t]), to the first order. `in_time`: parts follow each other, and
-// resemble their neighbours; else they are runs. Parts: at least two.
-EstimatedVariance variance_of_contrast(const RelativeRates& rates, std::span<const double> weights, bool in_time);
+// In each part, the sum over tenants of weights[t] x rate[t]: of the logarithms of the rates, to the first order.
+std::vector<double> contrast_of(const RelativeRates& rates, std::span<const double> weights);
 
 }  // namespace cotenant

@@ -117,10 +117,18 @@ size_t sharing_runs(const ExperimentAnalysis& analysis) {
       std::ranges::count_if(analysis.repeats, [](const RepeatAnalysis& run) { return !run.own_baselines; }));
 }
 
+// Of the shared run alone: parts of a window resemble their neighbours, by `r` or else as found here; runs do not.
+EstimatedVariance variance_shared(const Evidence& evidence, std::span<const double> weights, std::optional<double> r) {
+  const std::vector<double> contrast = contrast_of(evidence.rates, weights);
+  if (!evidence.in_time) return variance_of_mean(contrast);
+  return r ? variance_of_batch_mean(contrast, *r) : variance_of_batch_mean(contrast);
+}
+
 // Of the sum over tenants of weights[t] x log(progress[t]).
-std::optional<EstimatedVariance> variance_of(const Evidence& evidence, std::span<const double> weights) {
+std::optional<EstimatedVariance> variance_of(const Evidence& evidence, std::span<const double> weights,
+                                             std::optional<double> r = std::nullopt) {
   if (evidence.rates.empty()) return std::nullopt;
-  EstimatedVariance sum = variance_of_contrast(evidence.rates, weights, evidence.in_time);
+  EstimatedVariance sum = variance_shared(evidence, weights, r);
   for (size_t b = 0; b < evidence.alone.size(); ++b) {
     double weight = 0;
     for (size_t t = 0; t < weights.size(); ++t)
@@ -172,12 +180,12 @@ std::optional<double> ratio(const std::optional<Summary>& a, const std::optional
 
 }  // namespace
 
-Verdict verdict_of(double relative_progress, const std::optional<Interval>& interval,
+Verdict verdict_of(double relative_progress, const std::optional<Interval>& cautious,
                    const std::optional<Interval>& guarded) {
-  if (!interval || !guarded) return Verdict::unclear;
+  if (!cautious || !guarded) return Verdict::unclear;
   if (relative_progress > verdict_ratio && guarded->low > 1) return Verdict::hogging;
   if (relative_progress < 1 / verdict_ratio && guarded->high < 1) return Verdict::starved;
-  const bool within = interval->low >= 1 / verdict_ratio && interval->high <= verdict_ratio;
+  const bool within = cautious->low >= 1 / verdict_ratio && cautious->high <= verdict_ratio;
   return within ? Verdict::fair : Verdict::unclear;
 }
 
@@ -243,21 +251,36 @@ void set_slowdowns_of_runs(ExperimentAnalysis& analysis, const std::vector<std::
   }
 }
 
+// The tenant less the mean of all.
+std::vector<double> against_the_mean(size_t tenant, size_t tenants) {
+  std::vector<double> weights(tenants, -1 / static_cast<double>(tenants));
+  weights[tenant] += 1;
+  return weights;
+}
+
+// Of all tenants against their mean: one of them alone has too few parts to tell it well.
+std::optional<double> correlation_against_the_mean(const Evidence& evidence) {
+  if (evidence.rates.empty() || !evidence.in_time) return std::nullopt;
+  std::vector<std::vector<double>> contrasts;
+  for (size_t t = 0; t < evidence.rates.size(); ++t)
+    contrasts.push_back(contrast_of(evidence.rates, against_the_mean(t, evidence.rates.size())));
+  return correlation_of_batches(std::vector<std::span<const double>>(contrasts.begin(), contrasts.end()));
+}
+
 // Of tenants that did anything: relative progress and who takes from whom.
 void set_verdicts(std::span<TenantAnalysis* const> tenants, const Evidence& evidence) {
   const auto n = static_cast<double>(tenants.size());
-  std::vector<double> progress, weights(tenants.size(), -1 / n);
+  std::vector<double> progress;
   for (const TenantAnalysis* tenant : tenants) progress.push_back(*tenant->progress);
   const double center = geometric_mean(progress);
+  const auto r = correlation_against_the_mean(evidence);
   for (size_t t = 0; t < tenants.size(); ++t) {
-    weights[t] = 1 - 1 / n;
     const double relative = progress[t] / center;
-    const auto variance = variance_of(evidence, weights);
-    weights[t] = -1 / n;
+    const auto variance = variance_of(evidence, against_the_mean(t, tenants.size()), r);
     tenants[t]->relative_progress = relative;
     tenants[t]->relative_progress_interval = interval_of(relative, variance);
     tenants[t]->verdict =
-        verdict_of(relative, tenants[t]->relative_progress_interval, interval_of(relative, variance, 1 - 0.025 / n));
+        verdict_of(relative, interval_of(relative, variance, 0.97), interval_of(relative, variance, 1 - 0.025 / n));
   }
 }
 

@@ -51,12 +51,16 @@ double neighbours_correlation(std::span<const std::span<const double>> stretches
   Sums found;
   for (const auto& stretch : stretches) found += found_in(stretch);
   if (!(found.squares > 0)) return 0;
-  double low = 0, high = most;
-  for (int halving = 0; halving < 30; ++halving) {
-    const double r = (low + high) / 2;
+  const auto is_below_it = [&](double r) {
     Sums of_r;
     for (const auto& stretch : stretches) of_r += expected(stretch.size(), r);
-    (of_r.products * found.squares < found.products * of_r.squares ? low : high) = r;
+    return of_r.products * found.squares < found.products * of_r.squares;
+  };
+  if (is_below_it(most)) return most;
+  double low = 0, high = most;
+  for (int halving = 0; halving < 40; ++halving) {
+    const double r = (low + high) / 2;
+    (is_below_it(r) ? low : high) = r;
   }
   return low;
 }

@@ -18,10 +18,16 @@ EstimatedVariance variance_of_mean(std::span<const double> values) {
   return {deviation * deviation / n, n - 1};
 }
 
+double correlation_of_batches(std::span<const std::span<const double>> sequences) {
+  return neighbours_correlation(sequences, 0.9);
+}
+
 EstimatedVariance variance_of_batch_mean(std::span<const double> batches) {
+  return variance_of_batch_mean(batches, correlation_of_batches({&batches, 1}));
+}
+
+EstimatedVariance variance_of_batch_mean(std::span<const double> batches, double r) {
   const EstimatedVariance independent = variance_of_mean(batches);
-  const double found = autocorrelation(batches, 1);
-  const double r = std::isnan(found) ? 0 : std::clamp(found + 1 / static_cast<double>(batches.size()), 0.0, 0.9);
   const double inflation = (1 + r) / (1 - r);
   return {independent.variance * inflation, independent.degrees / inflation};
 }

@@ -15,12 +15,16 @@ struct EstimatedVariance {
 // Of the mean of independent values: s^2 / n, on n - 1 degrees. At least two values.
 EstimatedVariance variance_of_mean(std::span<const double> values);
 
+// By how much a batch resembles the next, in sequences of batches that have this in common: neighbours_correlation of
+// stats/autocorrelation.h, in [0, 0.9].
+double correlation_of_batches(std::span<const std::span<const double>> sequences);
+
 // Of the mean of K batches of a sequence, in order of time: s^2 / K (1 + r) / (1 - r), on (K - 1) (1 - r) / (1 + r)
-// degrees, where r is the batches' correlation at lag 1, plus 1 / K because it is estimated too low by about that, and
-// held in [0, 0.9]. Method of batch means (G. S. Fishman, Management Science 24, 1978; A. M. Law, Simulation Modeling
-// and Analysis, section 9.5.3) with the factor of an AR(1) process for what batches still share with their neighbours
-// (F. W. Zwiers and H. von Storch, Journal of Climate 8, 1995). At least two batches.
+// degrees. Method of batch means (G. S. Fishman, Management Science 24, 1978; A. M. Law, Simulation Modeling and
+// Analysis, section 9.5.3) with the factor of an AR(1) process for what batches still share with their neighbours (F.
+// W. Zwiers and H. von Storch, Journal of Climate 8, 1995). At least two batches. Without r: their own correlation.
 EstimatedVariance variance_of_batch_mean(std::span<const double> batches);
+EstimatedVariance variance_of_batch_mean(std::span<const double> batches, double r);
 
 // Of a mean times `factor`.
 EstimatedVariance scaled(const EstimatedVariance& of, double factor);

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "base/error.h"
 #include "fixture.h"
+#include "stats/autocorrelation.h"
 #include "stats/describe.h"
 
 namespace cotenant {
@@ -61,6 +64,36 @@ TEST(EstimatedVariance, OfBatchesGrowsWithTheirLikeness) {
   EXPECT_LT(slow.degrees, 2);
   EXPECT_NEAR(slow.degrees, 1, 1e-9);  // 19 over the greatest inflation, 19
   EXPECT_EQ(variance_of_batch_mean(std::vector<double>(10, 3.0)).variance, 0);
+}
+
+// Short stretches of an AR(1) process, each at a level of its own: products over squares about their means stand at
+// 0.39 (20 values) and 0.05 (5) for r = 0.5.
+TEST(NeighboursCorrelation, IsTheOneOfTheProcess) {
+  std::mt19937_64 random(3);
+  std::normal_distribution<double> normal;
+  for (const size_t length : {5, 20}) {
+    std::vector<std::vector<double>> values(4000);
+    for (auto& stretch : values) {
+      const double level = 10 * normal(random);
+      double state = normal(random);
+      for (size_t i = 0; i < length; ++i) {
+        stretch.push_back(level + state);
+        state = 0.5 * state + std::sqrt(0.75) * normal(random);
+      }
+    }
+    const std::vector<std::span<const double>> stretches(values.begin(), values.end());
+    EXPECT_NEAR(neighbours_correlation(stretches, 0.9), 0.5, 0.03) << length;
+    EXPECT_EQ(neighbours_correlation(stretches, 0.3), 0.3);
+  }
+  const std::vector<double> constant(5, 3.0);
+  EXPECT_EQ(neighbours_correlation(std::vector<std::span<const double>>{constant}, 0.9), 0);
+}
+
+// The covariance matrix's sum over n, by numpy.
+TEST(InflationOfMean, IsThatOfTheCovariances) {
+  EXPECT_DOUBLE_EQ(inflation_of_mean(20, 0.5), 2.8000001907348633);
+  EXPECT_DOUBLE_EQ(inflation_of_mean(20, 0.8), 7.023058430092138);
+  EXPECT_DOUBLE_EQ(inflation_of_mean(1, 0.8), 1);
 }
 
 }  // namespace
