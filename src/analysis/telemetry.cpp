@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/open_file.h"
+#include "base/text.h"
 #include "stats/running_mean.h"
 
 namespace cotenant {
@@ -34,12 +35,12 @@ class Energy {
 };
 
 std::string busy(const char* what, double percent, const char* relation, double threshold) {
-  return fmt::format("{} {:.0f}% busy ({} {:.0f}%)", what, percent, relation, threshold);
+  return fmt::format("{} {}% busy ({} {}%)", what, format_fixed(percent, 0), relation, format_fixed(threshold, 0));
 }
 
 std::string outside(double share_percent, const char* relation) {
-  return fmt::format("{:.0f}% of the latency is spent outside of the device ({} {:.0f}%)", share_percent, relation,
-                     host_bound_share_percent);
+  return fmt::format("{}% of the latency is spent outside of the device ({} {}%)", format_fixed(share_percent, 0),
+                     relation, format_fixed(host_bound_share_percent, 0));
 }
 
 bool has_counters(const TelemetryMeans& means) {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "analysis/fairness.h"
+#include "base/text.h"
 #include "stats/intervals.h"
 
 namespace cotenant {
@@ -78,8 +79,9 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
       if (!summary || summary->count == 0 || summary->*interval) continue;
       short_of.push_back(summary->count < needed
                              ? fmt::format("{} has {}", tenant.name, summary->count)
-                             : fmt::format("{} has {} that tell as much as {:.0f} independent ones", tenant.name,
-                                           summary->count, std::min(summary->*effective, summary->n_eff_p50)));
+                             : fmt::format("{} has {} that tell as much as {} independent ones", tenant.name,
+                                           summary->count,
+                                           format_fixed(std::min(summary->*effective, summary->n_eff_p50), 0)));
     }
     if (short_of.empty()) return;
     warnings.push_back(
@@ -95,14 +97,14 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
 // What the clock alone does to a slowdown: work whose speed follows the SM clock takes 1 / ratio as long.
 std::string of_clocks(const TenantAnalysis& tenant, double shared_mhz) {
   const double ratio = *tenant.clock_ratio, by_clock = 1 / ratio;
-  std::string text = fmt::format("{:.0f} MHz shared and {:.0f} MHz alone ({:.2f}x)", shared_mhz,
-                                 *tenant.baseline->sm_clock_mhz, ratio);
+  std::string text = fmt::format("{} MHz shared and {} MHz alone ({}x)", format_fixed(shared_mhz, 0),
+                                 format_fixed(*tenant.baseline->sm_clock_mhz, 0), format_fixed(ratio, 2));
   if (!tenant.slowdown_p50) return text;
   if (ratio > 1) return text + ": at equal clocks the slowdown would be greater";
   // The mean too, because a median may hide waits, which no clock makes.
   const double slowdown = std::max(*tenant.slowdown_p50, tenant.slowdown_mean.value_or(0));
   if (slowdown <= 1 + clocks_differ) return text;
-  text += fmt::format(", which by itself makes work up to {:.2f}x slower: ", by_clock);
+  text += fmt::format(", which by itself makes work up to {}x slower: ", format_fixed(by_clock, 2));
   return text + (slowdown <= by_clock * (1 + clocks_differ) ? "that explains the slowdown, which is then no contention"
                                                             : "that part of the slowdown is the clock's");
 }
@@ -116,8 +118,8 @@ void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
       continue;
     }
     if (tenant.slowdown_p50 && tenant.slowdown_mean && *tenant.slowdown_mean > median_hides * *tenant.slowdown_p50)
-      hidden.push_back(fmt::format("{} ({:.2f}x by the median, {:.2f}x by the mean)", tenant.name, *tenant.slowdown_p50,
-                                   *tenant.slowdown_mean));
+      hidden.push_back(fmt::format("{} ({}x by the median, {}x by the mean)", tenant.name,
+                                   format_fixed(*tenant.slowdown_p50, 2), format_fixed(*tenant.slowdown_mean, 2)));
     for (const std::string& mismatch : tenant.baseline->mismatches) forced[mismatch].push_back(tenant.name);
     if (tenant.clock_ratio && std::abs(*tenant.clock_ratio - 1) > clocks_differ)
       clocked[of_clocks(tenant, *analysis.device.sm_clock_mhz)].push_back(tenant.name);
@@ -164,9 +166,9 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
   const bool own_lengths = analysis.study_form || analysis.corun == "fixed";
   if (own_lengths && overlap_s && longest_s && *overlap_s < least_overlap * *longest_s)
     warnings.push_back(
-        fmt::format("all tenants ran together for {:.0f}% of the longest one's time only: what came after "
+        fmt::format("all tenants ran together for {}% of the longest one's time only: what came after "
                     "had less company: use corun: overlap.",
-                    100 * *overlap_s / *longest_s));
+                    format_fixed(100 * *overlap_s / *longest_s, 0)));
   const bool events_only =
       std::ranges::any_of(analysis.tenants, [](const auto& t) { return t.clock == Clock::cuda_event; });
   if (events_only && analysis.metric == Metric::latency)

@@ -13,6 +13,8 @@ enum class ExitCode : int {
   tenant_died = 3,    // a worker ended by a signal or with an error of its own
   invalid = 4,        // complete, but not to be trusted; the reasons are in experiment.json
   threshold = 5,      // a threshold that was asked for was not met
+  cannot_tell = 6,    // whether it was met cannot be told
+  hangup = 129,       // SIGHUP: the terminal was closed
   interrupted = 130,  // Ctrl-C
   terminated = 143,   // SIGTERM
 };

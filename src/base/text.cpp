@@ -81,9 +81,13 @@ std::string format_duration_s(double seconds) {
 }
 
 std::string format_count(double count) {
-  if (count >= 1e9) return fmt::format("{:.2f}B", count / 1e9);
-  if (count >= 1e6) return fmt::format("{:.1f}M", count / 1e6);
+  if (std::abs(count) >= 1e9) return format_fixed(count / 1e9, 2) + "B";
+  if (std::abs(count) >= 1e6) return fmt::format("{:.1f}M", count / 1e6);
   return fmt::format("{:.0f}", count);
+}
+
+std::string format_fixed(double value, int digits) {
+  return std::abs(value) < 1e12 ? fmt::format("{:.{}f}", value, digits) : fmt::format("{:.3g}", value);
 }
 
 }  // namespace cotenant

@@ -22,5 +22,8 @@ std::string expand_home(const std::string& path);
 std::string format_bytes(uint64_t bytes);       // "15.2 GiB", "980 KiB", "12 B"
 std::string format_duration_s(double seconds);  // "950 ms", "12.3 s", "2 min 5 s"
 std::string format_count(double count);         // "82.0M", "7.24B", "1234"
+// With so many digits behind the point, "3.21"; from 1e12 on as "2.1e+15": a file may say anything, and a double has
+// 300.
+std::string format_fixed(double value, int digits);
 
 }  // namespace cotenant

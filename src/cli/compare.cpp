@@ -25,8 +25,6 @@
 namespace cotenant {
 namespace {
 
-constexpr auto kCannotTell = static_cast<ExitCode>(6);
-
 struct CompareOptions {
   std::string before, metric = "latency", min_effect = "2%";
   std::vector<std::string> after;
@@ -104,7 +102,7 @@ ExitCode judge(const std::vector<Comparison>& comparisons, bool allow_unclear) {
                    open));
   if (allow_unclear) return ExitCode::valid;
   tell("  Measure both sides with --repeat 5, or longer; --allow-unclear makes this a warning.\n");
-  return kCannotTell;
+  return ExitCode::cannot_tell;
 }
 
 // Behind a gate, a side that is there and cannot be read (its run died before the first request, say) is no mistake of
@@ -114,7 +112,7 @@ Comparison compare_sides(const CompareRequest& request, const CompareOptions& op
     return compare_runs(request);
   } catch (const Error& error) {
     if (!options.fail_if_slower || options.allow_unclear) throw;
-    throw Error(kCannotTell, error.where(), error.message(), error.remedy());
+    throw Error(ExitCode::cannot_tell, error.where(), error.message(), error.remedy());
   }
 }
 

@@ -68,18 +68,14 @@ std::string output_directory(const ProfileOptions& options, const ExperimentConf
         "Install Nsight Systems: developer.nvidia.com/nsight-systems, or NVIDIA's package nsight-systems.");
   const ExperimentConfig config = load_config(options.config, {.set = options.set});
   const std::string out = output_directory(options, config, "_nsys");
+  for (const char* file : {"nsys.nsys-rep", "nsys.sqlite", "nsys.qdstrm"})
+    if (fs::exists(fs::symlink_status(fs::path(out) / file)))
+      throw usage_error(out + "/" + file, "is there already, and is not overwritten",
+                        "Move it away, or choose another --out.");
   make_directory(out);
-  std::vector<std::string> arguments = {*nsys,
-                                        "profile",
-                                        "-o",
-                                        out + "/nsys",
-                                        "--trace=cuda,nvtx",
-                                        "--force-overwrite",
-                                        "true",
-                                        fs::read_symlink("/proc/self/exe").string(),
-                                        "run",
-                                        options.config,
-                                        "--no-save"};
+  std::vector<std::string> arguments = {*nsys,         "profile",           "-o",
+                                        out + "/nsys", "--trace=cuda,nvtx", fs::read_symlink("/proc/self/exe").string(),
+                                        "run",         options.config,      "--no-save"};
   for (const std::string& change : shortened(options, config)) arguments.insert(arguments.end(), {"--set", change});
   tell(fmt::format("nsys writes {}/nsys.nsys-rep: open it with nsys-ui, or nsys stats\n", printable(out)));
   std::vector<char*> pointers;

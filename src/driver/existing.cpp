@@ -61,6 +61,12 @@ void compare_keys(std::vector<std::string>& found, const std::string& path, cons
       found.push_back(fmt::format("{}{}: {} there, {} asked for", path, key, asked_text(a), asked_text(b)));
 }
 
+// "random weights (seed 0)", or "(model.safetensors, 327 MiB, float16)": not why, and not where they lie.
+std::string kind_of_weights(const std::string& origin) {
+  const size_t from = origin.starts_with("random") ? 0 : std::min(origin.rfind('('), origin.size());
+  return origin.substr(from, from == 0 ? origin.find(':') : std::string::npos);
+}
+
 std::vector<std::string> differences(const ExperimentRecord& there, const RunPlan& wanted) {
   ExperimentRecord asked;
   asked.settings = wanted.settings;
@@ -75,6 +81,9 @@ std::vector<std::string> differences(const ExperimentRecord& there, const RunPla
     const nlohmann::ordered_json &tenant = a.at("tenants").at(i), &tenant_asked = b.at("tenants").at(i);
     const std::string path = fmt::format("tenants.{}.", i);
     compare_keys(found, path, tenant, tenant_asked, kTenant);
+    const std::string &origin = there.tenants[i].weights_origin, &origin_asked = asked.tenants[i].weights_origin;
+    if (!origin.empty() && kind_of_weights(origin) != kind_of_weights(origin_asked))
+      found.push_back(fmt::format("{}weights: {} there, {} now", path, origin, origin_asked));
     compare_keys(found, path + "stress.", value_at(tenant, "stress"), value_at(tenant_asked, "stress"), kStress);
   }
   return found;

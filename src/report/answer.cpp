@@ -52,17 +52,18 @@ std::optional<WorstSlowdown> worst_slowdown(const ExperimentAnalysis& experiment
 std::string answer(const ExperimentAnalysis& experiment) {
   std::vector<std::string> parts;
   if (experiment.stp) {
-    parts.push_back(fmt::format("the work of {:.2f} {}s", *experiment.stp, device_noun(experiment)));
+    parts.push_back(fmt::format("the work of {} {}s", format_fixed(*experiment.stp, 2), device_noun(experiment)));
   } else {
     parts.push_back(throughput_part(experiment));
   }
   if (const auto worst = worst_slowdown(experiment)) {
     const TenantAnalysis& tenant = experiment.tenants[worst->tenant];
-    const std::string clock = tenant.clock_ratio ? fmt::format("clock {:.2f}x", *tenant.clock_ratio) : "";
+    const std::string clock = tenant.clock_ratio ? fmt::format("clock {}x", format_fixed(*tenant.clock_ratio, 2)) : "";
     if (experiment.tenants.size() == 1)
-      parts.push_back(fmt::format("slowdown {:.2f}x{}", worst->slowdown, clock.empty() ? "" : ", " + clock));
+      parts.push_back(
+          fmt::format("slowdown {}x{}", format_fixed(worst->slowdown, 2), clock.empty() ? "" : ", " + clock));
     else
-      parts.push_back(fmt::format("worst slowdown {:.2f}x ({}{})", worst->slowdown, tenant.name,
+      parts.push_back(fmt::format("worst slowdown {}x ({}{})", format_fixed(worst->slowdown, 2), tenant.name,
                                   clock.empty() ? "" : ", " + clock));
   } else if (experiment.tenants.size() > 1) {
     parts.push_back("slowdowns unknown (no baseline)");
@@ -75,7 +76,7 @@ std::string answer(const ExperimentAnalysis& experiment) {
 std::string answer(std::span<const ExperimentAnalysis> experiments) {
   std::vector<std::string> parts;
   if (const auto* most = best(experiments, [](const ExperimentAnalysis& e) { return e.stp; })) {
-    parts.push_back(fmt::format("most work: {} ({:.2f} {}s)", most->name, *most->stp, device_noun(*most)));
+    parts.push_back(fmt::format("most work: {} ({} {}s)", most->name, format_fixed(*most->stp, 2), device_noun(*most)));
   } else if (const auto* fastest =
                  best(experiments, [](const ExperimentAnalysis& e) { return e.device.tokens_per_s; })) {
     parts.push_back(fmt::format("most tokens: {} ({}/s)", fastest->name, format_count(*fastest->device.tokens_per_s)));
@@ -85,8 +86,8 @@ std::string answer(std::span<const ExperimentAnalysis> experiments) {
     return worst ? std::optional(-worst->slowdown) : std::nullopt;
   };
   if (const auto* kindest = best(experiments, least_harm)) {
-    parts.push_back(
-        fmt::format("mildest worst slowdown: {} ({:.2f}x)", kindest->name, worst_slowdown(*kindest)->slowdown));
+    parts.push_back(fmt::format("mildest worst slowdown: {} ({}x)", kindest->name,
+                                format_fixed(worst_slowdown(*kindest)->slowdown, 2)));
   }
   return parts.empty() ? fmt::format("{} experiments", experiments.size()) : fmt::format("{}", fmt::join(parts, "; "));
 }

@@ -12,7 +12,7 @@ namespace cotenant {
 namespace {
 
 std::string percent(double share) {
-  return fmt::format("{:+.2f}%", 100 * share);
+  return fmt::format("{}{}%", share < 0 ? "" : "+", format_fixed(100 * share, 2));
 }
 
 Json interval(const std::optional<Interval>& value) {

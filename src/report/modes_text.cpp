@@ -20,7 +20,7 @@ namespace {
 constexpr const char* unknown = "-";
 
 std::string times(const std::optional<double>& ratio) {
-  return ratio ? fmt::format("{:.2f}x", *ratio) : unknown;
+  return ratio ? fmt::format("{}x", format_fixed(*ratio, 2)) : unknown;
 }
 
 std::optional<double> against(const ExperimentAnalysis& run, const ExperimentAnalysis& first) {
@@ -32,7 +32,7 @@ std::string worst_text(const ExperimentAnalysis& run) {
   const auto worst = worst_slowdown(run);
   if (!worst) return unknown;
   const TenantAnalysis& tenant = run.tenants[worst->tenant];
-  return fmt::format("{:.2f}x {}", worst->slowdown, tenant.name);
+  return fmt::format("{}x {}", format_fixed(worst->slowdown, 2), tenant.name);
 }
 
 // The mean SM clock, and how it was alone: tenants have baselines of different clocks, so their mean ratio.
@@ -42,7 +42,8 @@ std::string clock_text(const ExperimentAnalysis& run) {
   int count = 0;
   for (const TenantAnalysis& tenant : run.tenants)
     if (tenant.clock_ratio) sum += *tenant.clock_ratio, ++count;
-  return fmt::format("{:.0f}{}", *run.device.sm_clock_mhz, count > 0 ? fmt::format(" ({:.2f}x)", sum / count) : "");
+  return fmt::format("{}{}", format_fixed(*run.device.sm_clock_mhz, 0),
+                     count > 0 ? fmt::format(" ({}x)", format_fixed(sum / count, 2)) : "");
 }
 
 Table device_table(std::span<const ExperimentAnalysis> runs) {
@@ -63,9 +64,8 @@ Table device_table(std::span<const ExperimentAnalysis> runs) {
     const auto jain = jain_of(run);
     table.add_row({run.name, run.sharing.empty() ? unknown : run.sharing, tokens ? format_count(*tokens) : unknown,
                    times(against(run, runs.front())), in_turn ? format_count(*in_turn) : unknown,
-                   run.stp ? fmt::format("{:.3f}", *run.stp) : unknown,
-                   run.antt ? fmt::format("{:.3f}", *run.antt) : unknown, worst_text(run),
-                   jain ? fmt::format("{:.4f}", *jain) : unknown, clock_text(run),
+                   run.stp ? format_fixed(*run.stp, 3) : unknown, run.antt ? format_fixed(*run.antt, 3) : unknown,
+                   worst_text(run), jain ? format_fixed(*jain, 4) : unknown, clock_text(run),
                    run.valid ? (*run.valid ? "yes" : "no") : unknown});
   }
   return table;
@@ -120,7 +120,10 @@ std::string pays_text(std::span<const ExperimentAnalysis> runs) {
   for (const ExperimentAnalysis& run : runs) {
     if (run.stp) {
       const int side = side_of_one(run);
-      (side > 0 ? better : side < 0 ? worse : same).push_back(fmt::format("{} (STP {:.3f})", run.name, *run.stp));
+      (side > 0   ? better
+       : side < 0 ? worse
+                  : same)
+          .push_back(fmt::format("{} (STP {})", run.name, format_fixed(*run.stp, 3)));
     }
   }
   std::string text;

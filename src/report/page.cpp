@@ -33,6 +33,21 @@ std::string escape_html(std::string_view text) {
   return escaped;
 }
 
+// A text of several lines, such as the configuration.
+std::string printable_text(std::string_view text) {
+  std::string shown;
+  for (size_t end; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1))
+    shown += printable(text.substr(0, end)) + '\n';
+  return shown + printable(text);
+}
+
+// All texts of the page: a browser obeys what directs bidirectional text, as a terminal does.
+void make_printable(nlohmann::ordered_json& value) {
+  if (value.is_string()) value = printable_text(value.get_ref<const std::string&>());
+  if (value.is_structured())
+    for (auto& part : value) make_printable(part);
+}
+
 // Inside a script element "</script" and "<!--" would end or change it, so no '<' is left.
 std::string json_for_script(const nlohmann::ordered_json& data) {
   const std::string text = printable_json(data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -77,7 +92,8 @@ std::string fill(std::string_view text, std::span<const Replacement> replacement
   }
 }
 
-std::string page(const std::string& title, const nlohmann::ordered_json& data) {
+std::string page(const std::string& title, nlohmann::ordered_json data) {
+  make_printable(data);
   const std::array<Replacement, 1> colours = {{{"colours", colour_variables()}}};
   const std::array<Replacement, 5> parts = {{{"version", version()},
                                              {"title", escape_html(printable(title))},

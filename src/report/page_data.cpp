@@ -24,13 +24,15 @@ Json fact(const std::string& label, const std::string& value, const std::string&
 // "902,464"; from ten million on "12.3M".
 std::string grouped(double count) {
   if (count >= 1e7) return format_count(count);
-  std::string digits = fmt::format("{:.0f}", count);
+  std::string digits = format_fixed(count, 0);
   for (size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
   return digits;
 }
 
 std::string with_interval(const std::string& note, const std::optional<Interval>& interval) {
-  return interval ? fmt::format("{} (95%: {:.2f} – {:.2f})", note, interval->low, interval->high) : note;
+  return interval
+             ? fmt::format("{} (95%: {} – {})", note, format_fixed(interval->low, 2), format_fixed(interval->high, 2))
+             : note;
 }
 
 void add_utilisation_facts(Json& facts, const DeviceAnalysis& device) {
@@ -46,12 +48,13 @@ Json facts_of(const ExperimentAnalysis& experiment) {
   if (experiment.stp) {
     const std::string note = fmt::format("{}s’ worth of work", device_noun(experiment));
     facts.push_back(
-        fact("Work done (STP)", fmt::format("{:.2f}", *experiment.stp), with_interval(note, experiment.stp_interval)));
+        fact("Work done (STP)", format_fixed(*experiment.stp, 2), with_interval(note, experiment.stp_interval)));
   }
   if (const auto worst = worst_slowdown(experiment)) {
     const TenantAnalysis& tenant = experiment.tenants[worst->tenant];
-    const std::string clock = tenant.clock_ratio ? fmt::format("; clock {:.2f}×", *tenant.clock_ratio) : "";
-    facts.push_back(fact("Worst slowdown", fmt::format("{:.2f}×", worst->slowdown),
+    const std::string clock =
+        tenant.clock_ratio ? fmt::format("; clock {}×", format_fixed(*tenant.clock_ratio, 2)) : "";
+    facts.push_back(fact("Worst slowdown", fmt::format("{}×", format_fixed(worst->slowdown, 2)),
                          fmt::format("{}, median{}", tenant.name, clock)));
   }
   if (experiment.device.tokens_per_s) {
@@ -67,14 +70,15 @@ Json facts_of(const ExperimentAnalysis& experiment) {
   }
   if (experiment.fairness) {
     const bool by_progress = experiment.fairness->basis == "progress";
-    facts.push_back(fact("Fairness (Jain)", fmt::format("{:.3f}", experiment.fairness->spread.jain),
+    facts.push_back(fact("Fairness (Jain)", format_fixed(experiment.fairness->spread.jain, 3),
                          by_progress ? "of progress; 1: all equal" : "of mean latency; 1: all equal"));
   }
   if (experiment.rate_spreads.size() == 1)
-    facts.push_back(fact("Work rates, max / min", fmt::format("{:.3f}", experiment.rate_spreads[0].max_min_ratio),
+    facts.push_back(fact("Work rates, max / min", format_fixed(experiment.rate_spreads[0].max_min_ratio, 3),
                          fmt::format("{} tenants of one work", experiment.rate_spreads[0].tenants)));
   if (experiment.antt)
-    facts.push_back(fact("Turnaround (ANTT)", fmt::format("{:.2f}×", *experiment.antt), "mean of 1 / progress"));
+    facts.push_back(
+        fact("Turnaround (ANTT)", fmt::format("{}×", format_fixed(*experiment.antt, 2)), "mean of 1 / progress"));
   add_utilisation_facts(facts, experiment.device);
   if (experiment.window_s) {
     facts.push_back(fact("Window", format_duration_s(experiment.window_s->high - experiment.window_s->low),
@@ -194,18 +198,17 @@ Json fairness_data(const Fairness& fairness, size_t tenants) {
     quantiles.push_back({{"name", q.name}, {"cv", to_page(q.cv)}, {"max_min_ratio", to_page(q.max_min_ratio)}});
   }
   const bool progress = fairness.basis == "progress";
-  return {
-      {"title", "Of " + basis_title(fairness.basis)},
-      {"note", progress ? "How far each tenant gets compared with alone." : "All tenants do the same work."},
-      {"figures",
-       Json::array({row("Jain’s index", fmt::format("{:.4f}", s.jain), "1"),
-                    row("Coefficient of variation", fmt::format("{:.4f}", s.cv), "0"),
-                    row("Gini", fmt::format("{:.4f}", s.gini), "0"),
-                    row("max / min", fmt::format("{:.3f}", s.max_min_ratio), "1"),
-                    row("range", fmt::format("{:.4g}{}", s.range, progress ? "" : " ms"), "0"),
-                    row("largest deviation from the mean", fmt::format("{:.2f}%", s.max_deviation_percent), "0%")})},
-      {"tenants", tenants},
-      {"by_quantile", quantiles}};
+  return {{"title", "Of " + basis_title(fairness.basis)},
+          {"note", progress ? "How far each tenant gets compared with alone." : "All tenants do the same work."},
+          {"figures", Json::array({row("Jain’s index", format_fixed(s.jain, 4), "1"),
+                                   row("Coefficient of variation", format_fixed(s.cv, 4), "0"),
+                                   row("Gini", format_fixed(s.gini, 4), "0"),
+                                   row("max / min", format_fixed(s.max_min_ratio, 3), "1"),
+                                   row("range", fmt::format("{:.4g}{}", s.range, progress ? "" : " ms"), "0"),
+                                   row("largest deviation from the mean",
+                                       fmt::format("{}%", format_fixed(s.max_deviation_percent, 2)), "0%")})},
+          {"tenants", tenants},
+          {"by_quantile", quantiles}};
 }
 
 Json significance_data(const ExperimentAnalysis& experiment) {
@@ -250,8 +253,8 @@ Json environment_data(const ExperimentAnalysis& experiment) {
   add("Measured by",
       experiment.version.empty() ? "" : fmt::format("cotenant {} ({})", experiment.version, experiment.commit));
   const DeviceAnalysis& device = experiment.device;
-  if (device.sm_clock_mhz) add("Mean SM clock", fmt::format("{:.0f} MHz", *device.sm_clock_mhz));
-  if (device.power_w) add("Mean power", fmt::format("{:.0f} W", *device.power_w));
+  if (device.sm_clock_mhz) add("Mean SM clock", fmt::format("{} MHz", format_fixed(*device.sm_clock_mhz, 0)));
+  if (device.power_w) add("Mean power", fmt::format("{} W", format_fixed(*device.power_w, 0)));
   if (device.memory_used_bytes)
     add("Device memory used", format_bytes(static_cast<uint64_t>(*device.memory_used_bytes)));
   for (const TenantAnalysis& tenant : experiment.tenants) {

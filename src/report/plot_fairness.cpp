@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/text.h"
 #include "report/plot_parts.h"
 #include "report/plots.h"
 
@@ -116,21 +117,21 @@ void heat_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {
 std::vector<std::pair<std::string, std::string>> fairness_lines(const Fairness& fairness) {
   const Spread& s = fairness.spread;
   std::vector<std::pair<std::string, std::string>> lines = {
-      {"Jain's index (1: all equal)", fmt::format("{:.4f}", s.jain)},
-      {"coefficient of variation", fmt::format("{:.4f}", s.cv)},
-      {"Gini", fmt::format("{:.4f}", s.gini)},
-      {"max / min", fmt::format("{:.3f}", s.max_min_ratio)},
+      {"Jain's index (1: all equal)", format_fixed(s.jain, 4)},
+      {"coefficient of variation", format_fixed(s.cv, 4)},
+      {"Gini", format_fixed(s.gini, 4)},
+      {"max / min", format_fixed(s.max_min_ratio, 3)},
       {"range", fmt::format("{:.4g}", s.range)},
-      {"largest deviation", fmt::format("{:.2f}%", s.max_deviation_percent)}};
+      {"largest deviation", fmt::format("{}%", format_fixed(s.max_deviation_percent, 2))}};
   for (const auto& q : fairness.by_quantile) {
-    if (lines.size() < 9) lines.emplace_back("variation at " + q.name, fmt::format("{:.4f}", q.cv));
+    if (lines.size() < 9) lines.emplace_back("variation at " + q.name, format_fixed(q.cv, 4));
   }
   return lines;
 }
 
 std::string p_label(double p) {
   if (!std::isfinite(p)) return "not defined";
-  return p < 1e-4 ? "p < 0.0001" : fmt::format("p = {:.4f}", p);
+  return p < 1e-4 ? "p < 0.0001" : fmt::format("p = {}", format_fixed(p, 4));
 }
 
 void test_panel(PictureWriter& picture, const ExperimentAnalysis& experiment) {

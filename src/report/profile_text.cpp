@@ -17,7 +17,7 @@ constexpr size_t kNameWidth = 56;
 
 // "350 ns", "12.5 us", "3.25 ms", "1.5 s"
 std::string time_text(double s) {
-  if (s < 1e-6) return fmt::format("{:.0f} ns", s * 1e9);
+  if (s < 1e-6) return fmt::format("{} ns", format_fixed(s * 1e9, 0));
   if (s < 1e-3) return fmt::format("{:.4g} us", s * 1e6);
   if (s < 1) return fmt::format("{:.4g} ms", s * 1e3);
   return fmt::format("{:.4g} s", s);
@@ -40,9 +40,9 @@ std::string kernels_table(const ProfiledTenant& tenant, size_t top, bool colour)
                {"name", Align::left}});
   for (size_t i = 0; i < std::min(top, tenant.kernels.size()); ++i) {
     const KernelSummary& k = tenant.kernels[i];
-    table.add_row({fmt::format("{:.1f}", k.share_percent), fmt::format("{:.3f}", k.total_ms),
-                   fmt::format("{}", k.instances), fmt::format("{:.2f}", k.mean_us), fmt::format("{:.2f}", k.median_us),
-                   fmt::format("{:.2f}", k.min_us), fmt::format("{:.2f}", k.max_us), fmt::format("{:.2f}", k.std_us),
+    table.add_row({format_fixed(k.share_percent, 1), format_fixed(k.total_ms, 3), fmt::format("{}", k.instances),
+                   format_fixed(k.mean_us, 2), format_fixed(k.median_us, 2), format_fixed(k.min_us, 2),
+                   format_fixed(k.max_us, 2), format_fixed(k.std_us, 2),
                    printable(short_kernel_name(k.name, kNameWidth))});
   }
   std::string text = table.text(colour, "  ");
@@ -111,13 +111,13 @@ std::string profile_text(const ProfileAnalysis& p, size_t top, bool colour) {
       p.sharing.empty() ? "" : ", " + p.sharing + ",", format_duration_s(p.window.length_s()));
   text += "A profiled run: its latencies are inflated. Measure with cotenant run.\n";
   for (const ProfiledTenant& tenant : p.tenants) {
-    text += fmt::format("\n{}: a kernel on the device {:.1f}% of the time\n", printable(tenant.name),
-                        p.percent(tenant.busy_s));
+    text += fmt::format("\n{}: a kernel on the device {}% of the time\n", printable(tenant.name),
+                        format_fixed(p.percent(tenant.busy_s), 1));
     if (!tenant.kernels.empty()) text += kernels_table(tenant, top, colour);
   }
-  text += fmt::format("\ndevice: busy {:.1f}% of the time", p.percent(p.busy_s));
+  text += fmt::format("\ndevice: busy {}% of the time", format_fixed(p.percent(p.busy_s), 1));
   if (p.tenants.size() > 1)
-    text += fmt::format(", with kernels of several tenants at once {:.1f}%", p.percent(p.several_s));
+    text += fmt::format(", with kernels of several tenants at once {}%", format_fixed(p.percent(p.several_s), 1));
   text += fmt::format("; {} idle gaps, {} in all, the longest {}\n", p.gaps.count, time_text(p.gaps.total_s),
                       time_text(p.gaps.longest_s));
   text += gaps_table(p.gaps, colour);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/printable.h"
+#include "base/text.h"
 #include "report/table.h"
 
 namespace cotenant {
@@ -24,7 +25,7 @@ Table layout(const SensitivityTable& sensitivity) {
   for (size_t kind = 0; kind < sensitivity.kinds.size(); ++kind) {
     std::vector<std::string> row{sensitivity.kinds[kind]};
     for (const auto& slowdown : sensitivity.slowdown_p50[kind])
-      row.push_back(slowdown ? fmt::format("{:.2f}x", *slowdown) : "-");
+      row.push_back(slowdown ? fmt::format("{}x", format_fixed(*slowdown, 2)) : "-");
     table.add_row(std::move(row));
   }
   return table;

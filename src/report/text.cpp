@@ -28,11 +28,11 @@ std::string ms_or_unknown(const Summary* summary, double Summary::*of) {
 }
 
 std::string times(const std::optional<double>& ratio) {
-  return ratio ? fmt::format("{:.2f}x", *ratio) : unknown;
+  return ratio ? fmt::format("{}x", format_fixed(*ratio, 2)) : unknown;
 }
 
 std::string fixed(const std::optional<double>& value, int digits) {
-  return value ? fmt::format("{:.{}f}", *value, digits) : unknown;
+  return value ? format_fixed(*value, digits) : unknown;
 }
 
 std::string count_or_unknown(const std::optional<double>& value) {
@@ -43,7 +43,7 @@ std::string count_or_unknown(const std::optional<double>& value) {
 std::string p_text(double p) {
   if (std::isnan(p)) return "undefined";
   if (p < 1e-4) return p < 1e-300 ? "< 1e-300" : fmt::format("{:.0e}", p);
-  return fmt::format("{:.4f}", p);
+  return format_fixed(p, 4);
 }
 
 // Where there is no verdict of our own, the study's.
@@ -114,19 +114,19 @@ std::string device_line(const ExperimentAnalysis& experiment) {
   if (device.tokens_per_s) parts.push_back(fmt::format("device {} tokens/s", format_count(*device.tokens_per_s)));
   if (device.tokens_per_s_alone_in_turn && experiment.tenants.size() > 1)
     parts.push_back(fmt::format("one after another {}", format_count(*device.tokens_per_s_alone_in_turn)));
-  if (experiment.stp) parts.push_back(fmt::format("STP {:.3f}", *experiment.stp));
-  if (experiment.antt) parts.push_back(fmt::format("ANTT {:.3f}", *experiment.antt));
+  if (experiment.stp) parts.push_back(fmt::format("STP {}", format_fixed(*experiment.stp, 3)));
+  if (experiment.antt) parts.push_back(fmt::format("ANTT {}", format_fixed(*experiment.antt, 3)));
   if (experiment.progress_fairness || experiment.fairness) {
     const Fairness& f = experiment.progress_fairness ? *experiment.progress_fairness : *experiment.fairness;
-    parts.push_back(
-        fmt::format("Jain {:.4f} ({})", f.spread.jain, f.basis == "progress" ? "progress" : "mean latency"));
+    parts.push_back(fmt::format("Jain {} ({})", format_fixed(f.spread.jain, 4),
+                                f.basis == "progress" ? "progress" : "mean latency"));
   }
   if (experiment.rate_spreads.size() == 1)
-    parts.push_back(fmt::format("work rates max/min {:.4f}", experiment.rate_spreads[0].max_min_ratio));
+    parts.push_back(fmt::format("work rates max/min {}", format_fixed(experiment.rate_spreads[0].max_min_ratio, 4)));
   if (device.overlap_s && experiment.tenants.size() > 1)
     parts.push_back(fmt::format("overlap {}", format_duration_s(*device.overlap_s)));
   if (device.joules_per_token) parts.push_back(fmt::format("{:.3g} J/token", *device.joules_per_token));
-  if (device.sm_clock_mhz) parts.push_back(fmt::format("SM clock {:.0f} MHz", *device.sm_clock_mhz));
+  if (device.sm_clock_mhz) parts.push_back(fmt::format("SM clock {} MHz", format_fixed(*device.sm_clock_mhz, 0)));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -144,11 +144,12 @@ std::vector<std::string> fairness_lines(const ExperimentAnalysis& experiment) {
     if (!f) return;
     const Spread& s = f->spread;
     lines.push_back(
-        fmt::format("fairness of {}: CV {:.4f}, Gini {:.4f}, max/min {:.4f}, largest deviation {:.2f}%, "
-                    "Jain {:.4f}",
-                    f->basis, s.cv, s.gini, s.max_min_ratio, s.max_deviation_percent, s.jain));
+        fmt::format("fairness of {}: CV {}, Gini {}, max/min {}, largest deviation {}%, "
+                    "Jain {}",
+                    f->basis, format_fixed(s.cv, 4), format_fixed(s.gini, 4), format_fixed(s.max_min_ratio, 4),
+                    format_fixed(s.max_deviation_percent, 2), format_fixed(s.jain, 4)));
     std::vector<std::string> at;
-    for (const auto& q : f->by_quantile) at.push_back(fmt::format("{} {:.4f}", q.name, q.max_min_ratio));
+    for (const auto& q : f->by_quantile) at.push_back(fmt::format("{} {}", q.name, format_fixed(q.max_min_ratio, 4)));
     lines.push_back(fmt::format("  max/min at {}", fmt::join(at, ", ")));
   };
   add(experiment.fairness);
@@ -171,10 +172,10 @@ std::vector<std::string> test_lines(const ExperimentAnalysis& experiment) {
   const auto significant = std::ranges::count_if(s.pairs, [](const PairTest& pair) { return pair.p_holm < 0.05; });
   lines.push_back(fmt::format(
       "  {} of {} pairs differ at 5% (Mann-Whitney, Holm); the most: {} and {}: {}, Cohen's d "
-      "{:.2f}, rank-biserial {:.2f}, p {}",
+      "{}, rank-biserial {}, p {}",
       significant, s.pairs.size(), experiment.tenants[largest->a].name, experiment.tenants[largest->b].name,
       largest->hodges_lehmann_ms ? fmt::format("{:+.3g} ms", *largest->hodges_lehmann_ms) : "shift not computed",
-      largest->cohens_d, largest->rank_biserial, p_text(largest->p_holm)));
+      format_fixed(largest->cohens_d, 2), format_fixed(largest->rank_biserial, 2), p_text(largest->p_holm)));
   return lines;
 }
 
@@ -206,8 +207,9 @@ std::vector<std::string> bound_lines(const ExperimentAnalysis& experiment) {
     if (!tenant.bound_reason.empty())
       lines.push_back(fmt::format("bound of {} alone: {}{}", tenant.name, bound, tenant.bound_reason));
     if (tenant.contention_ms)
-      lines.push_back(fmt::format("contention of {}: {:+.3f} ms at the median{}", tenant.name, *tenant.contention_ms,
-                                  tenant.clock_ratio ? fmt::format(", clock {:.2f}x", *tenant.clock_ratio) : ""));
+      lines.push_back(
+          fmt::format("contention of {}: {:+.3f} ms at the median{}", tenant.name, *tenant.contention_ms,
+                      tenant.clock_ratio ? fmt::format(", clock {}x", format_fixed(*tenant.clock_ratio, 2)) : ""));
   }
   const DeviceAnalysis& device = experiment.device;
   if (!device.bound.empty())
@@ -218,8 +220,8 @@ std::vector<std::string> bound_lines(const ExperimentAnalysis& experiment) {
 std::vector<std::string> rate_lines(const ExperimentAnalysis& experiment) {
   std::vector<std::string> lines;
   for (const RateSpread& spread : experiment.rate_spreads)
-    lines.push_back(fmt::format("work rates of {} tenants of {}: max/min {:.4f} ({} over {})", spread.tenants,
-                                spread.work, spread.max_min_ratio, experiment.tenants[spread.fastest].name,
+    lines.push_back(fmt::format("work rates of {} tenants of {}: max/min {} ({} over {})", spread.tenants, spread.work,
+                                format_fixed(spread.max_min_ratio, 4), experiment.tenants[spread.fastest].name,
                                 experiment.tenants[spread.slowest].name));
   return lines;
 }
@@ -242,13 +244,13 @@ std::vector<std::string> stress_lines(const ExperimentAnalysis& experiment) {
     const StressUse& stress = *tenant.stress;
     std::vector<std::string> parts{fmt::format("{} at intensity {:g}", stress.kind, stress.intensity)};
     if (stress.rate && stress.rate_alone && stress.rate_share)
-      parts.push_back(fmt::format("{:.4g} {}, {:.3f} of the {:.4g} that a request reaches alone", *stress.rate,
-                                  stress.unit, *stress.rate_share, *stress.rate_alone));
+      parts.push_back(fmt::format("{:.4g} {}, {} of the {:.4g} that a request reaches alone", *stress.rate, stress.unit,
+                                  format_fixed(*stress.rate_share, 3), *stress.rate_alone));
     else if (stress.rate_alone)
       parts.push_back(fmt::format("{:.4g} {} alone", *stress.rate_alone, stress.unit));
     if (stress.slowdown && stress.calibrated_ms)
-      parts.push_back(
-          fmt::format("its requests take {:.2f}x their {} ms", *stress.slowdown, format_ms(*stress.calibrated_ms)));
+      parts.push_back(fmt::format("its requests take {}x their {} ms", format_fixed(*stress.slowdown, 2),
+                                  format_ms(*stress.calibrated_ms)));
     if (stress.footprint_sms) parts.push_back(fmt::format("on {} SMs", *stress.footprint_sms));
     lines.push_back(fmt::format("stress of {}: {}", tenant.name, fmt::join(parts, "; ")));
   }
@@ -273,9 +275,9 @@ Table sample_table(const ExperimentAnalysis& experiment) {
   for (const TenantAnalysis& t : experiment.tenants) {
     const Summary* s = summary_of(t, experiment.metric);
     if (!s || s->count == 0) continue;
-    table.add_row({t.name, std::to_string(s->count), fmt::format("{:.0f}", s->n_eff), format_ms(s->mean),
-                   format_ms(s->std), format_ms(s->min), format_ms(s->max), interval_text(s->ci95_p50),
-                   interval_text(s->ci95_p95), std::to_string(s->outliers)});
+    table.add_row({t.name, std::to_string(s->count), format_fixed(s->n_eff, 0), format_ms(s->mean), format_ms(s->std),
+                   format_ms(s->min), format_ms(s->max), interval_text(s->ci95_p50), interval_text(s->ci95_p95),
+                   std::to_string(s->outliers)});
   }
   return table;
 }
@@ -297,8 +299,8 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 std::string worst_text(const WorstSlowdown& worst, const TenantAnalysis& tenant) {
-  const std::string clock = tenant.clock_ratio ? fmt::format(", clock {:.2f}x", *tenant.clock_ratio) : "";
-  return fmt::format("{:.2f}x {}{}", worst.slowdown, tenant.name, clock);
+  const std::string clock = tenant.clock_ratio ? fmt::format(", clock {}x", format_fixed(*tenant.clock_ratio, 2)) : "";
+  return fmt::format("{}x {}{}", format_fixed(worst.slowdown, 2), tenant.name, clock);
 }
 
 Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
@@ -322,8 +324,8 @@ Table comparison_table(std::span<const ExperimentAnalysis> experiments) {
         {e.name, e.sharing.empty() ? unknown : e.sharing, std::to_string(e.tenants.size()),
          count_or_unknown(e.device.tokens_per_s), count_or_unknown(e.device.tokens_per_s_alone_in_turn),
          fixed(e.stp, 3), fixed(e.antt, 3), worst ? worst_text(*worst, e.tenants[worst->tenant]) : unknown,
-         e.device.sm_clock_mhz ? fmt::format("{:.0f}", *e.device.sm_clock_mhz) : unknown,
-         fairness ? fmt::format("{:.4f}", fairness->spread.jain) : unknown,
+         e.device.sm_clock_mhz ? format_fixed(*e.device.sm_clock_mhz, 0) : unknown,
+         fairness ? format_fixed(fairness->spread.jain, 4) : unknown,
          e.device.joules_per_token ? fmt::format("{:.3g}", *e.device.joules_per_token) : unknown,
          e.device.memory_used_bytes ? format_bytes(static_cast<uint64_t>(*e.device.memory_used_bytes)) : unknown,
          e.valid ? (*e.valid ? "yes" : "no") : unknown});
@@ -351,7 +353,7 @@ std::vector<std::string> detail_lines(const ExperimentAnalysis& experiment) {
 std::string format_ms(double ms) {
   if (!std::isfinite(ms)) return unknown;
   const int digits = std::abs(ms) < 10 ? 3 : std::abs(ms) < 100 ? 2 : 1;
-  return fmt::format("{:.{}f}", ms, digits);
+  return format_fixed(ms, digits);
 }
 
 std::string found_baselines(std::span<const ExperimentAnalysis> experiments) {

@@ -24,5 +24,15 @@ TEST(Format, Durations) {
   EXPECT_EQ(format_duration_s(125), "2 min 5 s");
 }
 
+TEST(Format, FiguresOfAnySize) {
+  EXPECT_EQ(format_fixed(3.2149, 2), "3.21");
+  EXPECT_EQ(format_fixed(-123456.789, 1), "-123456.8");
+  EXPECT_EQ(format_fixed(2.1e300, 2), "2.1e+300");
+  EXPECT_EQ(format_fixed(-1e15, 0), "-1e+15");
+  EXPECT_EQ(format_count(7.24e9), "7.24B");
+  EXPECT_EQ(format_count(1e300), "1e+291B");
+  EXPECT_EQ(format_count(-82e6), "-82.0M");
+}
+
 }  // namespace
 }  // namespace cotenant

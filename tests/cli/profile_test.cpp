@@ -13,6 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class ProfileCommand : public testing::Test {
  protected:
@@ -55,9 +56,16 @@ TEST_F(ProfileCommand, NsysIsGivenTheSameRun) {
   const Outcome outcome = run_cotenant("profile one.yaml --nsys --duration 3", root_.string());
   setenv("PATH", path.c_str(), 1);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("profile\n-o\ndata/one_nsys/nsys\n--trace=cuda,nvtx\n--force-overwrite\ntrue\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("profile\n-o\ndata/one_nsys/nsys\n--trace=cuda,nvtx\n"));
   EXPECT_THAT(outcome.out, HasSubstr("run\none.yaml\n--no-save\n"));
   EXPECT_THAT(outcome.out, HasSubstr("--set\nmin_duration_s=3"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("overwrite")));
+  std::ofstream(root_ / "data/one_nsys/nsys.nsys-rep") << "an earlier one";
+  setenv("PATH", ((root_ / "bin").string() + ":" + path).c_str(), 1);
+  const Outcome again = run_cotenant("profile one.yaml --nsys", root_.string());
+  setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(again.exit_code, 2);
+  EXPECT_THAT(again.err, HasSubstr("data/one_nsys/nsys.nsys-rep: is there already"));
 }
 
 TEST_F(ProfileCommand, AMistakeInTheConfigurationIsNamed) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "command.h"
+#include "places.h"
 
 // --skip-existing passes old results off as new only where they are what was asked for.
 namespace cotenant {
@@ -61,6 +62,22 @@ TEST_F(ExistingTest, AnyOtherIsRefusedAndWhatDiffersIsNamed) {
   expect_refused("", "max_duration_s: 600.0 there, 50.0 asked for");
   write("pair.yaml", config() + "  - {name: c, engine: stress, stress: {kind: sleep, service_ms: 2}}\n");
   expect_refused("", "tenants: 2 there, 3 asked for");
+}
+
+// The configuration is the same; what it finds is not.
+TEST_F(ExistingTest, RandomWeightsAreNoFiles) {
+  fs::create_directories(at("model"));
+  const fs::path fixture = source_dir() + "/tests/fixtures/models/llama_tied";
+  fs::copy_file(fixture / "config.json", at("model/config.json"));
+  write("pair.yaml",
+        "experiment_name: pair\ndevice: cpu\nmin_duration_s: 0.1\nwarmup_s: 0\ntenants:\n"
+        "  - {model_name: ./model, name: a, batch_size: 1, seq_len: 4, num_iters: 3, num_warmup: 1}\n");
+  ASSERT_EQ(run("run pair.yaml").status.code, 0);
+  before_ = read("data/pair/experiment.json");
+  expect_skipped();
+  fs::copy_file(fixture / "model.safetensors", at("model/model.safetensors"));
+  expect_refused(
+      "", "tenants.0.weights: random weights (seed 0): ./model has no model.safetensors there, weights of ./model");
 }
 
 TEST_F(ExistingTest, IsKnownBeforeAnythingRuns) {

@@ -36,6 +36,16 @@ TEST(Page, NamesAreNeverMarkup) {
   EXPECT_EQ(data["name"], experiment.name);
 }
 
+TEST(Page, ShowsNothingThatTurnsTextAround) {
+  const std::string turned = "safe\u202egpj.exe\u2066\x1b[31m";
+  auto experiment = synthetic_experiment({turned, "b"});
+  experiment.name = turned;
+  const auto data = nlohmann::json::parse(data_of(experiment_page(experiment)));
+  EXPECT_EQ(data["name"], "safe?gpj.exe??[31m");
+  EXPECT_EQ(data["tenants"][0]["name"], "safe?gpj.exe??[31m");
+  for (const char* control : {"\u202e", "\u2066", "\\u001b"}) EXPECT_THAT(data.dump(), Not(HasSubstr(control)));
+}
+
 TEST(Page, AsksForNothing) {
   const std::string page = experiment_page(synthetic_experiment({"a", "b"}));
   EXPECT_THAT(page, HasSubstr("default-src 'none'"));
