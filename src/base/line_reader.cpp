@@ -10,7 +10,7 @@
 
 namespace cotenant {
 
-LineReader::LineReader(const std::filesystem::path& file) : file_(file) {
+LineReader::LineReader(const std::filesystem::path& file, Links links) : file_(file, links) {
   grow();
 }
 

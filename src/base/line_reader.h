@@ -22,7 +22,7 @@ class LineReader {
   static constexpr size_t padding = 64;  // bytes behind a line that may be read, whatever they hold
 
   // Throws as InputFile does.
-  explicit LineReader(const std::filesystem::path& file);
+  explicit LineReader(const std::filesystem::path& file, Links links = Links::refused);
 
   // The next line without its newline; nullopt at the end of the file. Valid until the next call. Throws usage_error
   // for a line that is too long.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -66,7 +67,7 @@ class Length {
   using Law = std::variant<FixedLength, UniformLength, LognormalLength, TracedLength>;
   Length(int tokens = 0) : law_(FixedLength{tokens}) {}
   template <class L>
-  Length(L law) : law_(std::move(law)) {}
+  requires std::is_class_v<L> Length(L law) : law_(std::move(law)) {}
   const Law& law() const { return law_; }
 
  private:
@@ -89,7 +90,6 @@ struct WorkloadSpec {
   uint64_t seed = 0;        // of arrivals and lengths; no two tenants should share it, or their bursts coincide
 
   double period_ms = 0;  // of a closed loop: a request is due so long after the last one was; 0: when another has ended
-  int64_t enough = 0;    // requests after which the tenant's part of the experiment is done
   int64_t exactly = 0;   // requests after which it stops; 0: goes on until it is told to
 };
 

@@ -51,7 +51,7 @@ void add(Trace& trace, const TraceRequest& request, bool has_answers) {
 }
 
 Trace read_lines(const std::filesystem::path& file, int64_t limit) {
-  LineReader reader(file);
+  LineReader reader(file, Links::followed);  // the user names it, as a model
   Trace trace;
   std::unique_ptr<TraceLines> lines;
   const int64_t most = limit > 0 ? std::min(limit, most_trace_requests) : most_trace_requests;

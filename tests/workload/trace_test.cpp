@@ -181,6 +181,14 @@ TEST_F(TraceFile, RefusesWhatIsWrongAndSaysWhere) {
   EXPECT_THROW(read_trace(directory_.path(), {}), Error);
 }
 
+TEST_F(TraceFile, MayBeALinkButMustBeAFile) {
+  read("timestamp,input_tokens\n0,1\n");
+  const auto link = directory_.path() / "link";
+  std::filesystem::create_symlink(file_, link);
+  EXPECT_EQ(read_trace(link, {}).requests.size(), 1u);
+  EXPECT_THROW(read_trace("/dev/zero", {}), Error);
+}
+
 // Time and memory grow with their number, and with nothing else.
 TEST_F(TraceFile, ReadsManyLines) {
   constexpr int lines = 300'000;
