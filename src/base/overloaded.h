@@ -8,5 +8,7 @@ template <class... Functions>
 struct Overloaded : Functions... {
   using Functions::operator()...;
 };
+template <class... Functions>
+Overloaded(Functions...) -> Overloaded<Functions...>;  // Clang deduces it by itself from 17 on
 
 }  // namespace cotenant
