@@ -62,6 +62,14 @@ TEST(Verdicts, OfEqualTenantsAreSeldomWrong) {
   }
 }
 
+TEST(Verdicts, SeldomCallFairWhatIsNot) {
+  for (const Kind kind : {Kind::ar_most, Kind::seesaw, Kind::bursts})
+    for (const double relative : {1.2, 0.83}) {
+      VerdictCounts found = verdicts(unequal_tenants(kind, relative, 45), 2 * replicates, 20);
+      EXPECT_LE(found.of_first[Verdict::fair], found.experiments * 2 / 100) << to_string(kind) << " " << relative;
+    }
+}
+
 TEST(Verdicts, FindTheTenantThatTakesHalfAsMuchAgain) {
   VerdictCounts found = verdicts(unequal_tenants(Kind::ar_half, 1.5, 100), replicates / 2, 12);
   EXPECT_GE(found.of_first[Verdict::hogging], found.experiments * 9 / 10);
@@ -74,6 +82,8 @@ TEST(Changes, OfRunsThatDifferAreSeldomWrong) {
   for (const size_t runs : {3, 5}) EXPECT_LE(changes(runs, 0.02, 0, 400, 15).comparisons_with_change, 20u) << runs;
   ChangeCounts found = changes(5, 0.01, 0.05, replicates, 16);
   EXPECT_GE(found.of_tenants[Change::slower], 2 * replicates * 9 / 10);
+  found = changes(3, 0.01, 0.05, replicates, 16);
+  EXPECT_GE(found.of_tenants[Change::slower], 2 * replicates * 8 / 10);
 }
 
 TEST(LateWarmups, AreFoundAndSeldomMadeUp) {
@@ -81,8 +91,10 @@ TEST(LateWarmups, AreFoundAndSeldomMadeUp) {
     const WarmupCounts none = late_warmups(kind, 200, 0, 1, 2 * replicates, 17);
     EXPECT_LE(none.warmups + none.changes, none.sequences / 10) << to_string(kind);
   }
-  const WarmupCounts some = late_warmups(Kind::ar_half, 200, 0.05, 3, replicates, 18);
-  EXPECT_GE(some.warmups, some.sequences * 95 / 100);
+  for (const Kind kind : {Kind::ar_half, Kind::ar_most, Kind::bursts}) {
+    const WarmupCounts some = late_warmups(kind, 100, 0.05, 3, replicates, 18);
+    EXPECT_GE(some.warmups, some.sequences * 94 / 100) << to_string(kind);
+  }
   const WarmupCounts middle = late_warmups(Kind::independent, 200, 0.5, 1.3, replicates, 19);
   EXPECT_GE(middle.changes, middle.sequences * 95 / 100);
 }
