@@ -98,10 +98,9 @@ Json summary(std::vector<double> latency_ms) {
 Json measure(const Options& options) {
   TenantOrder order;
   order.name = order.model = "distilgpt2";
-  order.engine = "native";
-  order.weights = "random";
   order.device = resolve_device(options.device);
-  order.dtype = !options.dtype.empty() ? options.dtype : order.device == "cpu" ? "float32" : "float16";
+  const auto dtype = dtype_from_string(options.dtype).value_or(order.device == "cpu" ? Dtype::f32 : Dtype::f16);
+  order.engine = NativeSpec{.weights = "random", .dtype = dtype};
   order.batch_size = options.rows;
   order.seq_len = options.length;
   order.threads = options.threads;
@@ -131,7 +130,7 @@ Json measure(const Options& options) {
   sampler.turn(false);
   Json out{{"device", order.device},
            {"model", order.model},
-           {"dtype", order.dtype},
+           {"dtype", to_string(dtype)},
            {"rows", order.batch_size},
            {"length", order.seq_len},
            {"interval_ms", options.interval_ms},

@@ -135,10 +135,11 @@ std::optional<Summary> overlap_summary(const LoadedTenant& tenant, const WindowR
 }
 
 std::optional<StressUse> stress_use(const TenantRecord& record) {
-  if (record.stress_kind.empty()) return std::nullopt;
+  const StressSpec* spec = record.stressor();
+  if (spec == nullptr) return std::nullopt;
   StressUse use;
-  use.kind = record.stress_kind;
-  use.service_ms = record.service_ms;
+  use.kind = to_string(spec->kind);
+  use.service_ms = spec->service_ms;
   if (!record.stress) return use;
   const StressRecord& stress = *record.stress;
   use.intensity = stress.intensity;
@@ -153,8 +154,8 @@ std::optional<StressUse> stress_use(const TenantRecord& record) {
 }
 
 void copy_record(TenantAnalysis& tenant, const TenantRecord& record) {
-  tenant.engine = record.engine;
-  tenant.dtype = record.dtype;
+  tenant.engine = record.engine_name();
+  if (const auto dtype = record.dtype()) tenant.dtype = to_string(*dtype);
   tenant.stress = stress_use(record);
   tenant.weights_bytes = record.weights_bytes;
   tenant.activation_bytes = record.activation_bytes;
@@ -265,7 +266,7 @@ void set_clock_ratio(TenantAnalysis& tenant, const DeviceAnalysis& device) {
 void copy_record(ExperimentAnalysis& analysis, const ExperimentRecord& record) {
   analysis.valid = record.validity.complete && record.validity.valid;
   analysis.reasons = record.validity.reasons;
-  analysis.sharing = record.settings.sharing;
+  analysis.sharing = to_string(record.settings.sharing);
   analysis.corun = record.settings.corun;
   analysis.commit = record.build.commit;
   analysis.version = record.build.version;

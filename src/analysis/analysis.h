@@ -89,8 +89,9 @@ struct StressUse {
 };
 
 struct TenantAnalysis {
-  std::string name, directory, model, task;  // task: "forward", "generate"; empty if unknown
-  std::string engine, dtype;                 // empty if unknown
+  std::string name, directory, model;
+  Task task = Task::forward;
+  std::string engine, dtype;  // empty if unknown
   int batch_size = 0, seq_len = 0;
   Clock clock = Clock::host;
   std::optional<StressUse> stress;  // of a stress engine
@@ -210,9 +211,10 @@ struct ExperimentAnalysis {
   std::filesystem::path directory;
   bool study_form = false;  // only <tenant>/events.jsonl
   Metric metric = Metric::latency;
-  std::optional<bool> valid;                                                         // nullopt: the files do not say
-  std::vector<std::string> reasons;                                                  // why it is not valid
-  std::string sharing, corun, commit, version, started_at, host, driver, cuda, cpu;  // empty if unknown
+  std::optional<bool> valid;                                                  // nullopt: the files do not say
+  std::vector<std::string> reasons;                                           // why it is not valid
+  std::string sharing, commit, version, started_at, host, driver, cuda, cpu;  // empty if unknown
+  std::optional<Corun> corun;
   std::optional<Surroundings> surroundings;
 
   std::vector<TenantAnalysis> tenants;

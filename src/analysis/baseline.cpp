@@ -99,13 +99,16 @@ std::vector<std::string> mismatches(const LoadedExperiment& shared, const Loaded
   };
   for (std::string& difference : differences(surroundings(here), surroundings(there), "here", "alone"))
     found.push_back(std::move(difference));
-  compare(found, "engine", tenant.record->engine, tenant_alone.record->engine);
-  compare(found, "dtype", tenant.record->dtype, tenant_alone.record->dtype);
+  const auto dtype = [](const TenantRecord& record) {
+    return std::string(record.dtype() ? to_string(*record.dtype()) : "");
+  };
+  compare(found, "engine", std::string(tenant.record->engine_name()), std::string(tenant_alone.record->engine_name()));
+  compare(found, "dtype", dtype(*tenant.record), dtype(*tenant_alone.record));
   compare(found, "weights", tenant.record->weights_origin, tenant_alone.record->weights_origin);
   // On a GPU no host thread computes.
   if (device_kind(shared, tenant) == "cpu")
-    compare(found, "host threads", std::to_string(tenant.record->threads),
-            std::to_string(tenant_alone.record->threads));
+    compare(found, "host threads", std::to_string(tenant.record->threads.value_or(1)),
+            std::to_string(tenant_alone.record->threads.value_or(1)));
   return found;
 }
 

@@ -153,7 +153,7 @@ ProfileAnalysis analyze_profile(const std::filesystem::path& directory) {
   analysis.directory = directory;
   if (experiment.record) {
     analysis.device = experiment.record->device.name;
-    analysis.sharing = experiment.record->settings.sharing;
+    analysis.sharing = to_string(experiment.record->settings.sharing);
   }
   std::vector<KernelRecords> records;
   std::vector<std::vector<TimeSpan>> busy;

@@ -50,19 +50,20 @@ void append(LoadedTenant& tenant, const Iteration& iteration, const std::optiona
 }
 
 Work work_of(const TenantRecord& record) {
-  const bool stress = !record.stress_kind.empty();
-  return {stress ? record.stress_kind : record.model,
+  const StressSpec* stress = record.stressor();
+  return {stress ? std::string(to_string(stress->kind)) : record.model,
           record.batch_size,
           record.seq_len,
-          record.task == "generate" ? record.max_new_tokens : 0,
-          record.task.empty() ? "forward" : record.task,
-          stress ? record.service_ms : std::nullopt,
+          record.task == Task::generate ? record.max_new_tokens : 0,
+          record.task,
+          stress ? std::optional(stress->service_ms) : std::nullopt,
           record.stress ? std::optional(record.stress->intensity) : std::nullopt,
           record.stress ? record.stress->footprint_sms : std::nullopt};
 }
 
 Work work_of(const RunStart& start) {
-  return {start.model_name, start.batch_size, start.seq_len, 0, "forward", std::nullopt, std::nullopt, std::nullopt};
+  return {start.model_name, start.batch_size, start.seq_len, 0,
+          Task::forward,    std::nullopt,     std::nullopt,  std::nullopt};
 }
 
 // `window`: what counts. nullopt: everything.
@@ -135,7 +136,7 @@ std::string describe(const Work& work) {
   if (work.service_ms) text += fmt::format(" of {} ms", *work.service_ms);
   if (work.intensity.value_or(1) < 1) text += fmt::format(" at intensity {:g}", *work.intensity);
   text += fmt::format(", batch {} x {}", work.batch_size, work.seq_len);
-  if (work.task != "forward") text += fmt::format(", {} {} tokens", work.task, work.max_new_tokens);
+  if (work.task != Task::forward) text += fmt::format(", {} {} tokens", to_string(work.task), work.max_new_tokens);
   return text;
 }
 
@@ -158,7 +159,7 @@ LoadedExperiment open_experiment(const fs::path& directory) {
   if (experiment.record) {
     const ExperimentRecord& record = *experiment.record;
     if (!record.settings.experiment_name.empty()) experiment.name = record.settings.experiment_name;
-    experiment.fixed = record.settings.corun == "fixed";
+    experiment.fixed = record.settings.corun == Corun::fixed;
     experiment.window = record.window;
     std::error_code error;
     for (const TenantRecord& tenant : record.tenants) {

@@ -17,7 +17,7 @@ namespace cotenant {
 struct Work {
   std::string model;  // Hugging Face name; for stress its kind
   int batch_size = 0, seq_len = 0, max_new_tokens = 0;
-  std::string task;                                       // "forward" where the files do not say
+  Task task = Task::forward;                              // forward where the files do not say
   std::optional<double> service_ms = {}, intensity = {};  // of stress
   std::optional<int> footprint_sms = {};
 
@@ -42,7 +42,7 @@ struct LoadedTenant {
   std::optional<double> rate_per_s() const {  // nullopt: of no time
     return duration_s > 0 ? std::optional(tally.requests / duration_s) : std::nullopt;
   }
-  bool generates() const { return work.task == "generate"; }
+  bool generates() const { return work.task == Task::generate; }
   std::optional<double> tokens_per_s() const;  // output of generate, batch x seq_len of forward
 };
 

@@ -163,7 +163,7 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
     warnings.push_back(
         fmt::format("{} tenants: pairs are tested up to {} of them.", analysis.tenants.size(), most_tenants_paired));
   const auto &overlap_s = analysis.device.overlap_s, &longest_s = analysis.device.max_completion_s;
-  const bool own_lengths = analysis.study_form || analysis.corun == "fixed";
+  const bool own_lengths = analysis.study_form || analysis.corun == Corun::fixed;
   if (own_lengths && overlap_s && longest_s && *overlap_s < least_overlap * *longest_s)
     warnings.push_back(
         fmt::format("all tenants ran together for {}% of the longest one's time only: what came after "
@@ -187,7 +187,7 @@ void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, cons
 // What the run warned of and the analysis finds by itself, of all tenants at once.
 bool said_below(std::string_view warning, const ExperimentAnalysis& analysis) {
   if (warning.starts_with("too few samples") || warning.starts_with("the tenants overlapped for")) return true;
-  const bool same_samples = analysis.metric == Metric::latency && analysis.corun != "fixed";
+  const bool same_samples = analysis.metric == Metric::latency && analysis.corun != Corun::fixed;
   return same_samples && (warning.ends_with("as if still warming up") || warning.ends_with("in the middle of the run"));
 }
 

@@ -4,26 +4,11 @@
 
 namespace cotenant {
 
-std::string_view to_string(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::f32:
-      return "float32";
-    case Dtype::bf16:
-      return "bfloat16";
-    case Dtype::f16:
-      return "float16";
-    case Dtype::i32:
-      return "int32";
-  }
-  return "?";
-}
-
 std::optional<Dtype> dtype_from_string(std::string_view s) {
-  if (s == "float32" || s == "f32" || s == "F32") return Dtype::f32;
-  if (s == "bfloat16" || s == "bf16" || s == "BF16") return Dtype::bf16;
-  if (s == "float16" || s == "f16" || s == "F16") return Dtype::f16;
-  if (s == "int32") return Dtype::i32;
-  return std::nullopt;
+  if (s == "f32" || s == "F32") return Dtype::f32;
+  if (s == "bf16" || s == "BF16") return Dtype::bf16;
+  if (s == "f16" || s == "F16") return Dtype::f16;
+  return from_word<Dtype>(s);
 }
 
 float bf16_to_float(uint16_t bits) {

@@ -6,59 +6,14 @@
 #include <string_view>
 #include <vector>
 
-#include "base/dtype.h"
+#include "tenant/tenant.h"
 
 // An experiment as the user wrote it, checked, with every default filled in. Plain data: what the keys mean is told in
 // docs/configuration.md and, for editors, by schema.h.
 namespace cotenant {
 
-enum class SharingMode : uint8_t { timeslice, mps, streams, green, mig, partition };
-enum class Corun : uint8_t {
-  overlap,  // tenants run until every one has its num_iters and min_duration_s has passed
-  fixed,    // each tenant stops after exactly its num_iters
-};
-enum class Task : uint8_t { forward, generate };
-enum class WaitPolicy : uint8_t { automatic, spin, block };
-enum class EngineKind : uint8_t { native, stress };
-enum class StressKind : uint8_t { sleep, spin, compute, dram, l2, pcie, launch };
-
-// Whether this kind of stress loads a resource of a CUDA device: all but sleep and spin.
-bool is_device_stress(StressKind kind);
-
-std::string_view to_string(SharingMode mode);
-std::string_view to_string(Corun corun);
-std::string_view to_string(Task task);
-std::string_view to_string(WaitPolicy wait);
-std::string_view to_string(EngineKind kind);
-std::string_view to_string(StressKind kind);
-
-struct TenantConfig {
-  std::string name;        // unique in its directory form; default: the model's name, numbered when it repeats
-  std::string model_name;  // Hugging Face name or a directory; for stress the kind's name
-  std::string tag;         // the study's label; default: name
-  int batch_size = 0;
-  int seq_len = 0;
-  int num_iters = 200;
-  int num_warmup = 10;
+struct TenantConfig : TenantDescription {
   std::string out_dir;  // default: <experiment out_dir>/<directory of name>
-
-  EngineKind engine = EngineKind::native;
-  StressKind stress_kind = StressKind::spin;
-  double service_ms = 1;          // stress: what a request takes alone
-  double stress_intensity = 1;    // (0, 1]: requests are sent every service_ms / intensity
-  std::optional<int> stress_sms;  // multiprocessors that compute, dram and l2 load; default: all
-
-  std::optional<Dtype> dtype;  // default: by device
-  std::string weights = "auto";
-  Task task = Task::forward;
-  int max_new_tokens = 64;  // of generate
-
-  std::optional<double> sm_percent;  // (0, 100]
-  std::optional<int> priority;       // higher is more urgent
-  std::optional<uint64_t> memory_limit_bytes;
-  std::string mig_instance;  // UUID or index; empty: none
-  std::optional<int> threads;
-  std::vector<int> cpus;  // empty: not pinned, or by the sharing mode
 
   // Where it is written in the configuration, for messages about it: "pair.yaml:7:5". Empty without a file.
   std::string where;

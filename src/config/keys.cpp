@@ -28,6 +28,8 @@ T as(const Value& value) {
     return std::get<T>(value);
   } else if constexpr (std::is_floating_point_v<T>) {
     return std::get<double>(value);
+  } else if constexpr (HasWords<T>) {
+    return *from_word<T>(std::get<std::string>(value));
   } else {
     return static_cast<T>(std::get<int64_t>(value));
   }
@@ -35,7 +37,7 @@ T as(const Value& value) {
 
 template <class T>
 Json shown(const T& value) {
-  if constexpr (std::is_enum_v<T>) {
+  if constexpr (HasWords<T>) {
     return std::string(to_string(value));
   } else {
     return value;
@@ -53,8 +55,8 @@ inline Json shown(const std::vector<int>& value) {
 }
 
 // Binds a key to a field of the configuration.
-template <class Bound, class Config, class T>
-Bound bind(Key key, T Config::*field) {
+template <class Bound, class Config, class Owner, class T>
+Bound bind(Key key, T Owner::*field) {
   Bound bound;
   static_cast<Key&>(bound) = std::move(key);
   bound.store = [field](auto& draft, const Value& value) {
@@ -64,19 +66,18 @@ Bound bind(Key key, T Config::*field) {
   return bound;
 }
 
-// Binds a choice; its words are those of to_string.
-template <class Bound, class Config, class T>
-Bound bind_choice(Key key, T Config::*field, std::vector<typename Unwrapped<T>::type> choices) {
-  key.type = ValueType::choice;
-  for (const auto choice : choices) key.choices.emplace_back(to_string(choice));
-  Bound bound;
+// Likewise of what runs the tenant: it is told only where that is the tenant's.
+template <class Spec, class T>
+TenantKey bind_engine(Key key, Spec TenantDraft::*spec, T Spec::*field) {
+  TenantKey bound;
   static_cast<Key&>(bound) = std::move(key);
-  bound.store = [field, choices](auto& draft, const Value& value) {
-    const auto chosen = std::find_if(choices.begin(), choices.end(),
-                                     [&](auto choice) { return to_string(choice) == std::get<std::string>(value); });
-    draft.config.*field = *chosen;
+  bound.store = [spec, field](TenantDraft& draft, const Value& value) {
+    draft.*spec.*field = as<typename Unwrapped<T>::type>(value);
   };
-  bound.show = [field](const Config& config) { return shown(config.*field); };
+  bound.show = [field](const TenantConfig& config) {
+    const Spec* chosen = std::get_if<Spec>(&config.engine);
+    return chosen ? shown(chosen->*field) : Json();
+  };
   return bound;
 }
 
@@ -96,6 +97,11 @@ Bound bind_to(Key key, Store store) {
   bound.store = std::move(store);
   bound.show = [](const auto&) { return Json(); };
   return bound;
+}
+
+TenantKey shown_by(TenantKey key, Json (*show)(const TenantConfig&)) {
+  key.show = show;
+  return key;
 }
 
 Key plain(std::string path, ValueType type, std::string default_text, std::string description, Json value = nullptr) {
@@ -125,6 +131,18 @@ Key number(std::string path, double minimum, double maximum, std::string default
   return key;
 }
 
+// One of the words of an enumeration; of `of`, where not all may be chosen.
+template <HasWords E>
+Key choice(std::string path, std::string default_text, std::string description, Json value = nullptr,
+           const std::vector<E>& of = {}) {
+  Key key =
+      plain(std::move(path), ValueType::choice, std::move(default_text), std::move(description), std::move(value));
+  for (const E one : of) key.choices.emplace_back(to_string(one));
+  for (const Word<E>& word : words_of<E>)
+    if (of.empty()) key.choices.emplace_back(word.text);
+  return key;
+}
+
 Key positive(Key key) {
   key.above_minimum = true;
   return key;
@@ -149,21 +167,19 @@ std::vector<ExperimentKey> make_experiment_keys() {
             &E::out_dir),
       bind_to<ExperimentKey>(plain("mps", ValueType::boolean, "false", "Short for sharing.mode: mps.", false),
                              [](ExperimentDraft& draft, const Value& value) { draft.mps = std::get<bool>(value); }),
-      bind_choice<ExperimentKey>(
-          plain("sharing.mode", ValueType::choice, "mps with mps: true, else timeslice",
+      field(choice<SharingMode>(
+                "sharing.mode", "mps with mps: true, else timeslice",
                 "How the device is divided: timeslice leaves it to the driver or the operating system; mps, streams, "
                 "green and mig are ways of an NVIDIA GPU; partition gives disjoint cores of a CPU."),
-          &E::sharing,
-          {SharingMode::timeslice, SharingMode::mps, SharingMode::streams, SharingMode::green, SharingMode::mig,
-           SharingMode::partition}),
+            &E::sharing),
       field(number("sleep_duration", 0, kDay_s, "0", "Cool-down between experiments of one command, in s.", 0),
             &E::sleep_duration_s),
-      bind_choice<ExperimentKey>(
-          plain("corun", ValueType::choice, "overlap",
+      field(choice<Corun>(
+                "corun", "overlap",
                 "overlap: every tenant runs until all have done num_iters and min_duration_s has passed, so that all "
                 "measurements are taken together. fixed: each tenant stops after exactly num_iters.",
                 "overlap"),
-          &E::corun, {Corun::overlap, Corun::fixed}),
+            &E::corun),
       field(number("min_duration_s", 0, kDay_s, "5; 0 under corun: fixed", "Least length of the measurement, in s."),
             &E::min_duration_s),
       field(number("warmup_s", 0, kDay_s, "2; 0 under corun: fixed",
@@ -173,12 +189,12 @@ std::vector<ExperimentKey> make_experiment_keys() {
                             "The measurement is stopped after this many s, whatever is still missing.", 600)),
             &E::max_duration_s),
       field(integer("seed", 0, kLargestExactInteger, "0", "Seed of random weights and inputs.", 0), &E::seed),
-      bind_choice<ExperimentKey>(
-          plain("wait", ValueType::choice, "auto",
+      field(choice<WaitPolicy>(
+                "wait", "auto",
                 "How a tenant waits for a device: spin is quickest, block frees the core; auto spins when there is a "
                 "core for each tenant.",
                 "auto"),
-          &E::wait, {WaitPolicy::automatic, WaitPolicy::spin, WaitPolicy::block}),
+            &E::wait),
       field(integer("telemetry_interval_ms", 0, 10000, "100",
                     "Time between two samples of the machine and the device, in ms: at least 100, or 0 for none.", 100),
             &E::telemetry_interval_ms),
@@ -199,12 +215,11 @@ std::vector<ExperimentKey> make_experiment_keys() {
 
 std::vector<TenantKey> make_tenant_keys() {
   using T = TenantConfig;
-  constexpr auto is_stress = [](const T& t) { return t.engine == EngineKind::stress; };
   const auto field = [](Key key, auto member) { return bind<TenantKey, T>(std::move(key), member); };
   return {
       field(plain("model_name", ValueType::text, "required; for engine: stress its kind",
                   "Name on Hugging Face, or a directory with config.json and *.safetensors."),
-            &T::model_name),
+            &T::model),
       field(plain("name", ValueType::name, "the tag, else the model's name, numbered when it repeats",
                   "Name of the tenant and of its directory, where '/' becomes '_'; unique."),
             &T::name),
@@ -222,22 +237,22 @@ std::vector<TenantKey> make_tenant_keys() {
       field(
           plain("out_dir", ValueType::text, "<out_dir of the experiment>/<name>", "Directory of this tenant's files."),
           &T::out_dir),
-      bind_choice<TenantKey>(
-          plain("dtype", ValueType::choice, "float16 on cuda, float32 on cpu", "Type of weights and activations."),
-          &T::dtype, {Dtype::f32, Dtype::bf16, Dtype::f16}),
-      field(plain("weights", ValueType::text, "auto",
-                  "auto: the files of the model, or else random weights with a notice; random; or the path of a "
-                  "directory with *.safetensors.",
-                  "auto"),
-            &T::weights),
-      bind_choice<TenantKey>(plain("task", ValueType::choice, "forward",
-                                   "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
-                                   "prefill, then greedy decoding.",
-                                   "forward"),
-                             &T::task, {Task::forward, Task::generate}),
+      bind_engine(choice<Dtype>("dtype", "float16 on cuda, float32 on cpu", "Type of weights and activations.", nullptr,
+                                {Dtype::f32, Dtype::bf16, Dtype::f16}),
+                  &TenantDraft::native, &NativeSpec::dtype),
+      bind_engine(plain("weights", ValueType::text, "auto",
+                        "auto: the files of the model, or else random weights with a notice; random; or the path of a "
+                        "directory with *.safetensors.",
+                        "auto"),
+                  &TenantDraft::native, &NativeSpec::weights),
+      field(choice<Task>("task", "forward",
+                         "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
+                         "prefill, then greedy decoding.",
+                         "forward"),
+            &T::task),
       only_if([](const T& t) { return t.task == Task::generate; },
-              field(integer("max_new_tokens", 1, 1048576, "64",
-                            "Tokens to generate for each sequence (task: generate).", 64),
+              field(integer("max_new_tokens", 1, 1048576, std::to_string(kNewTokens),
+                            "Tokens to generate for each sequence (task: generate).", kNewTokens),
                     &T::max_new_tokens)),
       field(positive(number("sm_percent", 0, 100, "none",
                             "Share of the device: of the SMs under mps and green, of the cores under partition.")),
@@ -253,31 +268,29 @@ std::vector<TenantKey> make_tenant_keys() {
       field(plain("cpus", ValueType::cpus, "all, or by the sharing mode",
                   "Cores the tenant is pinned to, for example [0, 1] or 0-3."),
             &T::cpus),
-      bind_choice<TenantKey>(
-          plain("engine", ValueType::choice, "native",
-                "native: runs the model. stress: requests of a known cost, without a model.", "native"),
-          &T::engine, {EngineKind::native, EngineKind::stress}),
-      only_if(is_stress,
-              bind_choice<TenantKey>(plain("stress.kind", ValueType::choice, "spin",
-                                           "sleep: a request passes its time idle. spin: it keeps a core "
-                                           "busy. On a CUDA device: compute (tensor cores), dram (its "
-                                           "memory), l2 (its cache), pcie (copies to and from the host), "
-                                           "launch (many tiny kernels).",
-                                           "spin"),
-                                     &T::stress_kind,
-                                     {StressKind::sleep, StressKind::spin, StressKind::compute, StressKind::dram,
-                                      StressKind::l2, StressKind::pcie, StressKind::launch})),
-      only_if(is_stress,
-              field(number("stress.service_ms", 0.001, 60000, "1", "Time that one request takes alone, in ms.", 1),
-                    &T::service_ms)),
-      only_if(is_stress, field(positive(number("stress.intensity", 0, 1, "1",
-                                               "Share of the time in which the requests keep the resource busy: one "
-                                               "is sent every service_ms / intensity.",
-                                               1)),
-                               &T::stress_intensity)),
-      only_if(is_stress, field(integer("stress.sms", 1, 1024, "all",
-                                       "Multiprocessors that compute, dram and l2 load, a block on each."),
-                               &T::stress_sms)),
+      shown_by(bind_to<TenantKey>(
+                   choice<EngineKind>("engine", "native",
+                                      "native: runs the model. stress: requests of a known cost, without a model.",
+                                      "native"),
+                   [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
+               [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
+      bind_engine(choice<StressKind>("stress.kind", "spin",
+                                     "sleep: a request passes its time idle. spin: it keeps a core "
+                                     "busy. On a CUDA device: compute (tensor cores), dram (its "
+                                     "memory), l2 (its cache), pcie (copies to and from the host), "
+                                     "launch (many tiny kernels).",
+                                     "spin"),
+                  &TenantDraft::stress, &StressSpec::kind),
+      bind_engine(number("stress.service_ms", 0.001, 60000, "1", "Time that one request takes alone, in ms.", 1),
+                  &TenantDraft::stress, &StressSpec::service_ms),
+      bind_engine(positive(number("stress.intensity", 0, 1, "1",
+                                  "Share of the time in which the requests keep the resource busy: one "
+                                  "is sent every service_ms / intensity.",
+                                  1)),
+                  &TenantDraft::stress, &StressSpec::intensity),
+      bind_engine(
+          integer("stress.sms", 1, 1024, "all", "Multiprocessors that compute, dram and l2 load, a block on each."),
+          &TenantDraft::stress, &StressSpec::sms),
   };
 }
 

@@ -45,9 +45,17 @@ struct Key {
 // A value that has passed the checks of its key.
 using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>>;
 
+enum class EngineKind : uint8_t { native, stress };
+template <>
+inline constexpr auto words_of<EngineKind> =
+    std::array{Word{EngineKind::native, NativeSpec::type}, Word{EngineKind::stress, StressSpec::type}};
+
 // What has been read so far, before defaults that depend on other keys.
 struct TenantDraft {
-  TenantConfig config;
+  TenantConfig config;  // its engine is one of these:
+  EngineKind engine = EngineKind::native;
+  NativeSpec native;
+  StressSpec stress;
   std::string path;                          // "tenants.0"
   std::string device;                        // empty: not given
   std::map<std::string, std::string> given;  // key path within the tenant -> where
@@ -89,6 +97,7 @@ inline constexpr std::string_view kCpusPattern = "^[0-9]{1,4}(-[0-9]{1,4})?(, ?[
 inline constexpr size_t kLongestName = 100;   // bytes; so that <tenant>_<model>_... fits into 255
 inline constexpr size_t kLongestText = 1024;  // bytes
 inline constexpr int kMostTenants = 256;
+inline constexpr int kNewTokens = 64;                    // of task: generate
 inline constexpr int64_t kMostBytes = int64_t{1} << 53;  // survives JSON
 inline constexpr int kHighestCpu = 4095;
 inline constexpr size_t kMostValues = 1000;  // of one key under vary

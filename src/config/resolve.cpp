@@ -101,22 +101,31 @@ void check_telemetry(const ExperimentDraft& draft) {
            "A GPU's counters that are read more often than every 100 ms are zero.");
 }
 
-void resolve_stress(TenantDraft& tenant) {
+void resolve_engine(TenantDraft& tenant) {
   TenantConfig& config = tenant.config;
-  const bool is_stress = config.engine == EngineKind::stress;
-  if (!is_stress && tenant.given.count("stress"))
+  config.engine = tenant.native;
+  if (tenant.engine != EngineKind::stress && tenant.given.count("stress"))
     refuse(tenant.given.at("stress"), tenant.path + ".stress",
            "expected engine: stress beside it, found engine: native");
-  if (!is_stress) return;
+  if (tenant.engine != EngineKind::stress) return;
+  const StressSpec& stress = config.engine.emplace<StressSpec>(tenant.stress);
   if (config.task == Task::generate)
     refuse(tenant.given.at("task"), tenant.path + ".task", "expected forward with engine: stress, found generate");
-  if (config.stress_sms && !is_device_stress(config.stress_kind))
+  if (stress.sms && !is_device_stress(stress.kind))
     refuse(tenant.given.at("stress.sms"), tenant.path + ".stress.sms",
-           fmt::format("expected stress.kind compute, dram or l2 beside it, found {}", to_string(config.stress_kind)),
+           fmt::format("expected stress.kind compute, dram or l2 beside it, found {}", to_string(stress.kind)),
            "Only these load multiprocessors.");
-  if (config.model_name.empty()) config.model_name = to_string(config.stress_kind);
+  if (config.model.empty()) config.model = to_string(stress.kind);
   if (config.batch_size == 0) config.batch_size = 1;
   if (config.seq_len == 0) config.seq_len = 1;
+}
+
+void resolve_task(TenantDraft& tenant) {
+  if (tenant.config.task != Task::generate && tenant.given.count("max_new_tokens"))
+    refuse(tenant.given.at("max_new_tokens"), tenant.path + ".max_new_tokens",
+           "expected task: generate beside it, found task: forward");
+  if (tenant.config.task == Task::generate && !tenant.given.count("max_new_tokens"))
+    tenant.config.max_new_tokens = kNewTokens;
 }
 
 void check_required(const TenantDraft& tenant) {
@@ -125,15 +134,12 @@ void check_required(const TenantDraft& tenant) {
       refuse(tenant.config.where, fmt::format("{}.{}", tenant.path, key),
              fmt::format("expected {}, found nothing", expected));
   };
-  require(!tenant.config.model_name.empty(), "model_name", "a model's name or directory");
+  require(!tenant.config.model.empty(), "model_name", "a model's name or directory");
   require(tenant.config.batch_size != 0, "batch_size", "the sequences in a request");
   require(tenant.config.seq_len != 0, "seq_len", "the tokens in a sequence");
 }
 
 void check_tenant(const TenantDraft& tenant, SharingMode mode) {
-  if (tenant.config.task != Task::generate && tenant.given.count("max_new_tokens"))
-    refuse(tenant.given.at("max_new_tokens"), tenant.path + ".max_new_tokens",
-           "expected task: generate beside it, found task: forward");
   if (tenant.config.sm_percent && !traits(mode).sm_percent)
     refuse(tenant.given.at("sm_percent"), tenant.path + ".sm_percent",
            fmt::format("expected sharing.mode mps, green or partition, found {}", to_string(mode)),
@@ -156,7 +162,7 @@ void resolve_names(std::vector<TenantDraft>& tenants) {
   std::map<std::string, int> wanted;
   std::set<std::string> taken = kReserved;
   const auto stem = [](const TenantDraft& tenant) {
-    return default_name(tenant.config.tag.empty() ? tenant.config.model_name : tenant.config.tag);
+    return default_name(tenant.config.tag.empty() ? tenant.config.model : tenant.config.tag);
   };
   for (const TenantDraft& tenant : tenants) {
     if (tenant.config.name.empty())
@@ -222,7 +228,8 @@ ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants
   resolve_lengths(draft);
   check_telemetry(draft);
   for (TenantDraft& tenant : tenants) {
-    resolve_stress(tenant);
+    resolve_engine(tenant);
+    resolve_task(tenant);
     check_required(tenant);
     check_tenant(tenant, *draft.config.sharing);
   }

@@ -22,8 +22,10 @@ Deadlines Deadlines::of(const RunPlan& plan, std::optional<double> fixed_s) {
         std::max(static_cast<double>(tenant.record.weights_bytes), 2.0 * static_cast<double>(tenant.record.parameters));
     warm_flops = std::max(warm_flops, flops * (tenant.order.num_warmup + 2));
     pass_flops = std::max(pass_flops, flops);
-    one_service_s = std::max(one_service_s, tenant.order.service_ms * 1e-3);
-    service_s = std::max(service_s, tenant.order.service_ms * 1e-3 * (tenant.order.num_warmup + 2));
+    if (const StressSpec* stress = tenant.order.stressor()) {
+      one_service_s = std::max(one_service_s, stress->service_ms * 1e-3);
+      service_s = std::max(service_s, stress->service_ms * 1e-3 * (tenant.order.num_warmup + 2));
+    }
   }
   Deadlines deadlines;
   deadlines.fixed_s = fixed_s;

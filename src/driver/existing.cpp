@@ -5,46 +5,28 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "results/reader.h"
+#include "results/record_fields.h"
 
 namespace cotenant {
 namespace {
 
 namespace fs = std::filesystem;
 
-// What decides what is measured. Names, labels, places and the pause between runs do not.
+// What decides what is measured, besides what the tenants are, where they stand and by which rules they run. Labels,
+// places and the pause between runs do not.
 constexpr const char* kSettings[] = {"device",         "sharing",        "corun",
                                      "wait",           "min_duration_s", "warmup_s",
                                      "max_duration_s", "seed",           "telemetry_interval_ms",
                                      "profiled"};
-constexpr const char* kTenant[] = {"name",
-                                   "model",
-                                   "weights",
-                                   "parameters",
-                                   "engine",
-                                   "dtype",
-                                   "task",
-                                   "batch_size",
-                                   "seq_len",
-                                   "max_new_tokens",
-                                   "num_iters",
-                                   "num_warmup",
-                                   "threads",
-                                   "cpus",
-                                   "stress_kind",
-                                   "service_ms",
-                                   "sm_percent",
-                                   "priority",
-                                   "memory_limit_bytes",
-                                   "mig_instance"};
-constexpr const char* kStress[] = {"intensity", "sms"};
 constexpr size_t kMostTold = 8;
 
-nlohmann::ordered_json value_at(const nlohmann::ordered_json& object, const char* key) {
+nlohmann::ordered_json value_at(const nlohmann::ordered_json& object, const std::string& key) {
   return object.is_object() && object.contains(key) ? object.at(key) : nlohmann::ordered_json();
 }
 
@@ -53,10 +35,9 @@ std::string asked_text(const nlohmann::ordered_json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
-template <size_t count>
 void compare_keys(std::vector<std::string>& found, const std::string& path, const nlohmann::ordered_json& there,
-                  const nlohmann::ordered_json& wanted, const char* const (&keys)[count]) {
-  for (const char* key : keys)
+                  const nlohmann::ordered_json& wanted, const auto& keys) {
+  for (const auto& key : keys)
     if (const nlohmann::ordered_json a = value_at(there, key), b = value_at(wanted, key); a != b)
       found.push_back(fmt::format("{}{}: {} there, {} asked for", path, key, asked_text(a), asked_text(b)));
 }
@@ -67,25 +48,36 @@ std::string kind_of_weights(const std::string& origin) {
   return origin.substr(from, from == 0 ? origin.find(':') : std::string::npos);
 }
 
+// Every field of the two.
+void compare_fields(std::vector<std::string>& found, const std::string& path, const auto& there, const auto& wanted) {
+  const auto a = nlohmann::ordered_json::parse(fields_to_json(there)),
+             b = nlohmann::ordered_json::parse(fields_to_json(wanted));
+  std::set<std::string> keys;
+  for (const nlohmann::ordered_json& side : {a, b})
+    for (const auto& [key, value] : side.items()) keys.insert(key);
+  compare_keys(found, path, a, b, keys);
+}
+
+void compare_tenants(std::vector<std::string>& found, const std::string& path, TenantRecord there,
+                     const TenantRecord& wanted) {
+  there.tag = wanted.tag;
+  compare_fields(found, path, static_cast<const TenantDescription&>(there),
+                 static_cast<const TenantDescription&>(wanted));
+  if (there.parameters != wanted.parameters)
+    found.push_back(fmt::format("{}parameters: {} there, {} asked for", path, there.parameters, wanted.parameters));
+  const std::string &origin = there.weights_origin, &origin_asked = wanted.weights_origin;
+  if (!origin.empty() && kind_of_weights(origin) != kind_of_weights(origin_asked))
+    found.push_back(fmt::format("{}weights: {} there, {} now", path, origin, origin_asked));
+}
+
 std::vector<std::string> differences(const ExperimentRecord& there, const RunPlan& wanted) {
-  ExperimentRecord asked;
-  asked.settings = wanted.settings;
-  for (const TenantPlan& tenant : wanted.tenants) asked.tenants.push_back(tenant.record);
-  const nlohmann::ordered_json a = nlohmann::ordered_json::parse(to_json(there)),
-                               b = nlohmann::ordered_json::parse(to_json(asked));
   std::vector<std::string> found;
-  compare_keys(found, "", a.at("settings"), b.at("settings"), kSettings);
-  if (there.tenants.size() != asked.tenants.size())
-    found.push_back(fmt::format("tenants: {} there, {} asked for", there.tenants.size(), asked.tenants.size()));
-  for (size_t i = 0; i < std::min(there.tenants.size(), asked.tenants.size()); ++i) {
-    const nlohmann::ordered_json &tenant = a.at("tenants").at(i), &tenant_asked = b.at("tenants").at(i);
-    const std::string path = fmt::format("tenants.{}.", i);
-    compare_keys(found, path, tenant, tenant_asked, kTenant);
-    const std::string &origin = there.tenants[i].weights_origin, &origin_asked = asked.tenants[i].weights_origin;
-    if (!origin.empty() && kind_of_weights(origin) != kind_of_weights(origin_asked))
-      found.push_back(fmt::format("{}weights: {} there, {} now", path, origin, origin_asked));
-    compare_keys(found, path + "stress.", value_at(tenant, "stress"), value_at(tenant_asked, "stress"), kStress);
-  }
+  compare_keys(found, "", nlohmann::ordered_json::parse(fields_to_json(there.settings)),
+               nlohmann::ordered_json::parse(fields_to_json(wanted.settings)), kSettings);
+  if (there.tenants.size() != wanted.tenants.size())
+    found.push_back(fmt::format("tenants: {} there, {} asked for", there.tenants.size(), wanted.tenants.size()));
+  for (size_t i = 0; i < std::min(there.tenants.size(), wanted.tenants.size()); ++i)
+    compare_tenants(found, fmt::format("tenants.{}.", i), there.tenants[i], wanted.tenants[i].record);
   return found;
 }
 

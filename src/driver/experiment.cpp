@@ -210,7 +210,7 @@ class Run {
   // What the workers need in their environment. Under mps the daemon is there afterwards.
   Environment start_sharing() {
     if (plan_.settings.device == "cpu") return {};
-    if (plan_.settings.sharing != to_string(SharingMode::mps)) return without_mps();
+    if (plan_.settings.sharing != SharingMode::mps) return without_mps();
     mps_ = std::make_unique<MpsDaemon>(context_.keeper, record_.device.uuid);
     record_.daemon.ready_s = mps_->ready_s();
     return mps_->environment();

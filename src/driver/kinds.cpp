@@ -15,7 +15,7 @@ namespace cotenant {
 namespace {
 
 bool is_partition(const RunPlan& run) {
-  return run.settings.sharing == to_string(SharingMode::partition);
+  return run.settings.sharing == SharingMode::partition;
 }
 
 bool has_share(const RunPlan& run, const TenantPlan& tenant) {
@@ -27,6 +27,7 @@ TenantPlan alone(const RunPlan& run, TenantPlan tenant, bool with_share) {
   if (!with_share) {
     if (is_partition(run)) tenant.order.cpus.clear();
     tenant.record.cpus = tenant.order.cpus;
+    tenant.order.sm_percent.reset();
     tenant.record.sm_percent.reset();
     tenant.order.sm_groups = 0;
     std::erase_if(tenant.environment, [](const auto& variable) { return variable.first == mps_share_variable; });
@@ -40,17 +41,18 @@ TenantPlan alone(const RunPlan& run, TenantPlan tenant, bool with_share) {
 std::string key_of(const RunPlan& run, const TenantPlan& tenant) {
   TenantOrder order = tenant.order;
   order.name.clear();
+  order.tag.clear();
+  order.num_iters = 0;
   order.fixed_iters = 0;
   if (is_partition(run) && !order.cpus.empty()) order.cpus.assign(1, static_cast<int>(order.cpus.size()));
-  return fmt::format("{} {} {}", to_json(Command{"", command::Order{{order}}}), tenant.record.sm_percent.value_or(0),
-                     tenant.environment);
+  return fmt::format("{} {}", to_json(Command{"", command::Order{{order}}}), tenant.environment);
 }
 
 std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_share) {
   const TenantRecord& record = tenant.record;
   std::string stem = fmt::format("{}_b{}_L{}", default_name(record.model), record.batch_size, record.seq_len);
-  if (record.task == to_string(Task::generate)) stem += fmt::format("_new{}", record.max_new_tokens);
-  if (!record.dtype.empty() && record.dtype != "float32") stem += "_" + record.dtype;
+  if (record.task == Task::generate) stem += fmt::format("_new{}", record.max_new_tokens);
+  if (const auto dtype = record.dtype(); dtype && dtype != Dtype::f32) stem.append("_").append(to_string(*dtype));
   if (!with_share) return stem;
   if (record.sm_percent) return stem + fmt::format("_share{:g}", *record.sm_percent);
   if (tenant.order.sm_groups > 0) return stem + fmt::format("_groups{}", tenant.order.sm_groups);

@@ -32,9 +32,9 @@ SettingsRecord settings_of(const ExperimentConfig& config, const std::string& de
   settings.config_file = config.file;
   settings.overrides = config.overrides;
   settings.device = device;
-  settings.sharing = to_string(mode);
-  settings.corun = to_string(config.corun);
-  settings.wait = to_string(config.wait);
+  settings.sharing = mode;
+  settings.corun = config.corun;
+  settings.wait = config.wait;
   settings.min_duration_s = config.min_duration_s;
   settings.warmup_s = config.warmup_s;
   settings.max_duration_s = config.max_duration_s;
@@ -68,39 +68,19 @@ HostRecord host_of(const Machine& machine) {
   return host;
 }
 
-std::string engine_name(const TenantConfig& tenant) {
-  return std::string(tenant.engine == EngineKind::stress ? to_string(tenant.stress_kind) : to_string(tenant.engine));
-}
-
-std::string dtype_of(const TenantConfig& tenant, const std::string& device) {
-  if (tenant.engine == EngineKind::stress) return "";
-  return std::string(to_string(tenant.dtype.value_or(device == "cpu" ? Dtype::f32 : Dtype::f16)));
-}
-
+// What the tenant is and where it stands, with nothing left to the device.
 TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant, const std::string& device,
                      const HostShare& share, const DeviceShareOrder& device_share, bool spin_wait) {
   TenantOrder order;
-  order.name = tenant.name;
-  order.engine = engine_name(tenant);
-  order.model = tenant.model_name;
-  order.weights = tenant.weights;
+  static_cast<TenantDescription&>(order) = tenant;
+  if (auto* native = std::get_if<NativeSpec>(&order.engine); native && !native->dtype)
+    native->dtype = device == "cpu" ? Dtype::f32 : Dtype::f16;
   order.device = device;
-  order.dtype = dtype_of(tenant, device);
-  order.batch_size = tenant.batch_size;
-  order.seq_len = tenant.seq_len;
-  order.max_new_tokens = tenant.task == Task::generate ? tenant.max_new_tokens : 0;
-  order.service_ms = tenant.service_ms;
-  if (tenant.engine == EngineKind::stress && tenant.stress_intensity < 1)
-    order.period_ms = tenant.service_ms / tenant.stress_intensity;
-  order.sms = tenant.stress_sms.value_or(0);
   order.threads = device == "cpu" ? share.threads : tenant.threads.value_or(1);
   order.cpus = share.cpus;
   order.spin_wait = spin_wait;
   order.sm_groups = device_share.sm_groups;
-  order.priority = tenant.priority.value_or(0);
-  order.memory_limit_bytes = tenant.memory_limit_bytes.value_or(0);
   order.seed = config.seed;
-  order.num_warmup = tenant.num_warmup;
   order.warmup_s = config.warmup_s;
   order.fixed_iters = config.corun == Corun::fixed ? tenant.num_iters : 0;
   return order;
@@ -134,42 +114,24 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
 TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, const std::string& experiment_dir) {
   TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}};
   TenantRecord& record = plan.record;
-  record.name = tenant.name;
+  static_cast<TenantDescription&>(record) = order;
   record.directory = directory_name(tenant.name);
-  record.tag = tenant.tag;
-  record.model = tenant.model_name;
-  record.weights = tenant.weights;
-  record.engine = to_string(tenant.engine);
-  if (tenant.engine == EngineKind::stress) {
-    record.stress_kind = to_string(tenant.stress_kind);
-    record.service_ms = tenant.service_ms;
-    record.stress.emplace().intensity = tenant.stress_intensity;
-    if (order.period_ms > 0) record.stress->period_ms = order.period_ms;
-    record.stress->sms = tenant.stress_sms;
+  if (const StressSpec* stress = order.stressor()) {
+    record.stress.emplace().intensity = stress->intensity;
+    if (stress->period_ms() > 0) record.stress->period_ms = stress->period_ms();
+    record.stress->sms = stress->sms;
   }
-  record.dtype = order.dtype;
-  record.task = to_string(tenant.task);
-  record.batch_size = tenant.batch_size;
-  record.seq_len = tenant.seq_len;
-  record.max_new_tokens = order.max_new_tokens;
-  record.num_iters = tenant.num_iters;
-  record.num_warmup = tenant.num_warmup;
-  record.threads = order.threads;
-  record.cpus = order.cpus;
-  record.sm_percent = tenant.sm_percent;
-  record.priority = tenant.priority;
-  record.memory_limit_bytes = tenant.memory_limit_bytes;
-  record.mig_instance = tenant.mig_instance;
   if (fs::path(tenant.out_dir).lexically_normal() != (fs::path(experiment_dir) / record.directory).lexically_normal())
     plan.out_dir = tenant.out_dir;
   return plan;
 }
 
 void check_stress(const TenantConfig& tenant, const std::string& device) {
-  if (tenant.engine != EngineKind::stress || !is_device_stress(tenant.stress_kind) || device != "cpu") return;
+  const StressSpec* stress = tenant.stressor();
+  if (stress == nullptr || !is_device_stress(stress->kind) || device != "cpu") return;
   throw usage_error(
       place(tenant),
-      fmt::format("stress.kind: {} loads a CUDA device, and the device is the CPU", to_string(tenant.stress_kind)),
+      fmt::format("stress.kind: {} loads a CUDA device, and the device is the CPU", to_string(stress->kind)),
       "Use device: cuda (see `cotenant doctor`), or stress.kind: spin or sleep.");
 }
 
@@ -235,7 +197,8 @@ void check_open_files(const RunPlan& run, const Machine& machine) {
 // A worker is a process with a thread for each tenant and those that compute.
 void check_tasks(const RunPlan& run, const Machine& machine) {
   uint64_t needed = 8;
-  for (const TenantPlan& tenant : run.tenants) needed += 2 + static_cast<uint64_t>(std::max(1, tenant.order.threads));
+  for (const TenantPlan& tenant : run.tenants)
+    needed += 2 + static_cast<uint64_t>(std::max(1, tenant.order.threads.value_or(1)));
   if (!machine.tasks_left || needed <= *machine.tasks_left) return;
   throw usage_error(
       run.settings.config_file,
@@ -282,7 +245,7 @@ uint64_t open_files_needed(const RunPlan& run) {
 
 DeviceMemoryNeed device_memory_needed(const RunPlan& run) {
   DeviceMemoryNeed need;
-  if (run.settings.device == "cpu" || run.settings.sharing == to_string(SharingMode::mig)) return need;
+  if (run.settings.device == "cpu" || run.settings.sharing == SharingMode::mig) return need;
   for (const TenantPlan& tenant : run.tenants) {
     const uint64_t bytes = tenant.record.weights_bytes + tenant.record.activation_bytes;
     if (bytes == 0) continue;  // it computes on the host

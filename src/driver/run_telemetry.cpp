@@ -20,7 +20,7 @@ RunTelemetry::RunTelemetry(const RunPlan& plan)
       is_cuda_(plan.settings.device.starts_with("cuda")) {
   if (!is_cuda_) return;
   for (const TenantPlan& tenant : plan.tenants)
-    computes_on_gpu_ |= tenant.order.engine != "sleep" && tenant.order.engine != "spin";
+    computes_on_gpu_ |= tenant.order.stressor() == nullptr || is_device_stress(tenant.order.stressor()->kind);
   nvml_ = Nvml::open(nvml_gap_);
   if (!nvml_) return;
   device_.emplace(nvml_, plan.device.uuid);

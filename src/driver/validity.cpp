@@ -20,7 +20,7 @@ constexpr double kForeignCores = 0.1;  // more than this is worth a warning
 constexpr double kLateShift = 0.1;     // of the latency, after a late warm-up
 
 bool is_fixed(const ExperimentRecord& record) {
-  return record.settings.corun == "fixed";
+  return record.settings.corun == Corun::fixed;
 }
 
 std::string enough_iterations(const ExperimentRecord& record) {
@@ -152,7 +152,7 @@ constexpr std::array kHarmless{"cudaErrorMemoryAllocation",
 
 // Under MPS clients share one context of the server: a fault of one is a fault of all.
 void check_faults(ExperimentRecord& record) {
-  if (record.settings.sharing != to_string(SharingMode::mps)) return;
+  if (record.settings.sharing != SharingMode::mps) return;
   if (!record.daemon.death.empty())
     record.validity.reasons.push_back("the MPS daemon ended before its time: " + record.daemon.death);
   const bool fault = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) {

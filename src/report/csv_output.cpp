@@ -52,7 +52,7 @@ std::string csv_output(std::span<const ExperimentAnalysis> experiments) {
       table.add_row({e.name,
                      t.name,
                      t.model,
-                     t.task,
+                     std::string(to_string(t.task)),
                      std::to_string(t.batch_size),
                      std::to_string(t.seq_len),
                      e.sharing,

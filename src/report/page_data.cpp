@@ -248,7 +248,7 @@ Json environment_data(const ExperimentAnalysis& experiment) {
   add("CPU", experiment.cpu);
   add("Host", experiment.host);
   add("Sharing", experiment.sharing);
-  add("Co-run", experiment.corun);
+  add("Co-run", experiment.corun ? std::string(to_string(*experiment.corun)) : "");
   add("Started", experiment.started_at);
   add("Measured by",
       experiment.version.empty() ? "" : fmt::format("cotenant {} ({})", experiment.version, experiment.commit));

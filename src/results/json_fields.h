@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/iso_time.h"
 #include "base/json_text.h"
+#include "base/words.h"
 
 // Structs as JSON objects, with one list of fields for both directions. A struct takes part by a function beside it:
 //
@@ -21,9 +22,10 @@
 //     visit("start_s", record.start_s);
 //   }
 //
-// Fields may be bool, integers, floating-point numbers, strings, std::optional and std::vector of these, and structs. A
-// std::variant of structs is visited by visit.one_of("type", record.what): its fields stand beside the others, and
-// "type" says which of them it is, by the struct's `type`.
+// Fields may be bool, integers, floating-point numbers, strings, enumerations with words (base/words.h), std::optional
+// and std::vector of these, and structs. A std::variant of structs is visited by visit.one_of("type", record.what): its
+// fields stand beside the others, and "type" says which of them it is, by the struct's `type`. By
+// visit.one_of_or_first(...) it may be unknown, as any other field may, and is then the first of them.
 namespace cotenant {
 
 template <class T>
@@ -52,6 +54,11 @@ class JsonWriter {
         value);
   }
 
+  template <class Variant>
+  void one_of_or_first(const char* key, Variant& value) {
+    one_of(key, value);
+  }
+
   template <class T>
   static nlohmann::ordered_json convert(T& value) {
     if constexpr (IsOptional<T>::value) {
@@ -64,6 +71,8 @@ class JsonWriter {
       return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
     } else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::string>) {
       return value;
+    } else if constexpr (HasWords<T>) {
+      return std::string(to_string(value));
     } else {
       JsonWriter writer;
       fields(writer, value);
@@ -96,13 +105,22 @@ class JsonReader {
     if (!known) fail(where_, std::string("a ") + key + " that is known", nlohmann::json(type));
   }
 
+  template <class First, class... T>
+  void one_of_or_first(const char* key, std::variant<First, T...>& value) {
+    const auto found = object_.find(key);
+    if (found == object_.end() || found->is_null() || *found == "")
+      fields(*this, value.template emplace<First>());
+    else
+      one_of(key, value);
+  }
+
   template <class T>
   static void assign(const nlohmann::json& json, T& value, const std::string& where) {
     if constexpr (IsOptional<T>::value) {
       value.reset();
-      if (!json.is_null()) assign(json, value.emplace(), where);
-    } else if (json.is_null()) {
-      return;  // unknown: keeps its default
+      if (!is_unknown<typename T::value_type>(json)) assign(json, value.emplace(), where);
+    } else if (is_unknown<T>(json)) {
+      return;  // keeps its default
     } else if constexpr (IsVector<T>::value) {
       if (!json.is_array()) fail(where, "a list", json);
       value.clear();
@@ -118,6 +136,8 @@ class JsonReader {
     } else if constexpr (std::is_same_v<T, std::string>) {
       if (!json.is_string()) fail(where, "a string", json);
       value = json.get<std::string>();
+    } else if constexpr (HasWords<T>) {
+      assign_word(json, value, where);
     } else {
       JsonReader reader(json, where);
       fields(reader, value);
@@ -130,6 +150,19 @@ class JsonReader {
     if (type != T::type) return false;
     fields(*this, value.template emplace<T>());
     return true;
+  }
+
+  // A word that is not known is empty where it is not null.
+  template <class T>
+  static bool is_unknown(const nlohmann::json& json) {
+    return json.is_null() || (HasWords<T> && json == "");
+  }
+
+  template <class T>
+  static void assign_word(const nlohmann::json& json, T& value, const std::string& where) {
+    const auto word = json.is_string() ? from_word<T>(json.get_ref<const std::string&>()) : std::nullopt;
+    if (!word) fail(where, "one of " + all_words<T>(), json);
+    value = *word;
   }
 
   template <class T>

@@ -24,6 +24,11 @@ ExperimentRecord record_from_json(std::string_view text, const std::string& wher
         throw usage_error(
             where, fmt::format("tenant {}: \"{}\" is no name of a directory in the experiment's", tenant.name, name),
             "Somebody has changed the file: do not use it.");
+  for (TenantRecord& tenant : record.tenants)  // up to 0.2 these two stood there alone
+    if (auto* stress = std::get_if<StressSpec>(&tenant.engine); stress && tenant.stress) {
+      stress->intensity = tenant.stress->intensity;
+      stress->sms = tenant.stress->sms;
+    }
   return record;
 }
 

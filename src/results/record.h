@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tenant/tenant.h"
+
 // experiment.json: all that is known about one run besides its samples. Plain data with no rules in it; a field that
 // could not be had is empty or std::nullopt, and null or absent in the file. Seconds (`_s`) count from T0, the instant
 // at which all tenants started; what came before is negative.
@@ -17,9 +19,9 @@ struct SettingsRecord {
   std::string config_file;             // as given on the command line; empty: none
   std::vector<std::string> overrides;  // of --set and --vary
   std::string device;                  // "cpu", "cuda:0"
-  std::string sharing;                 // "timeslice", "mps", ...
-  std::string corun;                   // "overlap", "fixed"
-  std::string wait;                    // "auto", "spin", "block"
+  SharingMode sharing = SharingMode::timeslice;
+  Corun corun = Corun::overlap;
+  WaitPolicy wait = WaitPolicy::automatic;
   double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
   uint64_t seed = 0;              // of weights and inputs
   int telemetry_interval_ms = 0;  // 0: no telemetry
@@ -131,26 +133,12 @@ struct StressRecord {
   std::optional<double> slowdown;          // mean latency in the window / calibrated_ms
 };
 
-struct TenantRecord {
-  std::string name, directory, tag;  // directory: of its files, relative to the experiment's
-  std::string model;                 // as the user wrote it
-  std::string weights;               // what was asked for: "auto", "random", a path
-  std::string weights_origin;        // what it was: "random weights (seed 0): ...", a directory
-  std::string engine;                // "native", "stress"
-  std::string stress_kind;           // "spin", "sleep"; empty: not a stress engine
-  std::optional<double> service_ms;  // of those
+struct TenantRecord : TenantDescription {
+  std::string directory;       // of its files, relative to the experiment's
+  std::string weights_origin;  // what the weights were: "random weights (seed 0): ...", a directory
   std::optional<StressRecord> stress;
-  std::string dtype;  // "float32"; empty for stress
-  std::string task;   // "forward", "generate"
-  int batch_size = 0, seq_len = 0, max_new_tokens = 0, num_iters = 0, num_warmup = 0;
-  int threads = 1;
-  std::vector<int> cpus;  // pinned to; empty: not pinned
-  std::optional<double> sm_percent;
   std::optional<int> sm_granted;   // multiprocessors that it had
   std::optional<bool> mps_client;  // under mps: whether the daemon counted it as a client
-  std::optional<int> priority;
-  std::optional<uint64_t> memory_limit_bytes;
-  std::string mig_instance;  // as the configuration names it; empty: none
 
   // Where its runs alone are under --baselines: baselines/<kind>/. Equal tenants have one kind. A tenant with a share
   // is also measured alone with that share, in baselines/<kind_with_share>/; empty: it has none.

@@ -2,6 +2,7 @@
 
 #include "results/json_fields.h"
 #include "results/record.h"
+#include "tenant/fields.h"
 
 // The fields of record.h's structs, as json_fields.h wants them.
 namespace cotenant {
@@ -161,31 +162,12 @@ void fields(Visitor& visit, StressRecord& r) {
 
 template <class Visitor>
 void fields(Visitor& visit, TenantRecord& r) {
-  visit("name", r.name);
+  fields(visit, static_cast<TenantDescription&>(r));
   visit("directory", r.directory);
-  visit("tag", r.tag);
-  visit("model", r.model);
-  visit("weights", r.weights);
   visit("weights_origin", r.weights_origin);
-  visit("engine", r.engine);
-  visit("stress_kind", r.stress_kind);
-  visit("service_ms", r.service_ms);
   visit("stress", r.stress);
-  visit("dtype", r.dtype);
-  visit("task", r.task);
-  visit("batch_size", r.batch_size);
-  visit("seq_len", r.seq_len);
-  visit("max_new_tokens", r.max_new_tokens);
-  visit("num_iters", r.num_iters);
-  visit("num_warmup", r.num_warmup);
-  visit("threads", r.threads);
-  visit("cpus", r.cpus);
-  visit("sm_percent", r.sm_percent);
   visit("sm_granted", r.sm_granted);
   visit("mps_client", r.mps_client);
-  visit("priority", r.priority);
-  visit("memory_limit_bytes", r.memory_limit_bytes);
-  visit("mig_instance", r.mig_instance);
   visit("kind", r.kind);
   visit("kind_with_share", r.kind_with_share);
   visit("weights_bytes", r.weights_bytes);

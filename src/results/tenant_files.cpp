@@ -39,12 +39,12 @@ nlohmann::ordered_json config_of(const SettingsRecord& settings, const TenantRec
   config["device"] = settings.device;
   config["tag"] = tenant.tag;
   config["name"] = tenant.name;
-  config["engine"] = tenant.engine;
-  if (!tenant.dtype.empty()) config["dtype"] = tenant.dtype;
-  config["task"] = tenant.task;
-  if (tenant.task == "generate") config["max_new_tokens"] = tenant.max_new_tokens;
-  config["threads"] = tenant.threads;
-  config["sharing"] = settings.sharing;
+  config["engine"] = tenant.engine_name();
+  if (const auto dtype = tenant.dtype()) config["dtype"] = to_string(*dtype);
+  config["task"] = to_string(tenant.task);
+  if (tenant.task == Task::generate) config["max_new_tokens"] = tenant.max_new_tokens;
+  config["threads"] = tenant.threads.value_or(1);
+  config["sharing"] = to_string(settings.sharing);
   config["seed"] = settings.seed;
   return config;
 }
@@ -80,7 +80,7 @@ std::string file_stem(const TenantRecord& tenant) {
 
 TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
                          std::shared_ptr<IterationStore> store)
-    : generates_(tenant.task == "generate"),
+    : generates_(tenant.task == Task::generate),
       events_(made_directory(experiment / tenant.directory) / "events.jsonl"),
       iterations_(std::move(store)) {
   directory_ = tenant.directory;

@@ -75,9 +75,9 @@ DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> ten
   return division;
 }
 
-bool is_granted(std::string_view sharing_mode, double sm_percent, int granted, int sm_count) {
-  if (sharing_mode == to_string(SharingMode::green)) return granted > 0 && granted <= sm_count;
-  if (sharing_mode != to_string(SharingMode::mps)) return true;
+bool is_granted(SharingMode mode, double sm_percent, int granted, int sm_count) {
+  if (mode == SharingMode::green) return granted > 0 && granted <= sm_count;
+  if (mode != SharingMode::mps) return true;
   return std::abs(granted - mps_share_sms(sm_percent, sm_count)) <= 2;
 }
 

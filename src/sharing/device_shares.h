@@ -30,6 +30,6 @@ DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> ten
 
 // Whether a tenant that asked for sm_percent of a device has what it was promised, when it sees `granted` of `sm_count`
 // multiprocessors. Under mps to a pair of SMs; green contexts are rounded to groups, and granted what they say.
-bool is_granted(std::string_view sharing_mode, double sm_percent, int granted, int sm_count);
+bool is_granted(SharingMode mode, double sm_percent, int granted, int sm_count);
 
 }  // namespace cotenant

@@ -3,49 +3,62 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/overloaded.h"
 #include "model/open.h"
 #include "model/random.h"
 
 namespace cotenant {
 namespace {
 
-EngineOptions::Kind kind_of(const TenantOrder& order) {
-  if (order.engine == "native") return EngineOptions::Kind::native;
-  if (order.engine == "sleep") return EngineOptions::Kind::sleep;
-  if (order.engine == "spin") return EngineOptions::Kind::spin;
-  if (order.engine == "compute") return EngineOptions::Kind::compute;
-  if (order.engine == "dram") return EngineOptions::Kind::dram;
-  if (order.engine == "l2") return EngineOptions::Kind::l2;
-  if (order.engine == "pcie") return EngineOptions::Kind::pcie;
-  if (order.engine == "launch") return EngineOptions::Kind::launch;
-  throw internal_error(order.name, fmt::format("unknown engine \"{}\"", order.engine));
+EngineOptions::Kind kind_of(StressKind kind) {
+  switch (kind) {
+    case StressKind::sleep:
+      return EngineOptions::Kind::sleep;
+    case StressKind::spin:
+      return EngineOptions::Kind::spin;
+    case StressKind::compute:
+      return EngineOptions::Kind::compute;
+    case StressKind::dram:
+      return EngineOptions::Kind::dram;
+    case StressKind::l2:
+      return EngineOptions::Kind::l2;
+    case StressKind::pcie:
+      return EngineOptions::Kind::pcie;
+    case StressKind::launch:
+      return EngineOptions::Kind::launch;
+  }
+  throw internal_error("engine_options", "unknown kind of stress");
 }
 
 }  // namespace
 
 std::shared_ptr<const Model> open_model_of(const TenantOrder& order) {
-  if (kind_of(order) != EngineOptions::Kind::native) return nullptr;
-  return std::make_shared<const Model>(open_model(order.model, order.weights, order.seed));
+  const NativeSpec* native = order.native();
+  if (native == nullptr) return nullptr;
+  return std::make_shared<const Model>(open_model(order.model, native->weights, order.seed));
 }
 
 EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model,
                              std::shared_ptr<const DeviceShare> share) {
   EngineOptions options;
-  options.kind = kind_of(order);
   options.label = fmt::format("{} ({})", order.name, order.model);
   options.model = std::move(model);
   options.device = order.device;
-  if (!order.dtype.empty()) options.dtype = dtype_from_string(order.dtype).value();
   options.rows = order.batch_size;
   options.seq_len = order.seq_len;
   options.max_new_tokens = order.max_new_tokens;
-  options.threads = order.threads;
+  options.threads = order.threads.value_or(1);
   options.wait = order.spin_wait ? Wait::spin : Wait::block;
   options.share = std::move(share);
-  options.priority = order.priority;
-  options.memory_limit_bytes = order.memory_limit_bytes;
-  options.service_ms = order.service_ms;
-  options.sms = order.sms;
+  options.priority = order.priority.value_or(0);
+  options.memory_limit_bytes = order.memory_limit_bytes.value_or(0);
+  std::visit(Overloaded{[&](const NativeSpec& native) { options.dtype = native.dtype.value_or(Dtype::f32); },
+                        [&](const StressSpec& stress) {
+                          options.kind = kind_of(stress.kind);
+                          options.service_ms = stress.service_ms;
+                          options.sms = stress.sms.value_or(0);
+                        }},
+             order.engine);
   return options;
 }
 
@@ -53,7 +66,7 @@ WorkloadSpec workload_of(const TenantOrder& order) {
   return {.rows = order.batch_size,
           .seq_len = order.seq_len,
           .max_new_tokens = order.max_new_tokens,
-          .period_ms = order.period_ms,
+          .period_ms = order.stressor() ? order.stressor()->period_ms() : 0,
           .exactly = order.fixed_iters};
 }
 

@@ -8,26 +8,11 @@ namespace cotenant {
 
 template <class Visitor>
 void fields(Visitor& visit, TenantOrder& r) {
-  visit("name", r.name);
-  visit("engine", r.engine);
-  visit("model", r.model);
-  visit("weights", r.weights);
+  fields(visit, static_cast<TenantDescription&>(r));
   visit("device", r.device);
-  visit("dtype", r.dtype);
-  visit("batch_size", r.batch_size);
-  visit("seq_len", r.seq_len);
-  visit("max_new_tokens", r.max_new_tokens);
-  visit("service_ms", r.service_ms);
-  visit("period_ms", r.period_ms);
-  visit("sms", r.sms);
-  visit("threads", r.threads);
-  visit("cpus", r.cpus);
   visit("spin_wait", r.spin_wait);
   visit("sm_groups", r.sm_groups);
-  visit("priority", r.priority);
-  visit("memory_limit_bytes", r.memory_limit_bytes);
   visit("seed", r.seed);
-  visit("num_warmup", r.num_warmup);
   visit("warmup_s", r.warmup_s);
   visit("fixed_iters", r.fixed_iters);
   visit("profile_dir", r.profile_dir);

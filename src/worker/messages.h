@@ -14,22 +14,11 @@
 namespace cotenant {
 
 // All that a worker has to know of one tenant. Nothing is left to decide: defaults, shares and counts are the driver's.
-struct TenantOrder {
-  std::string name;
-  std::string engine;  // "native", or the kind of stress: "sleep", "spin", "compute", ...
-  std::string model, weights, device, dtype;
-  int batch_size = 1, seq_len = 1, max_new_tokens = 0;
-  double service_ms = 1;
-  double period_ms = 0;  // between requests; 0: one after another
-  int sms = 0;           // multiprocessors that a stressor loads; 0: all
-  int threads = 1;
-  std::vector<int> cpus;
-  bool spin_wait = true;            // how it waits for a device
-  int sm_groups = 0;                // green contexts: of the device's groups of multiprocessors; 0: all of the device
-  int priority = 0;                 // of its stream: higher is more urgent
-  uint64_t memory_limit_bytes = 0;  // of device memory; 0: none
+struct TenantOrder : TenantDescription {
+  std::string device;     // "cpu", "cuda:0", as its process sees it
+  bool spin_wait = true;  // how it waits for a device
+  int sm_groups = 0;      // green contexts: of the device's groups of multiprocessors; 0: all of the device
   uint64_t seed = 0;
-  int num_warmup = 0;
   double warmup_s = 0;
   int64_t fixed_iters = 0;  // stop after exactly so many; 0: until the driver says so
   std::string profile_dir;  // where its kernels are written at the end; empty: they are not recorded

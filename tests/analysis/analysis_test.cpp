@@ -151,7 +151,7 @@ TEST_F(Analysis, OfALoadWithAShareComparesWithItselfInThatShare) {
   const auto load = [](double latency_ms, int sms) {
     MadeTenant made = tenant("load", latency_ms);
     made.change_record = [sms](TenantRecord& record) {
-      record.stress_kind = "compute";
+      record.engine = StressSpec{.kind = StressKind::compute};
       record.stress.emplace().footprint_sms = sms;
       record.kind = "all";
       record.kind_with_share = "share";
@@ -204,7 +204,7 @@ TEST_F(Analysis, CountsWhatLiesInsideTheWindow) {
 
 TEST_F(Analysis, OfAFixedRunIsOverAllIterationsAndOverTheOverlap) {
   make_experiment(root_ / "fixed", {tenant("short", 2, 500), tenant("long", 4, 500)},
-                  [](ExperimentRecord& record) { record.settings.corun = "fixed"; });
+                  [](ExperimentRecord& record) { record.settings.corun = Corun::fixed; });
   const ExperimentAnalysis found = analyze("fixed");
   EXPECT_EQ(found.tenants[1].latency_ms.count, 500u);
   EXPECT_NEAR(static_cast<double>(found.tenants[1].overlap_latency_ms->count), 250, 2);
@@ -374,7 +374,7 @@ TEST_F(Analysis, OfATenantThatDied) {
 
 TEST_F(Analysis, OfGeneratingTenantsKnowsTheirTokens) {
   MadeTenant made = tenant("chat", 100, 50);
-  made.task = "generate";
+  made.task = Task::generate;
   made.change_iteration = [](Iteration& iteration) {
     iteration.ttft_ms = 40;
     iteration.tpot_ms = 20;

@@ -33,7 +33,7 @@ struct MadeTenant {
   double latency_ms = 2;  // the mean
   int iterations = 1000;
   double wobble = 0.1;  // latencies are spread evenly over latency_ms x (1 +- wobble), neighbours unalike
-  std::string task = "forward";
+  Task task = Task::forward;
   int batch_size = 8, seq_len = 128;
   std::function<void(TenantRecord&)> change_record;
   std::function<void(Iteration&)> change_iteration;
@@ -53,8 +53,8 @@ inline void make_experiment(const std::filesystem::path& directory, const std::v
   ExperimentRecord record;
   record.settings.experiment_name = directory.filename().string();
   record.settings.device = "cpu";
-  record.settings.sharing = "timeslice";
-  record.settings.corun = "overlap";
+  record.settings.sharing = SharingMode::timeslice;
+  record.settings.corun = Corun::overlap;
   record.host.cpu = "Test CPU";
   record.build.commit = "abc";
   record.validity.complete = record.validity.valid = true;
@@ -63,8 +63,7 @@ inline void make_experiment(const std::filesystem::path& directory, const std::v
     TenantRecord tenant;
     tenant.name = tenant.directory = tenant.tag = made.name;
     tenant.model = made.model;
-    tenant.engine = "native";
-    tenant.dtype = "float32";
+    tenant.engine = NativeSpec{.weights = "auto", .dtype = Dtype::f32};
     tenant.task = made.task;
     tenant.batch_size = made.batch_size;
     tenant.seq_len = made.seq_len;
@@ -85,7 +84,7 @@ inline void make_experiment(const std::filesystem::path& directory, const std::v
       files.append(iteration);
     }
     const IterationSource iterations = [&](const auto& use) { files.iterations().for_each(use); };
-    files.finish(summarize(iterations, std::array{std::optional<WindowRecord>()}, made.task == "generate").front());
+    files.finish(summarize(iterations, std::array{std::optional<WindowRecord>()}, made.task == Task::generate).front());
     end_s = std::min(end_s, now_s);
   }
   record.window = WindowRecord{0, end_s};

@@ -165,7 +165,8 @@ TEST_F(AnalyzeCommand, CompareSetsSeveralRunsBesideEachOther) {
   a.name = "a";
   b.name = "b, \"2\"";
   a.latency_ms = b.latency_ms = 2.5;
-  make_experiment(root_ / "pair_mps", {a, b}, [](ExperimentRecord& record) { record.settings.sharing = "mps"; });
+  make_experiment(root_ / "pair_mps", {a, b},
+                  [](ExperimentRecord& record) { record.settings.sharing = SharingMode::mps; });
   const std::string three = "compare " + path("pair") + " " + path("pair_mps") + " " + path("slow");
   const Outcome text = run_cotenant(three);
   EXPECT_EQ(text.exit_code, 0) << text.err;

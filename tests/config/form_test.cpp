@@ -52,7 +52,7 @@ TEST(StudyForm, SingleModel) {
   EXPECT_EQ(config.out_dir, "data/solo_llama");
   ASSERT_EQ(config.tenants.size(), 1u);
   const TenantConfig& tenant = config.tenants[0];
-  EXPECT_EQ(tenant.model_name, "meta-llama/Llama-3.2-3B-Instruct");
+  EXPECT_EQ(tenant.model, "meta-llama/Llama-3.2-3B-Instruct");
   EXPECT_EQ(tenant.name, "llama");  // the study's directory was that of the tag
   EXPECT_EQ(tenant.tag, "llama");
   EXPECT_EQ(tenant.out_dir, "data/solo_llama/llama");
@@ -89,11 +89,15 @@ TEST(Defaults, AreThoseOfTheDocumentation) {
   EXPECT_EQ(config.seed, 0u);
   EXPECT_EQ(config.wait, WaitPolicy::automatic);
   const TenantConfig& tenant = config.tenants[0];
-  EXPECT_EQ(tenant.engine, EngineKind::native);
-  EXPECT_EQ(tenant.dtype, std::nullopt);
-  EXPECT_EQ(tenant.weights, "auto");
+  ASSERT_NE(tenant.native(), nullptr);
+  EXPECT_EQ(tenant.dtype(), std::nullopt);
+  EXPECT_EQ(tenant.native()->weights, "auto");
   EXPECT_EQ(tenant.task, Task::forward);
-  EXPECT_EQ(tenant.max_new_tokens, 64);
+  EXPECT_EQ(tenant.max_new_tokens, 0);  // of generate 64
+  EXPECT_EQ(parse_config("single_model: {model_name: m, batch_size: 1, seq_len: 1, task: generate}", "x.yaml")
+                .tenants.at(0)
+                .max_new_tokens,
+            64);
   EXPECT_EQ(tenant.sm_percent, std::nullopt);
   EXPECT_EQ(tenant.priority, std::nullopt);
   EXPECT_EQ(tenant.memory_limit_bytes, std::nullopt);
@@ -158,10 +162,10 @@ TEST(Values, SpellingsOfBytesAndCpus) {
 TEST(Values, StressNeedsNoModel) {
   const TenantConfig tenant =
       parse_config("single_model: {engine: stress, stress: {kind: sleep, service_ms: 2.5}}", "x.yaml").tenants.at(0);
-  EXPECT_EQ(tenant.engine, EngineKind::stress);
-  EXPECT_EQ(tenant.stress_kind, StressKind::sleep);
-  EXPECT_EQ(tenant.service_ms, 2.5);
-  EXPECT_EQ(tenant.model_name, "sleep");
+  ASSERT_NE(tenant.stressor(), nullptr);
+  EXPECT_EQ(tenant.stressor()->kind, StressKind::sleep);
+  EXPECT_EQ(tenant.stressor()->service_ms, 2.5);
+  EXPECT_EQ(tenant.model, "sleep");
   EXPECT_EQ(tenant.batch_size, 1);
   EXPECT_EQ(tenant.seq_len, 1);
 }
@@ -190,11 +194,11 @@ TEST(Flags, MakeTheTextOfAFile) {
   EXPECT_EQ(config.device, "cpu");
   EXPECT_EQ(config.out_dir, "results: #1");
   ASSERT_EQ(config.tenants.size(), 2u);
-  EXPECT_EQ(config.tenants[1].model_name, "org/model");
+  EXPECT_EQ(config.tenants[1].model, "org/model");
   EXPECT_EQ(config.tenants[1].batch_size, 8);
   EXPECT_EQ(config.tenants[1].seq_len, 128);
   EXPECT_EQ(config.tenants[1].num_iters, 100);
-  EXPECT_EQ(config.tenants[1].dtype, Dtype::bf16);
+  EXPECT_EQ(config.tenants[1].dtype(), Dtype::bf16);
   EXPECT_THAT(config.tenants[1].cpus, testing::ElementsAre(0, 1));
 }
 

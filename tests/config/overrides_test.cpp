@@ -34,7 +34,7 @@ TEST(Set, ByIndexNameAndStar) {
 TEST(Set, KeysThatTheFileDoesNotHave) {
   EXPECT_EQ(with({"device=cpu"}).device, "cpu");
   EXPECT_EQ(with({"sharing.mode=mps"}).sharing, SharingMode::mps);
-  EXPECT_EQ(with({"tenants.a.engine=stress", "tenants.a.stress.service_ms=3"}).tenants[0].service_ms, 3);
+  EXPECT_EQ(with({"tenants.a.engine=stress", "tenants.a.stress.service_ms=3"}).tenants[0].stressor()->service_ms, 3);
   EXPECT_THAT(with({"tenants.a.cpus=[0, 1]"}).tenants[0].cpus, ElementsAre(0, 1));
 }
 
@@ -166,12 +166,12 @@ TEST(VaryKey, SpansTheGridOfItsValues) {
   EXPECT_EQ(cells.back().suffix, "_kind_dram_intensity_1_tag_x_y");
   const ExperimentConfig last = parse_config(kSweep, "sweep.yaml", {.vary = cells.back().set, .suffix = "_last"});
   EXPECT_EQ(last.experiment_name, "sweep_last");
-  EXPECT_EQ(last.tenants[1].stress_kind, StressKind::dram);
-  EXPECT_EQ(last.tenants[1].stress_intensity, 1);
+  EXPECT_EQ(last.tenants[1].stressor()->kind, StressKind::dram);
+  EXPECT_EQ(last.tenants[1].stressor()->intensity, 1);
   EXPECT_EQ(last.tenants[0].tag, "x, y");
   const ExperimentConfig first = parse_config(kSweep, "sweep.yaml", {.vary = cells.front().set});
-  EXPECT_EQ(first.tenants[1].stress_kind, StressKind::compute);
-  EXPECT_EQ(first.tenants[1].stress_intensity, 0.25);
+  EXPECT_EQ(first.tenants[1].stressor()->kind, StressKind::compute);
+  EXPECT_EQ(first.tenants[1].stressor()->intensity, 0.25);
   EXPECT_EQ(first.tenants[0].tag, "8");  // the quotes are kept: text, not a number
 }
 

@@ -19,7 +19,7 @@ constexpr const char *kGpt2 = "distilgpt2", *kBert = "distilbert-base-uncased", 
 
 Mix mix_of(const ExperimentConfig& config) {
   Mix mix;
-  for (const TenantConfig& tenant : config.tenants) ++mix[tenant.model_name];
+  for (const TenantConfig& tenant : config.tenants) ++mix[tenant.model];
   return mix;
 }
 

@@ -53,7 +53,7 @@ TEST_F(ExistingTest, ARunOfTheSameConfigurationIsSkipped) {
 TEST_F(ExistingTest, AnyOtherIsRefusedAndWhatDiffersIsNamed) {
   expect_refused("--set tenants.0.num_iters=30", "tenants.0.num_iters: 20 there, 30 asked for");
   expect_refused("--set tenants.b.stress.service_ms=3", "tenants.1.service_ms: 2.0 there, 3.0 asked for");
-  expect_refused("--set tenants.1.stress.intensity=0.5", "tenants.1.stress.intensity: 1.0 there, 0.5 asked for");
+  expect_refused("--set tenants.1.stress.intensity=0.5", "tenants.1.stress_intensity: 1.0 there, 0.5 asked for");
   expect_refused("--set tenants.1.threads=1 --set tenants.1.cpus=[0]", "tenants.1.cpus: [] there, [0] asked for");
   expect_refused("--set seed=7 --set corun=fixed", "corun: overlap there, fixed asked for; seed: 0 there, 7 asked for");
   expect_refused("--baselines", "baselines: 2 of 2 are missing there");

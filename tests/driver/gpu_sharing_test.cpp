@@ -82,7 +82,7 @@ TEST_F(GpuSharing, EveryModeRunsAndGivesWhatItPromises) {
     const Finished finished = run("run pair.yaml -q");
     ASSERT_EQ(finished.status.code, 0) << finished.err << finished.out;
     const ExperimentRecord record = this->record("data/pair");
-    EXPECT_EQ(record.settings.sharing, mode);
+    EXPECT_EQ(to_string(record.settings.sharing), mode);
     for (const TenantRecord& tenant : record.tenants) {
       ASSERT_TRUE(tenant.sm_granted);
       if (mode == "green")

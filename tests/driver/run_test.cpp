@@ -50,7 +50,7 @@ TEST_F(DriverTest, AnOverlappingRunCoversItsWindow) {
     EXPECT_GE(*tenant.start_skew_us, 0);
     for (size_t i = 0; i < samples.size(); ++i) {
       EXPECT_EQ(samples[i].iter, static_cast<int64_t>(i));
-      EXPECT_GE(samples[i].latency_ms, *tenant.service_ms);
+      EXPECT_GE(samples[i].latency_ms, tenant.stressor()->service_ms);
       EXPECT_NEAR(samples[i].latency_ms, (*samples[i].end_s - *samples[i].start_s) * 1e3, 1e-5);
     }
     EXPECT_EQ(tenant.exit.code, 0);
@@ -178,7 +178,7 @@ tenants:
     for (const TenantRecord& tenant : record(root).tenants) {
       const ExperimentRecord alone = record(root / "baselines" / tenant.kind);
       ASSERT_EQ(alone.tenants.size(), 1u);
-      EXPECT_EQ(alone.tenants[0].service_ms, tenant.service_ms);
+      EXPECT_EQ(alone.tenants[0].stressor()->service_ms, tenant.stressor()->service_ms);
       EXPECT_EQ(alone.tenants[0].threads, tenant.threads);
       EXPECT_GE(alone.window->duration_s(), 0.2);
     }

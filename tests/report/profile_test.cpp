@@ -29,7 +29,7 @@ KernelActivity kernel(double start_s, double end_s, uint32_t stream = 7) {
 void write_profile(const Scratch& scratch) {
   ExperimentRecord record;
   record.settings.experiment_name = "profiled";
-  record.settings.sharing = "mps";
+  record.settings.sharing = SharingMode::mps;
   record.settings.profiled = true;
   record.window = WindowRecord{0, 1};
   record.tenants.resize(2);

@@ -43,7 +43,7 @@ inline TenantAnalysis synthetic_tenant(const std::string& name, double median_ms
   TenantAnalysis tenant;
   tenant.name = tenant.directory = name;
   tenant.model = "distilgpt2";
-  tenant.task = "forward";
+  tenant.task = Task::forward;
   tenant.batch_size = 8;
   tenant.seq_len = 128;
   double now_s = 0;
@@ -87,7 +87,7 @@ inline ExperimentAnalysis synthetic_experiment(const std::vector<std::string>& n
   experiment.directory = "data/synthetic";
   experiment.valid = true;
   experiment.sharing = "mps";
-  experiment.corun = "overlap";
+  experiment.corun = Corun::overlap;
   experiment.device.name = "NVIDIA H100 80GB HBM3";
   experiment.device.bound = "memory";
   experiment.device.bound_reason = "DRAM 81% busy (threshold 60%)";

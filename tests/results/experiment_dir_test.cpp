@@ -372,7 +372,6 @@ TEST_F(ExperimentDirectoryTest, ATenantsPlaceOutsideIsCheckedToo) {
   TenantRecord tenant;
   tenant.name = tenant.directory = "a";
   tenant.model = "gpt2";
-  tenant.engine = "native";
   TenantFiles(root_, settings, tenant, std::make_shared<IterationStore>(root_)).finish(TenantSummary());
   EXPECT_EQ(refusal(root_ / "a"), "no error");
   std::ofstream(root_ / "a" / "notes.txt") << "thoughts";
@@ -426,7 +425,7 @@ TEST_F(ExperimentDirectoryTest, WritesTheStudysFilesInOrderOfTime) {
   tenant.directory = "org_model";
   tenant.model = "org/model";
   tenant.tag = "tag";
-  tenant.task = "forward";
+  tenant.task = Task::forward;
   tenant.batch_size = 8;
   tenant.seq_len = 128;
   fs::create_directories(path_);

@@ -71,9 +71,24 @@ TEST(Record, WritesNullForWhatIsNotFinite) {
 TEST(Record, KeepsDefaultsForWhatIsMissing) {
   const ExperimentRecord record = record_from_json(R"({"tenants": [{}], "unknown": 1})", "x");
   ASSERT_EQ(record.tenants.size(), 1u);
-  EXPECT_EQ(record.tenants[0].threads, 1);
+  EXPECT_EQ(record.tenants[0].threads, std::nullopt);
+  ASSERT_NE(record.tenants[0].native(), nullptr);
+  EXPECT_EQ(record.tenants[0].task, Task::forward);
   EXPECT_FALSE(record.window);
   EXPECT_FALSE(record.validity.complete);
+}
+
+TEST(Record, OfAStressorThatWasWrittenBeforeItsLoadStoodInTwoPlaces) {
+  const ExperimentRecord record = record_from_json(
+      R"({"tenants": [{"engine": "stress", "stress_kind": "dram", "service_ms": 2, "dtype": "", "max_new_tokens": 0,
+                       "stress": {"intensity": 0.5, "period_ms": 4, "sms": 16}}]})",
+      "x");
+  const StressSpec* stress = record.tenants.at(0).stressor();
+  ASSERT_NE(stress, nullptr);
+  EXPECT_EQ(stress->kind, StressKind::dram);
+  EXPECT_EQ(stress->intensity, 0.5);
+  EXPECT_EQ(stress->sms, 16);
+  EXPECT_EQ(stress->period_ms(), 4);
 }
 
 std::string error_of(const std::string& text) {
@@ -87,6 +102,8 @@ std::string error_of(const std::string& text) {
 }
 
 TEST(Record, NamesThePlaceOfAWrongValue) {
+  EXPECT_THAT(error_of(R"({"tenants": [{"task": "dance"}]})"),
+              HasSubstr("experiment.json: tenants[0].task: expected one of forward, generate, found \"dance\""));
   EXPECT_THAT(error_of(R"({"tenants": [{"threads": "two"}]})"),
               HasSubstr("experiment.json: tenants[0].threads: expected an integer, found \"two\""));
   EXPECT_THAT(error_of(R"({"tenants": [{"threads": 1e99}]})"), HasSubstr("expected an integer"));

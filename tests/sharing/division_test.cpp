@@ -68,11 +68,11 @@ TEST(MpsShare, BecomesTheClientsEnvironment) {
 }
 
 TEST(Granted, IsJudgedByWhatTheTenantSees) {
-  EXPECT_TRUE(is_granted("mps", 25, 32, 132));
-  EXPECT_FALSE(is_granted("mps", 25, 132, 132));
-  EXPECT_FALSE(is_granted("mps", 50, 32, 132));
-  EXPECT_TRUE(is_granted("green", 10, 16, 132));
-  EXPECT_FALSE(is_granted("green", 10, 0, 132));
+  EXPECT_TRUE(is_granted(SharingMode::mps, 25, 32, 132));
+  EXPECT_FALSE(is_granted(SharingMode::mps, 25, 132, 132));
+  EXPECT_FALSE(is_granted(SharingMode::mps, 50, 32, 132));
+  EXPECT_TRUE(is_granted(SharingMode::green, 10, 16, 132));
+  EXPECT_FALSE(is_granted(SharingMode::green, 10, 0, 132));
 }
 
 TenantConfig tenant(const std::string& name, std::optional<double> sm_percent = {}, std::optional<int> priority = {}) {

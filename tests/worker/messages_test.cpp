@@ -17,7 +17,7 @@ TEST(Messages, AnOrderArrivesAsItWasGiven) {
   order.seed = ~uint64_t{0};
   order.cpus = {1, 5};
   order.spin_wait = false;
-  order.service_ms = 0.1;
+  order.engine = StressSpec{.kind = StressKind::dram, .service_ms = 0.1};
   const Command command{"", command::Order{{order, TenantOrder()}}};
   const std::string line = to_json(command);
   EXPECT_EQ(line.find('\n'), std::string::npos);
@@ -29,6 +29,8 @@ TEST(Messages, AnOrderArrivesAsItWasGiven) {
   EXPECT_EQ(tenants[0].seed, order.seed);
   EXPECT_EQ(tenants[0].cpus, order.cpus);
   EXPECT_FALSE(tenants[0].spin_wait);
+  ASSERT_NE(tenants[0].stressor(), nullptr);
+  EXPECT_EQ(tenants[0].stressor()->service_ms, 0.1);
   const Command go = command_from_json(to_json(Command{"", command::Go{int64_t{1} << 62}}));
   EXPECT_EQ(std::get<command::Go>(go.what).t0_ns, int64_t{1} << 62);
 }

@@ -1,0 +1,58 @@
+#pragma once
+
+#include "tenant/tenant.h"
+
+// The fields of tenant.h's structs under the names that they have in files and messages, for a visitor that is called
+// with a name and a field (results/json_fields.h).
+namespace cotenant {
+
+template <class Visitor>
+void fields(Visitor& visit, NativeSpec& r) {
+  visit("weights", r.weights);
+  visit("dtype", r.dtype);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, StressSpec& r) {
+  visit("stress_kind", r.kind);
+  visit("service_ms", r.service_ms);
+  visit("stress_intensity", r.intensity);
+  visit("stress_sms", r.sms);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, TenantSpec& r) {
+  visit("name", r.name);
+  visit("tag", r.tag);
+  visit("model", r.model);
+  visit.one_of_or_first("engine", r.engine);
+  visit("task", r.task);
+  visit("batch_size", r.batch_size);
+  visit("seq_len", r.seq_len);
+  visit("max_new_tokens", r.max_new_tokens);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Placement& r) {
+  visit("sm_percent", r.sm_percent);
+  visit("priority", r.priority);
+  visit("memory_limit_bytes", r.memory_limit_bytes);
+  visit("mig_instance", r.mig_instance);
+  visit("threads", r.threads);
+  visit("cpus", r.cpus);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Rules& r) {
+  visit("num_iters", r.num_iters);
+  visit("num_warmup", r.num_warmup);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, TenantDescription& r) {
+  fields(visit, static_cast<TenantSpec&>(r));
+  fields(visit, static_cast<Placement&>(r));
+  fields(visit, static_cast<Rules&>(r));
+}
+
+}  // namespace cotenant

@@ -1,0 +1,114 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/words.h"
+
+// What a tenant is, where it stands and by which rules it runs: plain data, each struct with one list of fields
+// (tenant/fields.h). The configuration makes it, the order to a worker carries it, the record stores it beside what
+// came of it, and the analysis compares it; none of them lists the fields again. What the keys mean to a user is told
+// in docs/configuration.md.
+namespace cotenant {
+
+enum class SharingMode : uint8_t { timeslice, mps, streams, green, mig, partition };
+template <>
+inline constexpr auto words_of<SharingMode> = std::array{Word{SharingMode::timeslice, "timeslice"},
+                                                         Word{SharingMode::mps, "mps"},
+                                                         Word{SharingMode::streams, "streams"},
+                                                         Word{SharingMode::green, "green"},
+                                                         Word{SharingMode::mig, "mig"},
+                                                         Word{SharingMode::partition, "partition"}};
+
+enum class Corun : uint8_t {
+  overlap,  // tenants run until every one has its num_iters and min_duration_s has passed
+  fixed,    // each tenant stops after exactly its num_iters
+};
+template <>
+inline constexpr auto words_of<Corun> = std::array{Word{Corun::overlap, "overlap"}, Word{Corun::fixed, "fixed"}};
+
+enum class WaitPolicy : uint8_t { automatic, spin, block };
+template <>
+inline constexpr auto words_of<WaitPolicy> =
+    std::array{Word{WaitPolicy::automatic, "auto"}, Word{WaitPolicy::spin, "spin"}, Word{WaitPolicy::block, "block"}};
+
+enum class Task : uint8_t { forward, generate };
+template <>
+inline constexpr auto words_of<Task> = std::array{Word{Task::forward, "forward"}, Word{Task::generate, "generate"}};
+
+enum class StressKind : uint8_t { sleep, spin, compute, dram, l2, pcie, launch };
+template <>
+inline constexpr auto words_of<StressKind> =
+    std::array{Word{StressKind::sleep, "sleep"},  Word{StressKind::spin, "spin"}, Word{StressKind::compute, "compute"},
+               Word{StressKind::dram, "dram"},    Word{StressKind::l2, "l2"},     Word{StressKind::pcie, "pcie"},
+               Word{StressKind::launch, "launch"}};
+
+// Whether this kind of stress loads a resource of a CUDA device: all but sleep and spin.
+constexpr bool is_device_stress(StressKind kind) {
+  return kind != StressKind::sleep && kind != StressKind::spin;
+}
+
+// A model that our own engine runs.
+struct NativeSpec {
+  static constexpr const char* type = "native";
+  std::string weights = "auto";     // "auto", "random", or a directory
+  std::optional<Dtype> dtype = {};  // none: by the device, until it is planned
+};
+
+// Requests of a known cost, without a model.
+struct StressSpec {
+  static constexpr const char* type = "stress";
+  StressKind kind = StressKind::spin;
+  double service_ms = 1;        // what a request takes alone
+  double intensity = 1;         // (0, 1]: the share of the time that the requests fill alone
+  std::optional<int> sms = {};  // multiprocessors that compute, dram and l2 load; none: all
+
+  // A request is sent this often; 0: one after another.
+  double period_ms() const { return intensity < 1 ? service_ms / intensity : 0; }
+};
+
+struct TenantSpec {
+  std::string name;   // unique in its directory form
+  std::string tag;    // the study's label
+  std::string model;  // Hugging Face name or a directory; for stress the kind's name
+  std::variant<NativeSpec, StressSpec> engine;
+  Task task = Task::forward;
+  int batch_size = 0;      // sequences in a request
+  int seq_len = 0;         // tokens in a sequence, of the prompt when generating
+  int max_new_tokens = 0;  // to be generated for each sequence; 0: a forward pass
+
+  const NativeSpec* native() const { return std::get_if<NativeSpec>(&engine); }
+  const StressSpec* stressor() const { return std::get_if<StressSpec>(&engine); }
+  // Of its weights; none: it has none, or is not yet planned.
+  std::optional<Dtype> dtype() const { return native() ? native()->dtype : std::nullopt; }
+  // "native", "stress"
+  std::string_view engine_name() const {
+    return std::visit([](const auto& what) { return std::string_view(what.type); }, engine);
+  }
+};
+
+// Where it stands: its part of the device and of the host.
+struct Placement {
+  std::optional<double> sm_percent;  // (0, 100]
+  std::optional<int> priority;       // higher is more urgent
+  std::optional<uint64_t> memory_limit_bytes;
+  std::string mig_instance;    // UUID or index; empty: none
+  std::optional<int> threads;  // host threads that compute; none: by the device, until it is planned
+  std::vector<int> cpus;       // pinned to; empty: not pinned
+};
+
+// By which rules it runs, besides the experiment's.
+struct Rules {
+  int num_iters = 200;  // requests to measure: exactly, or at least
+  int num_warmup = 10;  // requests before, at least
+};
+
+struct TenantDescription : TenantSpec, Placement, Rules {};
+
+}  // namespace cotenant
