@@ -24,7 +24,8 @@ struct Unwrapped<std::optional<T>> {
 // A checked value as the type of the field it goes to.
 template <class T>
 T as(const Value& value) {
-  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<int>>) {
+  if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<int>> ||
+                std::is_same_v<T, std::vector<Step>>) {
     return std::get<T>(value);
   } else if constexpr (std::is_floating_point_v<T>) {
     return std::get<double>(value);
@@ -54,6 +55,12 @@ inline Json shown(const std::vector<int>& value) {
   return value.empty() ? Json() : Json(value);
 }
 
+inline Json shown(const std::vector<Step>& steps) {
+  Json list = Json::array();
+  for (const Step& step : steps) list.push_back({{"rate", step.rate}, {"duration_s", step.duration_s}});
+  return list;
+}
+
 // Binds a key to a field of the configuration.
 template <class Bound, class Config, class Owner, class T>
 Bound bind(Key key, T Owner::*field) {
@@ -77,6 +84,26 @@ TenantKey bind_engine(Key key, Spec TenantDraft::*spec, T Spec::*field) {
   bound.show = [field](const TenantConfig& config) {
     const Spec* chosen = std::get_if<Spec>(&config.engine);
     return chosen ? shown(chosen->*field) : Json();
+  };
+  return bound;
+}
+
+bool is_workload_default(const WorkloadDescription& workload) {
+  return workload.kind == WorkloadKind::closed && workload.concurrency == 1 && workload.think_s == 0;
+}
+
+// Likewise of when requests come: told where the kind has it, and nothing where all is as it always was.
+template <class T>
+TenantKey bind_workload(Key key, T WorkloadDescription::*field) {
+  TenantKey bound;
+  static_cast<Key&>(bound) = std::move(key);
+  bound.store = [field](TenantDraft& draft, const Value& value) { draft.config.workload.*field = as<T>(value); };
+  bound.show = [field, name = bound.path.substr(bound.path.find('.') + 1)](const TenantConfig& config) {
+    const auto has = [&](const WorkloadKey& use) {
+      return use.name == name && std::ranges::find(use.kinds, config.workload.kind) != use.kinds.end();
+    };
+    const bool told = name == "kind" || std::ranges::any_of(workload_keys(), has);
+    return told && !is_workload_default(config.workload) ? shown(config.workload.*field) : Json();
   };
   return bound;
 }
@@ -291,6 +318,50 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_engine(
           integer("stress.sms", 1, 1024, "all", "Multiprocessors that compute, dram and l2 load, a block on each."),
           &TenantDraft::stress, &StressSpec::sms),
+      bind_workload(
+          choice<WorkloadKind>(
+              "workload.kind", "closed",
+              "When requests come. closed: each of concurrency clients sends when its last request has ended. "
+              "Others come whether or not the tenant is ready, wait in its queue, and their latency counts from "
+              "when they were due: constant, poisson, gamma (at a rate), steps and ramp (a rate that changes), "
+              "trace (as they came to a service in use).",
+              "closed"),
+          &WorkloadDescription::kind),
+      bind_workload(integer("workload.concurrency", 1, 65536, "1", "Clients of a closed workload.", 1),
+                    &WorkloadDescription::concurrency),
+      bind_workload(
+          number("workload.think_s", 0, kDay_s, "0", "How long such a client waits before its next request, in s.", 0),
+          &WorkloadDescription::think_s),
+      bind_workload(
+          positive(number("workload.rate", 0, kMostRate, "required for constant, poisson, gamma", "Requests/s.")),
+          &WorkloadDescription::rate),
+      bind_workload(number("workload.cv", 0, 100, "1",
+                           "Coefficient of variation of the gaps between requests (gamma, steps, ramp): 0 constant, 1 "
+                           "Poisson, above it burstier.",
+                           1),
+                    &WorkloadDescription::cv),
+      bind_workload(plain("workload.steps", ValueType::steps, "required for steps",
+                          "Rates and how long each lasts; the last one stays."),
+                    &WorkloadDescription::steps),
+      bind_workload(number("workload.from", 0, kMostRate, "0", "Requests/s at the start of a ramp.", 0),
+                    &WorkloadDescription::from),
+      bind_workload(
+          positive(number("workload.to", 0, kMostRate, "required for ramp", "Requests/s at its end, and after it.")),
+          &WorkloadDescription::to),
+      bind_workload(
+          positive(number("workload.duration_s", 0, kDay_s, "required for ramp", "Length of the ramp, in s.")),
+          &WorkloadDescription::duration_s),
+      bind_workload(plain("workload.path", ValueType::text, "required for trace",
+                          "A trace: CSV or JSONL of timestamps and tokens; those of Azure, BurstGPT and Mooncake are "
+                          "understood. Its instants are replayed, its lengths are not."),
+                    &WorkloadDescription::path),
+      bind_workload(positive(number("workload.speedup", 0, 1e6, "1", "By which the gaps of a trace are divided.", 1)),
+                    &WorkloadDescription::speedup),
+      bind_workload(integer("workload.limit", 1, 33554432, "all", "So many of its first requests."),
+                    &WorkloadDescription::limit),
+      bind_workload(integer("workload.max_queue", 0, 1048576, "65536",
+                            "Requests that may wait for the tenant; one more is rejected.", 65536),
+                    &WorkloadDescription::max_queue),
   };
 }
 
@@ -310,6 +381,25 @@ const std::vector<ExperimentKey>& experiment_keys() {
 
 const std::vector<TenantKey>& tenant_keys() {
   static const std::vector<TenantKey> keys = make_tenant_keys();
+  return keys;
+}
+
+const std::vector<WorkloadKey>& workload_keys() {
+  using enum WorkloadKind;
+  static const std::vector<WorkloadKey> keys{
+      {"concurrency", {closed}},
+      {"think_s", {closed}},
+      {"rate", {constant, poisson, gamma}, true},
+      {"cv", {gamma, steps, ramp}},
+      {"steps", {steps}, true},
+      {"from", {ramp}},
+      {"to", {ramp}, true},
+      {"duration_s", {ramp}, true},
+      {"path", {trace}, true},
+      {"speedup", {trace}},
+      {"limit", {trace}},
+      {"max_queue", {constant, poisson, gamma, steps, ramp, trace}},
+  };
   return keys;
 }
 
@@ -333,6 +423,9 @@ std::string expectation(const Key& key) {
       return "bytes, as 1073741824, 512MiB or 4GiB";
     case ValueType::cpus:
       return "CPU numbers, as [0, 1] or 0-3";
+    case ValueType::steps:
+      return fmt::format("a list of 1 to {} maps of rate (0 to {:.0f}) and duration_s (above 0)", kMostSteps,
+                         kMostRate);
     case ValueType::tenant:
       return "a map of tenant keys";
     case ValueType::tenants:

@@ -26,6 +26,7 @@ enum class ValueType : uint8_t {
   device,   // cpu, cuda, cuda:N, auto
   bytes,    // 1073741824, 512MiB, 4G
   cpus,     // [0, 1] or "0-3,8"
+  steps,    // [{rate: 10, duration_s: 60}, ...]
   tenant,   // a map of tenant keys
   tenants,  // a list of such maps
   vary,     // a map from key paths to lists of values
@@ -43,7 +44,7 @@ struct Key {
 };
 
 // A value that has passed the checks of its key.
-using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>>;
+using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>>;
 
 enum class EngineKind : uint8_t { native, stress };
 template <>
@@ -80,6 +81,14 @@ using TenantKey = BoundKey<TenantDraft, TenantConfig>;
 const std::vector<ExperimentKey>& experiment_keys();
 const std::vector<TenantKey>& tenant_keys();
 
+// Which keys of `workload` mean something with which of its kinds; needed: it must be given with them.
+struct WorkloadKey {
+  std::string_view name;
+  std::vector<WorkloadKind> kinds;
+  bool needed = false;
+};
+const std::vector<WorkloadKey>& workload_keys();
+
 // The key of this path; nullptr: there is none.
 template <class Bound>
 const Bound* find_key(const std::vector<Bound>& keys, std::string_view path) {
@@ -100,6 +109,8 @@ inline constexpr int kMostTenants = 256;
 inline constexpr int kNewTokens = 64;                    // of task: generate
 inline constexpr int64_t kMostBytes = int64_t{1} << 53;  // survives JSON
 inline constexpr int kHighestCpu = 4095;
+inline constexpr double kMostRate = 1e6;  // requests/s
+inline constexpr size_t kMostSteps = 10000;
 inline constexpr size_t kMostValues = 1000;  // of one key under vary
 
 }  // namespace cotenant

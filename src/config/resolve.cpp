@@ -120,6 +120,28 @@ void resolve_engine(TenantDraft& tenant) {
   if (config.seq_len == 0) config.seq_len = 1;
 }
 
+void resolve_workload(const TenantDraft& tenant) {
+  const WorkloadDescription& workload = tenant.config.workload;
+  for (const WorkloadKey& key : workload_keys()) {
+    const std::string name = fmt::format("workload.{}", key.name);
+    const auto given = tenant.given.find(name);
+    const bool applies = std::ranges::find(key.kinds, workload.kind) != key.kinds.end();
+    std::vector<std::string_view> kinds;
+    for (const WorkloadKind kind : key.kinds) kinds.push_back(to_string(kind));
+    if (!applies && given != tenant.given.end())
+      refuse(given->second, fmt::format("{}.{}", tenant.path, name),
+             fmt::format("expected workload.kind {} beside it, found {}", fmt::join(kinds, " or "),
+                         to_string(workload.kind)));
+    if (applies && key.needed && given == tenant.given.end())
+      refuse(tenant.given.at("workload"), fmt::format("{}.{}", tenant.path, name),
+             fmt::format("expected it with workload.kind: {}, found nothing", to_string(workload.kind)));
+  }
+  const StressSpec* stress = tenant.config.stressor();
+  if (stress && stress->intensity < 1 && tenant.given.count("workload"))
+    refuse(tenant.given.at("workload"), tenant.path + ".workload",
+           "expected none beside stress.intensity, which says itself when requests come", "Remove one of the two.");
+}
+
 void resolve_task(TenantDraft& tenant) {
   if (tenant.config.task != Task::generate && tenant.given.count("max_new_tokens"))
     refuse(tenant.given.at("max_new_tokens"), tenant.path + ".max_new_tokens",
@@ -229,6 +251,7 @@ ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants
   check_telemetry(draft);
   for (TenantDraft& tenant : tenants) {
     resolve_engine(tenant);
+    resolve_workload(tenant);
     resolve_task(tenant);
     check_required(tenant);
     check_tenant(tenant, *draft.config.sharing);

@@ -54,6 +54,16 @@ Json value_schema(const Key& key) {
                 {{"type", "array"}, {"items", cpu}, {"minItems", 1}, {"uniqueItems", true}},
                 text_like(kCpusPattern, kLongestText)}}};
     }
+    case ValueType::steps: {
+      const Json rate{{"type", "number"}, {"minimum", 0}, {"maximum", kMostRate}};
+      const Json duration{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 86400}};
+      const Json step{{"type", "object"},
+                      {"additionalProperties", false},
+                      {"required", {"rate", "duration_s"}},
+                      {"properties", {{"rate", rate}, {"duration_s", duration}}}};
+      const Json some_rate{{"properties", {{"rate", {{"exclusiveMinimum", 0}}}}}};
+      return {{"type", "array"}, {"items", step}, {"minItems", 1}, {"maxItems", kMostSteps}, {"contains", some_rate}};
+    }
     case ValueType::tenant:
       return {{"$ref", "#/$defs/tenant"}};
     case ValueType::tenants:
@@ -118,6 +128,22 @@ Json never(const Json& what) {
   return {{"not", what}};
 }
 
+// Which keys a workload has by its kind, where closed need not be said.
+Json workload_rules() {
+  Json rules = Json::array();
+  for (const WorkloadKey& key : workload_keys()) {
+    Json names = Json::array();
+    for (const WorkloadKind kind : key.kinds) names.push_back(std::string(to_string(kind)));
+    const Json of_kind{{"properties", {{"kind", {{"enum", names}}}}}};
+    const bool by_default = key.kinds.front() == WorkloadKind::closed;
+    const Json applies = by_default ? of_kind : both(of_kind, has("kind"));
+    const Json given = has(std::string(key.name).c_str());
+    rules.push_back({{"anyOf", {never(given), applies}}});
+    if (key.needed) rules.push_back({{"anyOf", {never(applies), given}}});
+  }
+  return rules;
+}
+
 // A cell of a Markdown table.
 std::string cell(std::string_view text) {
   std::string out;
@@ -141,6 +167,7 @@ std::string key_table(const std::vector<Bound>& keys) {
 
 nlohmann::ordered_json config_schema() {
   Json tenant = map_schema(tenant_keys());
+  tenant["properties"]["workload"]["allOf"] = workload_rules();
   const Json stress = has("engine", "stress");
   tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress};
   tenant["allOf"] = {{{"anyOf", {never(has("stress")), stress}}},

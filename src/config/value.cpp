@@ -143,6 +143,27 @@ std::string as_choice(const Key& key, const YamlNode& node, const std::string& p
   refuse_value(node, path, expectation(key), near.empty() ? "" : fmt::format("Did you mean {}?", near[0]));
 }
 
+std::vector<Step> as_steps(const Key& key, const YamlNode& node, const std::string& path) {
+  if (node.kind != YamlNode::Kind::list || node.items.empty() || node.items.size() > kMostSteps)
+    refuse_value(node, path, expectation(key));
+  std::vector<Step> steps;
+  for (const YamlNode& item : node.items) {
+    const YamlNode* const rate = item.kind == YamlNode::Kind::map ? item.find("rate") : nullptr;
+    const YamlNode* const duration = item.kind == YamlNode::Kind::map ? item.find("duration_s") : nullptr;
+    if (rate == nullptr || duration == nullptr || item.entries.size() != 2)
+      refuse_value(item, path, "a map of rate and duration_s");
+    const auto per_s = as_number(*rate), length_s = as_number(*duration);
+    if (!per_s || *per_s < 0 || *per_s > kMostRate)
+      refuse_value(*rate, path + ".rate", fmt::format("a number from 0 to {:.0f}", kMostRate));
+    if (!length_s || *length_s <= 0 || *length_s > 86400)
+      refuse_value(*duration, path + ".duration_s", "a number above 0, at most 86400");
+    steps.push_back({.rate = *per_s, .duration_s = *length_s});
+  }
+  if (std::ranges::all_of(steps, [](const Step& step) { return step.rate == 0; }))
+    refuse_value(node, path, "a rate above 0 in one of the steps");
+  return steps;
+}
+
 }  // namespace
 
 Value read_value(const Key& key, const YamlNode& node, const std::string& path) {
@@ -170,6 +191,8 @@ Value read_value(const Key& key, const YamlNode& node, const std::string& path) 
       return as_bytes(key, node, path);
     case ValueType::cpus:
       return as_cpus(key, node, path);
+    case ValueType::steps:
+      return as_steps(key, node, path);
     case ValueType::tenant:
     case ValueType::tenants:
     case ValueType::vary:

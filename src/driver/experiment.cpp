@@ -351,7 +351,7 @@ class Run {
   void give_up_stalled() {
     const double pass_s = deadlines_.stall_s(ns_to_s(crew_->longest_pass_ns()));
     for (size_t i = 0; i < recorders_.size(); ++i) {
-      const double patience_s = cotenant::patience_s(workload_of(plan_.tenants[i].order), pass_s);
+      const double patience_s = pass_s + plan_.tenants[i].quiet_s;
       auto& [completed, since_ns] = last_completed_[i];
       if (recorders_[i].iterations().size() > completed) {
         completed = recorders_[i].iterations().size();
@@ -462,6 +462,7 @@ class Run {
     recorder.files().finish(summaries[1]);
     tenant.summary = summaries[0];
     if (is_fixed()) tenant.whole_run = summaries[1];
+    tenant.schedule = state.done.schedule;
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
     // By the worker's own count, where there is one: nothing may get lost on the way either.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 
 #include "base/error.h"
@@ -18,6 +19,7 @@
 #include "sharing/host_share.h"
 #include "telemetry/environment.h"
 #include "worker/engine_setup.h"
+#include "workload/trace.h"
 
 namespace cotenant {
 namespace {
@@ -112,7 +114,7 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
 }
 
 TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, const std::string& experiment_dir) {
-  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}};
+  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}, .quiet_s = 0};
   TenantRecord& record = plan.record;
   static_cast<TenantDescription&>(record) = order;
   record.directory = directory_name(tenant.name);
@@ -133,6 +135,19 @@ void check_stress(const TenantConfig& tenant, const std::string& device) {
       place(tenant),
       fmt::format("stress.kind: {} loads a CUDA device, and the device is the CPU", to_string(stress->kind)),
       "Use device: cuda (see `cotenant doctor`), or stress.kind: spin or sleep.");
+}
+
+// Reads its trace where it has one.
+void examine_workload(const TenantConfig& config, TenantPlan& plan) {
+  const WorkloadSpec workload = workload_of(plan.order);
+  check(workload, place(config, "workload"));
+  plan.quiet_s = patience_s(workload, 0);
+  const Replay* replay = std::get_if<Replay>(&workload.arrivals);
+  if (replay && std::ssize(replay->trace->requests) < config.num_iters)
+    throw usage_error(place(config, "num_iters"),
+                      fmt::format("expected at most {}, the requests of the trace; found {}",
+                                  replay->trace->requests.size(), config.num_iters),
+                      "Lower num_iters; the trace is replayed to its end all the same, unless corun is fixed.");
 }
 
 // Opens the model and sizes the engine, neither of which loads anything.
@@ -162,6 +177,7 @@ void examine_engine(const TenantConfig& config, TenantPlan& plan) {
 // Names the tenant that an Error without a place in the configuration is about.
 void examine(const TenantConfig& config, TenantPlan& plan) {
   try {
+    examine_workload(config, plan);
     examine_engine(config, plan);
   } catch (const Error& error) {
     if (error.where().find("tenant " + config.name) != std::string::npos) throw;

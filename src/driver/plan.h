@@ -21,6 +21,7 @@ struct TenantPlan {
   TenantRecord record;      // what is known of it before it runs
   std::string out_dir;      // where else its files go; empty: nowhere
   Environment environment;  // of its worker, besides the run's
+  double quiet_s = 0;       // for which its workload itself may send nothing
 };
 
 // One run: the experiment itself, or one of its tenants alone.

@@ -18,7 +18,8 @@ double seconds_between(int64_t start_ns, int64_t end_ns) {
   return static_cast<double>(end_ns - start_ns) / 1e9;
 }
 
-Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates) {
+Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates,
+                       bool open_loop) {
   Iteration iteration;
   iteration.iter = event.iter;
   iteration.latency_ms = ms_between(event.scheduled_ns, event.end_ns);
@@ -29,6 +30,7 @@ Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token
   iteration.status = event.status == 0   ? IterationStatus::ok
                      : event.status == 1 ? IterationStatus::rejected
                                          : IterationStatus::failed;
+  if (open_loop && event.status != 1) iteration.queue_ms = ms_between(event.scheduled_ns, event.start_ns);
   iteration.tokens_in = event.tokens_in;
   iteration.tokens_out = event.tokens_out;
   if (!generates || token_ns.empty()) return iteration;
@@ -41,13 +43,15 @@ Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token
 
 Recorder::Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
                    std::shared_ptr<IterationStore> store)
-    : generates_(tenant.max_new_tokens > 0), files_(experiment, settings, tenant, std::move(store)) {}
+    : generates_(tenant.max_new_tokens > 0),
+      open_loop_(tenant.workload.is_open()),
+      files_(experiment, settings, tenant, std::move(store)) {}
 
 void Recorder::drain(EventRing& ring, int64_t t0_ns) {
   EventSlot event;
   // As many as the ring holds: a tenant that writes faster than we read must not keep us here.
   for (uint64_t left = ring.capacity(); left > 0 && ring.take(event, token_ns_); --left) {
-    const Iteration iteration = to_iteration(event, token_ns_, t0_ns, generates_);
+    const Iteration iteration = to_iteration(event, token_ns_, t0_ns, generates_, open_loop_);
     files_.append(iteration);
     tally_.add(iteration);
     first_start_s_ = std::min(first_start_s_.value_or(*iteration.start_s), *iteration.start_s);

@@ -16,8 +16,11 @@
 namespace cotenant {
 namespace {
 
-constexpr double kForeignCores = 0.1;  // more than this is worth a warning
-constexpr double kLateShift = 0.1;     // of the latency, after a late warm-up
+constexpr double kForeignCores = 0.1;                         // more than this is worth a warning
+constexpr double kLateSend_us = 1000, kLateSendShare = 0.05;  // both: of the latency
+constexpr double kGrowth = 1.05;                              // arrivals over what is served, above which a queue grows
+constexpr int64_t kFewUnserved = 10;                          // which the end of any run may leave
+constexpr double kLateShift = 0.1;                            // of the latency, after a late warm-up
 
 bool is_fixed(const ExperimentRecord& record) {
   return record.settings.corun == Corun::fixed;
@@ -43,6 +46,26 @@ void check_window(ExperimentRecord& record) {
                                  "use corun: overlap, or raise num_iters of those that end first"});
 }
 
+// Whether requests came when they should, and were served as fast as they came.
+void check_schedule(ValidityRecord& validity, const TenantRecord& tenant) {
+  const ScheduleRecord& schedule = *tenant.schedule;
+  const double late_us = schedule.lag_p99_us.value_or(0);
+  if (late_us > std::max(kLateSend_us, kLateSendShare * 1e3 * tenant.summary.latency.mean_ms.value_or(0)))
+    validity.reasons.push_back(fmt::format(
+        "{} sent its requests late, p99 {:.1f} ms after they were due and could be taken, so they did not come "
+        "as workload says: leave it a core of its own, or lower its rate",
+        tenant.name, late_us * 1e-3));
+  const int64_t unserved = schedule.rejected + schedule.waiting;
+  const auto offered = static_cast<double>(schedule.offered), served = static_cast<double>(tenant.summary.completed);
+  if (unserved > kFewUnserved && offered > kGrowth * served)
+    validity.warnings.push_back(
+        {fmt::format(
+             "requests of {} came {:.2f} times as fast as it served them ({} of {} were rejected, {} still waited at "
+             "the end): its queue grew, and its latencies depend on the length of the run",
+             tenant.name, offered / std::max(served, 1.0), schedule.rejected, schedule.offered, schedule.waiting),
+         "lower its rate"});
+}
+
 void check_counts(ExperimentRecord& record) {
   auto& validity = record.validity;
   for (const TenantRecord& tenant : record.tenants) {
@@ -58,6 +81,7 @@ void check_counts(ExperimentRecord& record) {
     if (tenant.summary.failed > 0)
       validity.reasons.push_back(
           fmt::format("{} requests of {} failed: see status in its events.jsonl", tenant.summary.failed, tenant.name));
+    if (tenant.schedule) check_schedule(validity, tenant);
     const int64_t inside = tenant.summary.latency.count;
     if (record.window && inside == 0) {
       validity.reasons.push_back(
@@ -68,7 +92,7 @@ void check_counts(ExperimentRecord& record) {
           {fmt::format("too few samples for p99 of {}: needs {}, has {}", tenant.name, needed, inside),
            enough_iterations(record)});
     }
-    if (tenant.summary.completed >= tenant.num_iters) continue;
+    if (tenant.summary.completed + tenant.summary.rejected >= tenant.num_iters) continue;
     const std::string what = fmt::format("{} finished {} of {} iterations before max_duration_s", tenant.name,
                                          tenant.summary.completed, tenant.num_iters);
     if (is_fixed(record))

@@ -106,6 +106,15 @@ struct UsageRecord {
   std::optional<uint64_t> resident_peak_bytes;
 };
 
+// How well an open loop or a replay kept its schedule.
+struct ScheduleRecord {
+  int64_t offered = 0;   // requests that were due until the end of the measurement
+  int64_t rejected = 0;  // of these: they found the queue full
+  int64_t waiting = 0;   // of these: never sent, because the measurement ended
+  // sent - due where the engine had room, else sent - since when it had: how late the generator itself was.
+  std::optional<double> lag_p50_us, lag_p99_us, lag_max_us;
+};
+
 // How the tenant's worker ended.
 struct ExitRecord {
   bool died = false;           // by a signal or with an error of its own
@@ -157,6 +166,7 @@ struct TenantRecord : TenantDescription {
 
   TenantSummary summary;                   // over the window
   std::optional<TenantSummary> whole_run;  // `corun: fixed`: over all its requests
+  std::optional<ScheduleRecord> schedule;  // of an open loop or a replay
   UsageRecord usage;
   ExitRecord exit;
 };

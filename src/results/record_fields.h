@@ -135,6 +135,16 @@ void fields(Visitor& visit, UsageRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, ScheduleRecord& r) {
+  visit("offered", r.offered);
+  visit("rejected", r.rejected);
+  visit("waiting", r.waiting);
+  visit("lag_p50_us", r.lag_p50_us);
+  visit("lag_p99_us", r.lag_p99_us);
+  visit("lag_max_us", r.lag_max_us);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, ExitRecord& r) {
   visit("died", r.died);
   visit("code", r.code);
@@ -182,6 +192,7 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("pid", r.pid);
   visit("summary", r.summary);
   visit("whole_run", r.whole_run);
+  visit("schedule", r.schedule);
   visit("usage", r.usage);
   visit("exit", r.exit);
 }

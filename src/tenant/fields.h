@@ -21,6 +21,29 @@ void fields(Visitor& visit, StressSpec& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, Step& r) {
+  visit("rate", r.rate);
+  visit("duration_s", r.duration_s);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, WorkloadDescription& r) {
+  visit("kind", r.kind);
+  visit("concurrency", r.concurrency);
+  visit("think_s", r.think_s);
+  visit("rate", r.rate);
+  visit("cv", r.cv);
+  visit("steps", r.steps);
+  visit("from", r.from);
+  visit("to", r.to);
+  visit("duration_s", r.duration_s);
+  visit("path", r.path);
+  visit("speedup", r.speedup);
+  visit("limit", r.limit);
+  visit("max_queue", r.max_queue);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, TenantSpec& r) {
   visit("name", r.name);
   visit("tag", r.tag);
@@ -30,6 +53,7 @@ void fields(Visitor& visit, TenantSpec& r) {
   visit("batch_size", r.batch_size);
   visit("seq_len", r.seq_len);
   visit("max_new_tokens", r.max_new_tokens);
+  visit("workload", r.workload);
 }
 
 template <class Visitor>

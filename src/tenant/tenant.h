@@ -10,6 +10,7 @@
 
 #include "base/dtype.h"
 #include "base/words.h"
+#include "workload/description.h"
 
 // What a tenant is, where it stands and by which rules it runs: plain data, each struct with one list of fields
 // (tenant/fields.h). The configuration makes it, the order to a worker carries it, the record stores it beside what
@@ -79,9 +80,10 @@ struct TenantSpec {
   std::string model;  // Hugging Face name or a directory; for stress the kind's name
   std::variant<NativeSpec, StressSpec> engine;
   Task task = Task::forward;
-  int batch_size = 0;      // sequences in a request
-  int seq_len = 0;         // tokens in a sequence, of the prompt when generating
-  int max_new_tokens = 0;  // to be generated for each sequence; 0: a forward pass
+  int batch_size = 0;            // sequences in a request
+  int seq_len = 0;               // tokens in a sequence, of the prompt when generating
+  int max_new_tokens = 0;        // to be generated for each sequence; 0: a forward pass
+  WorkloadDescription workload;  // when they come
 
   const NativeSpec* native() const { return std::get_if<NativeSpec>(&engine); }
   const StressSpec* stressor() const { return std::get_if<StressSpec>(&engine); }

@@ -30,6 +30,13 @@ EngineOptions::Kind kind_of(StressKind kind) {
   throw internal_error("engine_options", "unknown kind of stress");
 }
 
+// Of its name, so that tenants whose bursts would coincide do not, and a tenant alone gets what it gets beside others.
+uint64_t workload_seed(const TenantOrder& order) {
+  uint64_t seed = mix64(order.seed ^ 0x776f726b6c6f6164ull);  // "workload": other numbers than the weights'
+  for (const char c : order.name) seed = mix64(seed ^ static_cast<unsigned char>(c));
+  return seed;
+}
+
 }  // namespace
 
 std::shared_ptr<const Model> open_model_of(const TenantOrder& order) {
@@ -66,6 +73,9 @@ WorkloadSpec workload_of(const TenantOrder& order) {
   return {.rows = order.batch_size,
           .seq_len = order.seq_len,
           .max_new_tokens = order.max_new_tokens,
+          .arrivals = arrivals_of(order.workload),
+          .max_queue = order.workload.max_queue,
+          .seed = workload_seed(order),
           .period_ms = order.stressor() ? order.stressor()->period_ms() : 0,
           .exactly = order.fixed_iters};
 }

@@ -19,6 +19,7 @@ std::shared_ptr<const Model> open_model_of(const TenantOrder& order);
 EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model,
                              std::shared_ptr<const DeviceShare> share = nullptr);
 
+// Reads its trace where it has one: throws as read_trace.
 WorkloadSpec workload_of(const TenantOrder& order);
 
 // Token ids of one request, [batch_size * seq_len]: a pure function of the seed, uniform over the vocabulary without

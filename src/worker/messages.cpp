@@ -64,6 +64,7 @@ template <class Visitor>
 void fields(Visitor& visit, Done& r) {
   visit("requests", r.requests);
   visit("usage", r.usage);
+  visit("schedule", r.schedule);
 }
 
 template <class Visitor>

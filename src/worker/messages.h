@@ -83,8 +83,9 @@ struct Warm {
 };
 struct Done {
   static constexpr const char* type = "done";
-  int64_t requests = 0;  // recorded
-  UsageRecord usage;     // between T0 and the last request
+  int64_t requests = 0;                    // recorded
+  UsageRecord usage;                       // between T0 and the last request
+  std::optional<ScheduleRecord> schedule;  // of an open loop
 };
 struct Failed {
   static constexpr const char* type = "failed";

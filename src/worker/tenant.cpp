@@ -169,7 +169,17 @@ void Tenant::run() {
   wait_until_ns(t0_ns_);
   Workload workload(workload_, now_ns());
   const LoopResult result = run_timed_loop(*engine_, workload, input_, *in_flight_, ring_);
-  tell(report::Done{result.requests, usage_since(before)});
+  report::Done done;
+  done.requests = result.requests;
+  done.usage = usage_since(before);
+  if (workload.open())
+    done.schedule = ScheduleRecord{.offered = result.requests + result.waiting,
+                                   .rejected = result.rejected,
+                                   .waiting = result.waiting,
+                                   .lag_p50_us = ns_to_ms(result.lag.at(0.5)) * 1e3,
+                                   .lag_p99_us = ns_to_ms(result.lag.at(0.99)) * 1e3,
+                                   .lag_max_us = ns_to_ms(result.lag.most_ns()) * 1e3};
+  tell(done);
 }
 
 }  // namespace cotenant

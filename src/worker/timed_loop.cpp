@@ -52,7 +52,8 @@ class TimedLoop {
 
   bool send(const DueRequest& request, int64_t at_ns) {
     if (in_flight_.full()) return false;
-    const int64_t scheduled_ns = workload_.open() ? request.due_ns : at_ns;
+    const bool waited = request.due_ns < room_since_ns_;  // a closed loop's client for another's request
+    const int64_t scheduled_ns = workload_.open() || waited ? request.due_ns : at_ns;
     if (!in_flight_.submit(engine_, request, ids_, scheduled_ns, at_ns)) {
       if (in_flight_.empty()) throw internal_error("timed loop", "an idle engine refused a request");
       return false;

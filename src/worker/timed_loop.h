@@ -27,7 +27,8 @@ struct LoopResult {
 // publishes what has ended, until the driver asks to stop or the workload is over; what is in flight then is finished.
 // `ids`: token ids, of which a request has as many as it needs from the first on; empty without a model.
 //
-// Requests of a closed loop are scheduled when they are sent. Those of an open one keep the instant at which they were
+// Requests of a closed loop are scheduled when they are sent, or where the engine had no room, when their client wanted
+// to. Those of an open one keep the instant at which they were
 // due, and wait in the tenant's queue while the engine is full; what finds the queue full is published as rejected, at
 // the instant at which it was due. The queue's state is that of the instants at which requests came, not of those at
 // which the loop looked.

@@ -159,6 +159,36 @@ TEST(Values, SpellingsOfBytesAndCpus) {
   EXPECT_THAT(tenant("cpus: 4").cpus, testing::ElementsAre(4));
 }
 
+TEST(Values, WorkloadsOfEachKind) {
+  const auto workload = [](const std::string& text) {
+    return parse_config("single_model: {engine: stress, workload: " + text + "}", "x.yaml").tenants.at(0).workload;
+  };
+  EXPECT_EQ(workload("{concurrency: 4, think_s: 0.5}").concurrency, 4);
+  EXPECT_EQ(workload("{kind: gamma, rate: 12.5, cv: 2}").rate, 12.5);
+  const WorkloadDescription steps =
+      workload("{kind: steps, steps: [{rate: 1, duration_s: 60}, {duration_s: 0.5, rate: 0}], max_queue: 0}");
+  ASSERT_EQ(steps.steps.size(), 2u);
+  EXPECT_EQ(steps.steps[0].rate, 1);
+  EXPECT_EQ(steps.steps[1].duration_s, 0.5);
+  EXPECT_EQ(steps.max_queue, 0);
+  EXPECT_EQ(workload("{kind: ramp, to: 9, duration_s: 3}").from, 0);
+  EXPECT_EQ(workload("{kind: trace, path: a.csv, limit: 5}").limit, 5);
+}
+
+// What the resolved configuration says is read as the same.
+TEST(Values, WorkloadsAreTold) {
+  const std::string start = "single_model: {engine: stress, name: a, workload: ";
+  for (const char* text :
+       {"{concurrency: 4}", "{kind: poisson, rate: 3}", "{kind: ramp, from: 1, to: 9, duration_s: 3}",
+        "{kind: steps, steps: [{rate: 1, duration_s: 60}, {rate: 2, duration_s: 1}]}",
+        "{kind: trace, path: a.csv, speedup: 2, limit: 7}"}) {
+    const auto told = resolved_json(parse_config(start + text + "}", "x.yaml"));
+    EXPECT_EQ(resolved_json(parse_config(told.dump(), "x.yaml")), told) << text;
+    EXPECT_TRUE(told["single_model"].contains("workload")) << text;
+  }
+  EXPECT_FALSE(resolved_json(parse_config(start + "{}}", "x.yaml"))["single_model"].contains("workload"));
+}
+
 TEST(Values, StressNeedsNoModel) {
   const TenantConfig tenant =
       parse_config("single_model: {engine: stress, stress: {kind: sleep, service_ms: 2.5}}", "x.yaml").tenants.at(0);

@@ -159,6 +159,20 @@ TEST(OpenLoop, FillsAnEngineThatHoldsSeveral) {
   for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].iter, static_cast<int64_t>(i));
 }
 
+TEST(ClosedLoop, AClientsWaitForTheEngineCounts) {
+  EventRing ring = EventRing::create(1 << 10);
+  const auto engine = spin(1);
+  run_workload(*engine, {.arrivals = ClosedLoop{.concurrency = 3}, .exactly = 12}, ring);
+  const auto events = events_of(ring);
+  ASSERT_EQ(events.size(), 12u);
+  for (size_t i = 0; i < events.size(); ++i) {
+    EXPECT_GE(events[i].end_ns - events[i].scheduled_ns, static_cast<int64_t>(std::min<size_t>(i + 1, 3)) * 1'000'000);
+    if (i < 3) continue;
+    EXPECT_GE(events[i].scheduled_ns, events[i - 3].end_ns);  // its client had its answer
+    EXPECT_LE(events[i].scheduled_ns, events[i - 2].start_ns);
+  }
+}
+
 TEST(OpenLoop, ASeedGivesTheSameScheduleHoweverFastTheEngineIs) {
   std::vector<std::vector<int64_t>> schedules;
   for (const double service_ms : {0.01, 1.0}) {
