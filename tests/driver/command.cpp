@@ -62,8 +62,10 @@ std::vector<Iteration> DriverTest::iterations(const fs::path& directory, const s
     Iteration iteration;
     iteration.iter = json.at("iter");
     iteration.latency_ms = json.at("latency_ms");
+    iteration.scheduled_s = json.at("scheduled_s");
     iteration.start_s = json.at("start_s");
     iteration.end_s = json.at("end_s");
+    if (json.contains("queue_ms")) iteration.queue_ms = json.at("queue_ms").get<double>();
     if (json.contains("ttft_ms")) iteration.ttft_ms = json.at("ttft_ms").get<double>();
     if (json.contains("tpot_ms")) iteration.tpot_ms = json.at("tpot_ms").get<double>();
     if (json.contains("token_s")) iteration.token_s = json.at("token_s").get<std::vector<double>>();
