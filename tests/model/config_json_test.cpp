@@ -1,6 +1,9 @@
 #include "model/config_json.h"
 
+#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "../fixtures/expected.h"
 #include "model/presets.h"
@@ -245,22 +248,36 @@ TEST(ConfigJson, RefusesImpossibleValues) {
   expect_refused(llama_3b(), {{"rope_scaling", {{"low_freq_factor", 4.0}}}}, {"above low_freq_factor"});
 }
 
-// Transformers' configuration classes (transformers 5.17, configuration_*.py).
+// What Transformers' own configuration classes make of the same (tools/make_default_fixtures.py).
 TEST(ConfigJson, MissingKeysHaveTransformersDefaults) {
-  const auto bare = [](const char* type) { return parse({{"model_type", type}}); };
-  const auto sizes = [](const ModelSpec& s) {
-    return std::vector{s.vocab_size, s.hidden,   s.layers,       s.heads,
-                       s.kv_heads,   s.head_dim, s.intermediate, s.max_positions};
-  };
-  using testing::ElementsAre;
-  EXPECT_THAT(sizes(bare("gpt2")), ElementsAre(50257, 768, 12, 12, 12, 64, 3072, 1024));
-  EXPECT_THAT(sizes(bare("bert")), ElementsAre(30522, 768, 12, 12, 12, 64, 3072, 512));
-  EXPECT_THAT(sizes(bare("distilbert")), ElementsAre(30522, 768, 6, 12, 12, 64, 3072, 512));
-  EXPECT_THAT(sizes(bare("roberta")), ElementsAre(50265, 768, 12, 12, 12, 64, 3072, 510));
-  EXPECT_THAT(sizes(bare("llama")), ElementsAre(32000, 4096, 32, 32, 32, 128, 11008, 2048));
-  EXPECT_THAT(sizes(bare("mistral")), ElementsAre(32000, 4096, 32, 32, 8, 128, 14336, 131072));
-  EXPECT_THAT(sizes(bare("qwen2")), ElementsAre(151936, 4096, 32, 32, 32, 128, 22016, 32768));
-  EXPECT_THAT(sizes(bare("qwen3")), ElementsAre(151936, 4096, 32, 32, 32, 128, 22016, 32768));
+  const std::map<std::string, Activation> activations{
+      {"gelu", Activation::gelu_erf}, {"gelu_new", Activation::gelu_tanh}, {"silu", Activation::silu}};
+  std::ifstream file(source_dir() + "/tests/fixtures/config_defaults.json");
+  const json cases = json::parse(file).at("cases");
+  EXPECT_GE(cases.size(), 16u);
+  for (const json& made : cases) {
+    SCOPED_TRACE(made.at("config").dump());
+    const ModelSpec spec = parse(made.at("config"));
+    const json& expected = made.at("expected");
+    const json found = {{"vocab_size", spec.vocab_size},
+                        {"hidden", spec.hidden},
+                        {"layers", spec.layers},
+                        {"heads", spec.heads},
+                        {"kv_heads", spec.kv_heads},
+                        {"head_dim", spec.head_dim},
+                        {"intermediate", spec.intermediate},
+                        {"max_positions", spec.max_positions},
+                        {"norm_eps", spec.norm_eps},
+                        {"activation", expected.at("activation")},
+                        {"rope_theta", spec.rope ? json(spec.rope->theta) : json()},
+                        {"token_types", spec.token_types},
+                        {"sliding_window", spec.sliding_window},
+                        {"qkv_bias", spec.qkv_bias},
+                        {"ffn_bias", spec.ffn_bias},
+                        {"tied_head", spec.tied_head}};
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(spec.activation, activations.at(expected.at("activation")));
+  }
   // null is not missing: as many as heads
   EXPECT_EQ(parse_config_json(R"({"model_type": "mistral", "num_key_value_heads": null})", "x").kv_heads, 32);
 }

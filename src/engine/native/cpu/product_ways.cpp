@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <oneapi/dnnl/dnnl.hpp>
 
-#include "base/cache.h"
 #include "base/version.h"
 
 namespace cotenant {
@@ -22,25 +21,24 @@ std::string cpu_name() {
   return "CPU";
 }
 
+std::string identity(int threads) {
+  const dnnl_version_t& library = *dnnl_version();
+  return fmt::format("{}, {} threads, oneDNN {}.{}.{}, cotenant {} {}", cpu_name(), threads, library.major,
+                     library.minor, library.patch, version(), git_commit());
+}
+
 }  // namespace
 
-ProductWays::ProductWays(int threads) : path_(cache_directory()) {
-  const std::string cpu = cpu_name();
-  const dnnl_version_t& library = *dnnl_version();
-  identity_ = fmt::format("{}, {} threads, oneDNN {}.{}.{}, cotenant {} {}", cpu, threads, library.major, library.minor,
-                          library.patch, version(), git_commit());
-  if (!path_.empty()) path_ /= fmt::format("products-{}-{}t.json", cache_name(cpu), threads);
-}
+ProductWays::ProductWays(int threads)
+    : file_(fmt::format("products-{}-{}t.json", cache_name(cpu_name()), threads), identity(threads)) {}
 
 void ProductWays::read() {
   was_read_ = true;
-  std::ifstream file(path_);
-  if (path_.empty() || !file) return;
+  const auto text = file_.read();
+  if (!text) return;
   try {
-    const json document = json::parse(file);
-    if (document.at("identity") != identity_) return;
     decltype(times_) read;
-    for (const json& entry : document.at("products")) {
+    for (const json& entry : json::parse(*text)) {
       const ProductShape shape{.rows = entry.at("rows"),
                                .in = entry.at("in"),
                                .out = entry.at("out"),
@@ -50,7 +48,7 @@ void ProductWays::read() {
     }
     times_.merge(read);  // what was timed here stands
   } catch (const std::exception& e) {
-    spdlog::debug("{}: not a cache of products, it will be written anew ({})", path_.string(), e.what());
+    spdlog::debug("{}: not a cache of products, it will be written anew ({})", file_.path().string(), e.what());
   }
 }
 
@@ -67,22 +65,19 @@ void ProductWays::add(const ProductShape& shape, double native_ms, double widene
 }
 
 void ProductWays::save() {
-  if (!changed_ || path_.empty()) return;
+  if (!changed_) return;
   changed_ = false;
   read();
-  json document = {{"identity", identity_}, {"products", json::array()}};
+  json entries = json::array();
   for (const auto& [shape, times] : times_)
-    document["products"].push_back({{"rows", shape.rows},
-                                    {"in", shape.in},
-                                    {"out", shape.out},
-                                    {"result", std::string(to_string(shape.result))},
-                                    {"accumulate", shape.accumulate},
-                                    {"native_ms", times.native_ms},
-                                    {"widened_ms", times.widened_ms}});
-  if (!replace_cache_file(path_, document.dump(1) + "\n"))
-    spdlog::warn(
-        "{}: cannot be written; every start will time its products again. Set XDG_CACHE_HOME to a place that can.",
-        path_.string());
+    entries.push_back({{"rows", shape.rows},
+                       {"in", shape.in},
+                       {"out", shape.out},
+                       {"result", std::string(to_string(shape.result))},
+                       {"accumulate", shape.accumulate},
+                       {"native_ms", times.native_ms},
+                       {"widened_ms", times.widened_ms}});
+  file_.write(entries.dump(1));
 }
 
 }  // namespace cotenant

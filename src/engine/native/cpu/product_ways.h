@@ -2,11 +2,10 @@
 
 #include <compare>
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
-#include <string>
 
+#include "base/cache.h"
 #include "base/dtype.h"
 
 namespace cotenant {
@@ -46,8 +45,7 @@ class ProductWays {
   };
   void read();
 
-  std::filesystem::path path_;  // empty: neither XDG_CACHE_HOME nor HOME is set
-  std::string identity_;        // CPU, library, threads, program
+  CacheFile file_;
   bool was_read_ = false;
   bool changed_ = false;
   std::map<ProductShape, Times> times_;

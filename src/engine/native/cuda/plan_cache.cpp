@@ -4,24 +4,17 @@
 #include <spdlog/spdlog.h>
 
 #include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "base/cache.h"
 #include "base/version.h"
 
 namespace cotenant {
 namespace {
 
 using nlohmann::json;
-namespace fs = std::filesystem;
 
 constexpr Plan::Method last_method = Plan::Method::hopper;
 constexpr size_t algorithm_words = sizeof(cublasLtMatmulAlgo_t::data) / sizeof(uint64_t);
-
-std::string file_name(const DeviceFacts& device) {
-  return fmt::format("plans-{}-{}sm.json", cache_name(device.name), device.sms);
-}
 
 json to_json(const std::string& pass, const ProductKey& key, const Plan& plan) {
   json words = json::array();
@@ -77,24 +70,20 @@ std::string fingerprint(const std::set<ProductKey>& products) {
 }
 
 PlanCache::PlanCache(const DeviceFacts& device)
-    : path_(cache_directory()),
-      identity_(fmt::format("{}, {} SMs, cuBLASLt {}, cotenant {} {}", device.name, device.sms, cublasLtGetVersion(),
-                            version(), git_commit())) {
-  if (!path_.empty()) path_ /= file_name(device);
-}
+    : file_(fmt::format("plans-{}-{}sm.json", cache_name(device.name), device.sms),
+            fmt::format("{}, {} SMs, cuBLASLt {}, cotenant {} {}", device.name, device.sms, cublasLtGetVersion(),
+                        version(), git_commit())) {}
 
 void PlanCache::read() {
   was_read_ = true;
-  std::ifstream file(path_);
-  if (path_.empty() || !file) return;
+  const auto text = file_.read();
+  if (!text) return;
   try {
-    const json document = json::parse(file);
-    if (document.at("identity") != identity_) return;
     decltype(plans_) read;
-    for (const json& entry : document.at("plans")) read.insert(from_json(entry));
+    for (const json& entry : json::parse(*text)) read.insert(from_json(entry));
     plans_.merge(read);  // what was timed here stands
   } catch (const std::exception& e) {
-    spdlog::debug("{}: not a plan cache, it will be written anew ({})", path_.string(), e.what());
+    spdlog::debug("{}: not a plan cache, it will be written anew ({})", file_.path().string(), e.what());
   }
 }
 
@@ -111,16 +100,12 @@ void PlanCache::add(const std::string& pass, const ProductKey& key, const Plan& 
 }
 
 void PlanCache::save() {
-  if (!changed_ || path_.empty()) return;
+  if (!changed_) return;
   changed_ = false;
   read();
-  json document = {{"identity", identity_}, {"plans", json::array()}};
-  for (const auto& [place, plan] : plans_) document["plans"].push_back(to_json(place.first, place.second, plan));
-
-  if (replace_cache_file(path_, document.dump(1) + "\n")) return;
-  spdlog::warn(
-      "{}: cannot be written; every start will time its products again. Set XDG_CACHE_HOME to a place that can.",
-      path_.string());
+  json entries = json::array();
+  for (const auto& [place, plan] : plans_) entries.push_back(to_json(place.first, place.second, plan));
+  file_.write(entries.dump(1));
 }
 
 }  // namespace cotenant

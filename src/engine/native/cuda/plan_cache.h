@@ -1,12 +1,12 @@
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "base/cache.h"
 #include "engine/native/cuda/device.h"
 #include "engine/native/cuda/product.h"
 
@@ -35,8 +35,7 @@ class PlanCache {
  private:
   void read();
 
-  std::filesystem::path path_;  // empty: neither XDG_CACHE_HOME nor HOME is set
-  std::string identity_;        // GPU, library, multiprocessors, program
+  CacheFile file_;
   bool was_read_ = false;
   bool changed_ = false;
   std::map<std::pair<std::string, ProductKey>, Plan> plans_;  // by pass and product
