@@ -377,7 +377,8 @@ class Run {
     if (is_fixed()) return false;
     double window_start_s = 0;
     for (size_t i = 0; i < recorders_.size(); ++i) {
-      if (recorders_[i].tally().completed < record_.tenants[i].num_iters) return false;
+      const bool over = crew_->tenants()[i].stage == Stage::done;  // its workload has ended, and no more will come
+      if (!over && recorders_[i].tally().completed < record_.tenants[i].num_iters) return false;
       window_start_s = std::max(window_start_s, recorders_[i].first_start_s().value_or(0));
     }
     return ns_to_s(now_ns() - t0_ns_) >= window_start_s + plan_.settings.min_duration_s;

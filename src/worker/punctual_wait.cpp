@@ -26,7 +26,8 @@ void PunctualWait::until_ns(int64_t instant_ns) {
   if (now_ns() < wake_ns) {
     sleep_until_ns(wake_ns);
     const int64_t late_ns = now_ns() - wake_ns;
-    margin_ns_ = late_ns > margin_ns_ ? late_ns + late_ns / 8 : margin_ns_ - margin_ns_ / 512;
+    // By steps, not to what was seen: one wake that another program held up says nothing of the next.
+    margin_ns_ += late_ns > margin_ns_ ? margin_ns_ / 4 : -(margin_ns_ / 512);
     margin_ns_ = std::clamp(margin_ns_, kLeastMarginNs, kMostMarginNs);
   }
   while (now_ns() < instant_ns) {

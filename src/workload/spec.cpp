@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -85,16 +84,16 @@ int longest(const Length& length, int in_trace) {
 }
 
 // Within which a next request comes, all but surely: gamma distributed gaps of mean 1 have tails like exp(-x / cv^2).
+// Behind a last rate of 0 none is waited for.
 double longest_gap_s(const OpenLoop& loop) {
   const double expected = 30 * std::max(1.0, loop.cv * loop.cv);
   double gap_s = 0;
   for (const OpenLoop::Part& part : loop.parts) {
     const bool last = &part == &loop.parts.back();
-    const double least_rate = last ? part.to : std::min(part.from, part.to);
-    gap_s += std::min(expected / least_rate, last ? std::numeric_limits<double>::infinity() : part.duration_s);
-    if (last && part.from != part.to) gap_s += part.duration_s;
+    if (!last || part.from != part.to) gap_s += std::min(part.duration_s, expected / std::min(part.from, part.to));
+    if (last && part.to > 0) gap_s += expected / part.to;
   }
-  return gap_s;
+  return std::min(gap_s, kMostS);
 }
 
 }  // namespace

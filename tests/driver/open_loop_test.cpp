@@ -84,6 +84,16 @@ TEST_F(DriverTest, ReplaysATraceToItsEnd) {
   EXPECT_THAT(bad.err, HasSubstr("trace.csv:52"));
 }
 
+TEST_F(DriverTest, AWorkloadThatEndsHoldsNobodyUp) {
+  write("open.yaml", experiment("{kind: steps, steps: [{rate: 100, duration_s: 0.2}, {rate: 0, duration_s: 1}]}") +
+                         "  - {name: b, engine: stress, stress: {kind: sleep, service_ms: 2}, num_iters: 20}\n");
+  const Finished finished = run("run open.yaml");
+  EXPECT_TRUE(finished.status.code == 0 || finished.status.code == 4) << finished.err;
+  const ExperimentRecord record = this->record("data/open");
+  EXPECT_LT(record.tenants[0].summary.completed, 40);
+  EXPECT_LT(record.phases.back().end_s - record.phases.front().start_s, 15);  // max_duration_s is 20
+}
+
 TEST_F(DriverTest, ClientsOfAClosedLoopThink) {
   write("open.yaml", experiment("{kind: closed, concurrency: 3, think_s: 0.002}"));
   const Finished finished = run("run open.yaml");

@@ -191,6 +191,12 @@ TEST(WorkloadSpec, PatienceCoversTheGapsThatItHasItself) {
   }
 }
 
+TEST(WorkloadSpec, PatienceIsFiniteWhateverTheRate) {
+  EXPECT_EQ(patience_s({.arrivals = step_arrivals({{2, 10}, {0, 100}})}, 1), 11);
+  EXPECT_LE(patience_s({.arrivals = constant_arrivals(1e-300)}, 1), 1e9 + 1);
+  EXPECT_EQ(patience_s({.arrivals = ramp_arrivals(0, 10, 5)}, 0), 5 + 3);
+}
+
 TEST(WorkloadSpec, RefusesWhatNoGeneratorCanDo) {
   constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
   std::vector<WorkloadSpec> bad;
