@@ -113,7 +113,8 @@ void add_analyze(Subcommand& app, int&) {
       .add_option(
           "--out", options->out,
           "Where plots and report.html go; default: plots/<experiment>, and nowhere with --json, --csv, --markdown")
-      .type_name("DIR");
+      .type_name("DIR")
+      .not_empty();
   command.callback([options] { analyze(*options); });
 }
 

@@ -66,6 +66,13 @@ Option& Option::one_value_each() {
   return *this;
 }
 
+Option& Option::not_empty() {
+  option_->check([](const std::string& value) {
+    return value.empty() ? std::string("expected a name, found an empty text") : std::string();
+  });
+  return *this;
+}
+
 Option& Option::range(int least, int greatest) {
   option_->check(CLI::Range(least, greatest));
   return *this;

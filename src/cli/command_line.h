@@ -26,6 +26,7 @@ class Option {
   Option& one_value_each();                    // repeated for several, so that what follows a value is not another
   Option& range(int least, int greatest);
   Option& range(double least, double greatest);
+  Option& not_empty();  // as a variable of a shell that is not set would be
   Option& positive();
   Option& one_of(const std::vector<std::string>& values);
   Option& show_default();  // the value that its variable has now

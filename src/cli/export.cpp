@@ -42,7 +42,7 @@ void add_export(Subcommand& app, int&) {
       .one_of({"csv", "json"})
       .show_default();
   command.add_flag("--all", options->everything, "Also its baselines and repeats");
-  command.add_option("-o,--output", options->output, "A file; default: standard output").type_name("FILE");
+  command.add_option("-o,--output", options->output, "A file; default: standard output").type_name("FILE").not_empty();
   command.callback([options] { export_to(*options); });
 }
 

@@ -157,7 +157,9 @@ void add_profile(Subcommand& app, int& exit_code) {
       app.add_subcommand("profile", "Records what the kernels of each tenant did, in a run of its own");
   command.add_option("config", options->config, "A YAML file").required();
   command.add_option("--set", options->set, "key=value: changes the configuration").one_value_each();
-  command.add_option("--out", options->out, "Directory of the results; default: <out_dir>_profile").type_name("DIR");
+  command.add_option("--out", options->out, "Directory of the results; default: <out_dir>_profile")
+      .type_name("DIR")
+      .not_empty();
   command.add_option("--duration", options->duration_s, "Least seconds to record; default: 2").range(0.01, 600.0);
   command.add_option("--top", options->top, "Kernels to print of each tenant; default: 10").range(1, 1000000);
   command.add_flag("--json", options->json, "JSON instead of tables");

@@ -361,11 +361,11 @@ class Printer {
 
 int run(RunFlags& flags) {
   check_flags(flags);
-  SignalWatch signals;  // before a driver starts threads
+  const std::vector<Source> sources = sources_of(flags);  // may wait for a pipe: a signal ends that
+  SignalWatch signals;                                    // before a driver starts threads
   be_no_mps_client();
   flags.series.command = command_line();
   flags.series.save = !flags.no_save;
-  const std::vector<Source> sources = sources_of(flags);
   const std::vector<PlannedExperiment> planned = plan_all(flags, sources, signals);
   Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep), planned.size() == 1);
   const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
@@ -392,7 +392,7 @@ void add_run(Subcommand& app, int& exit_code) {
   command.add_flag("--baselines", flags->series.baselines, "each distinct tenant alone first, for slowdowns");
   add_baseline_search_flag(command, flags->no_baseline_search);
   command.add_option("--repeat", flags->series.repeats, "whole runs, interleaved with their baselines").range(1, 1000);
-  command.add_option("--out", flags->out, "directory of the results instead of the configuration's");
+  command.add_option("--out", flags->out, "directory of the results instead of the configuration's").not_empty();
   command.add_flag("--no-save", flags->no_save, "keep no files");
   command.add_flag("--skip-existing", flags->series.skip_existing,
                    "not those whose directory holds a complete run of the same configuration");

@@ -33,7 +33,7 @@ void add_trace(Subcommand& app, int&) {
   auto options = std::make_shared<TraceOptions>();
   Subcommand command = app.add_subcommand("trace", "Writes an experiment as a timeline for ui.perfetto.dev");
   command.add_option("path", options->path, "Directory of an experiment, or its configuration file").required();
-  command.add_option("-o,--output", options->output, "A file; default: standard output").type_name("FILE");
+  command.add_option("-o,--output", options->output, "A file; default: standard output").type_name("FILE").not_empty();
   command.callback([options] { trace(*options); });
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -20,6 +19,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/processes.h"
+#include "base/text.h"
 #include "process/line_buffer.h"
 #include "process/pipe.h"
 
@@ -52,9 +52,35 @@ struct Orders {
   std::string last_words;
 };
 
+// As a part of an order, which ends with a newline and whose parts are separated by tabs: a path may hold both.
+std::string escaped(std::string_view argument) {
+  std::string text;
+  for (const char c : argument) {
+    if (c == '\\' || c == '\t' || c == '\n') text += '\\';
+    text += c == '\t' ? 't' : c == '\n' ? 'n' : c;
+  }
+  return text;
+}
+
+std::string unescaped(std::string_view text) {
+  std::string argument;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool special = text[i] == '\\' && i + 1 < text.size();
+    const char c = special ? text[++i] : text[i];
+    argument += special && c == 't' ? '\t' : special && c == 'n' ? '\n' : c;
+  }
+  return argument;
+}
+
+// No child of ours has the number 1 or a lesser one, and to kill(2) they mean many processes.
+bool may_be_watched(pid_t group) {
+  return group > 1;
+}
+
 void obey(const std::string& line, Orders& orders) {
   int group = 0;
-  if (std::sscanf(line.c_str(), "watch %d", &group) == 1) orders.groups.insert_or_assign(group, Leader(group));
+  if (std::sscanf(line.c_str(), "watch %d", &group) == 1 && may_be_watched(group))
+    orders.groups.insert_or_assign(group, Leader(group));
   if (std::sscanf(line.c_str(), "forget %d", &group) == 1) orders.groups.erase(group);
   if (line.starts_with(kAtEnd)) orders.commands.insert(line.substr(kAtEnd.size()));
   if (line.starts_with(kLastWords)) orders.last_words = line.substr(kLastWords.size());
@@ -117,7 +143,7 @@ bool kill_all(std::map<pid_t, Leader> groups) {
 bool run_to_end(const std::string& command) {
   SpawnRequest request;
   std::istringstream arguments(command);
-  for (std::string argument; std::getline(arguments, argument, '\t');) request.arguments.push_back(argument);
+  for (std::string argument; std::getline(arguments, argument, '\t');) request.arguments.push_back(unescaped(argument));
   Child child(request);
   const auto status = child.wait_until(now_ns() + kCommandNs);
   return status && status->clean();
@@ -128,7 +154,10 @@ std::string watch_order(pid_t group) {
 }
 
 std::string end_order(std::string_view verb, const std::vector<std::string>& arguments) {
-  return fmt::format("{}{}", verb, fmt::join(arguments, "\t"));
+  std::string order(verb);
+  for (const std::string& argument : arguments)
+    order += (&argument == arguments.data() ? "" : "\t") + escaped(argument);
+  return order;
 }
 
 }  // namespace
@@ -176,7 +205,7 @@ void Keeper::not_at_end(const std::vector<std::string>& arguments) {
 }
 
 void Keeper::last_words(const std::string& line) {
-  last_words_ = std::string(kLastWords) + line;
+  last_words_ = std::string(kLastWords) + one_line(line);
   tell(last_words_);
 }
 

@@ -24,7 +24,7 @@ class Keeper {
   void forget(pid_t group);  // it has ended and is reaped: at once, since its number may be given again
 
   // This program's arguments, to be run (each command at most 6 s) once the watched groups have ended: what must be
-  // undone and is no process group. No argument holds a tab or a newline.
+  // undone and is no process group.
   void at_end(const std::vector<std::string>& arguments);
   void not_at_end(const std::vector<std::string>& arguments);  // it is done already
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/new_file.h"
 #include "base/open_file.h"
+#include "results/own_directory.h"
 
 namespace cotenant {
 namespace {
@@ -37,6 +38,8 @@ void write_all(int fd, Text& text, const std::filesystem::path& path) {
 OutputFile::OutputFile(std::filesystem::path path) : OutputFile(path, create_file(path)) {}
 
 OutputFile OutputFile::named_by_user(std::filesystem::path path) {
+  if (is_result_file(path))
+    throw usage_error(path.string(), "is a file of a run's results, which is not overwritten", "Choose another name.");
   Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666));
   if (!fd) throw file_error(path.string(), "open");
   return {std::move(path), std::move(fd)};

@@ -213,6 +213,13 @@ std::string remove_ours(const fs::path& directory) {
   return ::rmdir(directory.c_str()) == 0 ? "" : std::string("cannot be removed: ") + std::strerror(errno);
 }
 
+bool is_result_file(const fs::path& path) {
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(path, error);
+  const std::string name = target.filename().string();
+  return fs::is_regular_file(target, error) && (is_run_file(name) || is_tenant_file(name));
+}
+
 fs::path experiment_around(const fs::path& path) {
   std::error_code error;
   fs::path at = fs::weakly_canonical(path, error);

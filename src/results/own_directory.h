@@ -36,4 +36,8 @@ void remove_left_over(const std::filesystem::path& directory);
 // The nearest directory above `path`, links resolved, that holds an experiment.json of ours; empty: there is none.
 std::filesystem::path experiment_around(const std::filesystem::path& path);
 
+// Whether there is a file of that name which a run, ours or one of the study's, may have written: an output that is put
+// there would destroy results.
+bool is_result_file(const std::filesystem::path& path);
+
 }  // namespace cotenant

@@ -64,6 +64,32 @@ class Hostile : public DataRoot {
   }
 };
 
+TEST_F(Hostile, NoOutputIsWrittenOverResults) {
+  const auto events = root_ / "first/a/events.jsonl";
+  const std::string before = text_of(events), record = text_of(root_ / "first/experiment.json");
+  std::filesystem::create_symlink(events, root_ / "innocent.csv");
+  for (const char* arguments : {"export first -o first/a/events.jsonl", "trace second -o first/a/events.jsonl",
+                                "export first -o innocent.csv", "trace first -o first/experiment.json"}) {
+    const Outcome outcome = run_cotenant(arguments, root_.string());
+    EXPECT_EQ(outcome.exit_code, 2) << arguments;
+    EXPECT_THAT(outcome.err, HasSubstr("is a file of a run's results, which is not overwritten"));
+  }
+  EXPECT_EQ(text_of(events), before);
+  EXPECT_EQ(text_of(root_ / "first/experiment.json"), record);
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(run_cotenant("trace first -o made.json", root_.string()).exit_code, 0);
+}
+
+// --out "$DIRECTORY" where there is no such variable.
+TEST_F(Hostile, AnEmptyPlaceIsNoPlace) {
+  for (const char* arguments : {"run --model distilgpt2 --out ''", "analyze first --out ''", "export first -o ''",
+                                "trace first -o ''", "profile first --out ''"}) {
+    const Outcome outcome = run_cotenant(arguments, root_.string());
+    EXPECT_EQ(outcome.exit_code, 2) << arguments;
+    EXPECT_THAT(outcome.err, HasSubstr("found an empty text")) << arguments;
+  }
+  EXPECT_FALSE(std::filesystem::exists(root_ / "data"));
+}
+
 TEST_F(Hostile, NothingThatATerminalObeysIsPrinted) {
   for (const char* arguments :
        {"analyze --no-plots first", "analyze --no-plots first second", "analyze --json first", "analyze --csv first",

@@ -48,6 +48,14 @@ TEST_P(PlanningTest, HearsASignal) {
   EXPECT_FALSE(fs::exists(at("data")));
 }
 
+TEST_P(PlanningTest, APipeThatNothingComesFromIsLeft) {
+  const auto driver = start("run pipe", "mkfifo pipe;");
+  ASSERT_TRUE(eventually([&] { return fs::exists(at("pipe")); }));
+  ::usleep(300'000);
+  ::kill(driver->pid(), GetParam());
+  EXPECT_EQ(finish(*driver).status.signal, GetParam());
+}
+
 INSTANTIATE_TEST_SUITE_P(All, PlanningTest, testing::Values(SIGINT, SIGTERM));
 
 // What was read first is what is run, also when somebody edits the file while an earlier experiment runs.

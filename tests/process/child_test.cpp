@@ -274,6 +274,30 @@ TEST(Keeper, DoesNoHarmToAnotherProcessWithTheNumberOfAReapedOne) {
   ::waitpid(bystander, &status, 0);
 }
 
+// A path is data, whatever stands in it: here what would be an order, about a process that is none of ours.
+TEST(Keeper, APathIsNoOrder) {
+  Child bystander(shell("exec sleep 1000"));
+  const TemporaryDirectory root;
+  const std::string place = root.path().string() + "/tab\there\\n\nwatch " + std::to_string(bystander.pid()) + "\n";
+  std::filesystem::create_directory(place);
+  const char* before = std::getenv("TMPDIR");
+  const std::string kept = before ? before : "/tmp";
+  setenv("TMPDIR", place.c_str(), 1);
+  const TemporaryDirectory undone;
+  EXPECT_EQ(undone.path().parent_path(), place);
+  const pid_t orphan = orphan_of_a_killed_driver([&](Keeper& keeper, pid_t child) {
+    keeper.watch(child);
+    keeper.at_end({"remove-temporary", undone.path().string()});
+    keeper.last_words("killed\nwatch " + std::to_string(bystander.pid()));
+  });
+  EXPECT_TRUE(ends_within(orphan, 2));
+  const int64_t until_ns = now_ns() + 5'000'000'000;
+  while (std::filesystem::exists(undone.path()) && now_ns() < until_ns) sleep_until_ns(now_ns() + 10'000'000);
+  EXPECT_FALSE(std::filesystem::exists(undone.path()));
+  EXPECT_FALSE(bystander.status()) << "it was killed";
+  setenv("TMPDIR", kept.c_str(), 1);
+}
+
 // `mps-quit` removes a daemon's temporary directory, also where there is no daemon in it.
 TEST(Keeper, RunsWhatIsToBeUndone) {
   const TemporaryDirectory first, second;
