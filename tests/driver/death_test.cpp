@@ -174,7 +174,7 @@ TEST_F(DeathTest, ALimitOnFilesLosesNothingThatWasThere) {
   write("pair.yaml",
         "experiment_name: pair\ndevice: cpu\nmin_duration_s: 60\nwarmup_s: 0\ntenants:\n"
         "  - {name: a, engine: stress, stress: {kind: spin, service_ms: 0.02}, num_iters: 20}\n");
-  const Finished finished = run("run pair.yaml", "ulimit -f 10000;");
+  const Finished finished = run("run pair.yaml", "export TMPDIR=$PWD; ulimit -f 10000;");
   EXPECT_EQ(finished.status.code, 2);
   EXPECT_THAT(finished.err, HasSubstr("File too large"));
   EXPECT_EQ(read("data/pair/a/events.jsonl"), before);
@@ -188,7 +188,7 @@ TEST_F(DeathTest, AFullDiskLosesNothingThatWasThere) {
   const Finished first = run("run pair.yaml");
   const std::string before = read("data/pair/a/events.jsonl");
   write("pair.yaml", pair_config(60, 0));
-  const Finished finished = run("run pair.yaml");
+  const Finished finished = run("run pair.yaml", "TMPDIR=$PWD");
   const std::string after = read("data/pair/a/events.jsonl");
   ::umount(at("data").c_str());
   EXPECT_EQ(first.status.code, 0) << first.err;
