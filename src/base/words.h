@@ -20,6 +20,8 @@ struct Word {
   E value;
   std::string_view text;
 };
+template <class E, class Text>
+Word(E, Text) -> Word<E>;  // Clang deduces it by itself from 17 on
 
 template <class E>
 inline constexpr std::array<Word<E>, 0> words_of{};
