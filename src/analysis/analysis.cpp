@@ -305,7 +305,8 @@ RepeatAnalysis summarize_repeat(std::string name, const ExperimentAnalysis& anal
     repeat.rate_per_s.push_back(rate.value_or(0));
     auto &progress = repeat.progress.emplace_back(), &slowdown = repeat.slowdown_p50.emplace_back();
     if (!baselines[t]) continue;
-    if (const auto alone = baselines[t]->tenant->rate_per_s(); rate && alone.value_or(0) > 0) progress = *rate / *alone;
+    if (const auto alone = baselines[t]->tenant->rate_per_s(); rate && alone.value_or(0) > 0 && !same->is_open_loop())
+      progress = *rate / *alone;
     const std::vector<double> alone_ms = counted(baselines[t]->tenant->samples, analysis.metric);
     if (!values.empty() && !alone_ms.empty()) slowdown = repeat.p50_ms.back() / median(alone_ms);
   }

@@ -43,6 +43,8 @@ struct LoadedTenant {
     return duration_s > 0 ? std::optional(tally.requests / duration_s) : std::nullopt;
   }
   bool generates() const { return work.task == Task::generate; }
+  // Its requests do not wait for one another: below saturation its rate is that of the requests, not its own.
+  bool is_open_loop() const { return record && record->workload.is_open(); }
   std::optional<double> tokens_per_s() const;  // output of generate, batch x seq_len of forward
 };
 

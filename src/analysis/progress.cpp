@@ -212,7 +212,7 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
   const auto here = summarize_column(tenant.metric_ms, tenant.metric_sorted_ms);
   if (there) use.metric = *there;
 
-  if (const auto rate = loaded.rate_per_s(); rate && use.rate_per_s.value_or(0) > 0)
+  if (const auto rate = loaded.rate_per_s(); rate && use.rate_per_s.value_or(0) > 0 && !loaded.is_open_loop())
     tenant.progress = *rate / *use.rate_per_s;
   tenant.slowdown_mean = ratio(here, there, &Summary::mean);
   tenant.slowdown_p50 = ratio(here, there, &Summary::p50);

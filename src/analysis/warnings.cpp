@@ -146,6 +146,17 @@ void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
                     some_of(without)));
 }
 
+void of_open_loops(Warnings& warnings, const LoadedExperiment& experiment) {
+  std::vector<std::string> open;
+  for (const LoadedTenant& tenant : experiment.tenants)
+    if (tenant.is_open_loop()) open.push_back(tenant.name);
+  if (!open.empty())
+    warnings.push_back(
+        fmt::format("{}: requests come by themselves, so that the rate says nothing of the speed: no "
+                    "progress, STP or verdict: judge by slowdown and tails.",
+                    some_of(open)));
+}
+
 void of_comparisons(Warnings& warnings, const ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
   if (experiment.tenants.size() == 1) {
     warnings.push_back("one tenant: there is no fairness to speak of.");
@@ -206,6 +217,7 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
   for (const TenantAnalysis& tenant : analysis.tenants) of_samples(warnings, tenant);
   of_few_samples(warnings, analysis.tenants, analysis.metric);
   of_baselines(warnings, analysis);
+  of_open_loops(warnings, experiment);
   of_comparisons(warnings, analysis, experiment);
   if (analysis.device.throttled_samples > 0)
     warnings.push_back(

@@ -164,6 +164,25 @@ TEST_F(Analysis, OfALoadWithAShareComparesWithItselfInThatShare) {
   EXPECT_NEAR(*analyze("pair").tenants[0].slowdown_p50, 3, 1e-9);
 }
 
+// Requests that come by themselves keep their rate beside others; what they show is in their latencies.
+TEST_F(Analysis, OfAnOpenLoopSpeaksOfNoProgress) {
+  const auto open = [](double latency_ms) {
+    MadeTenant made = tenant("solo", latency_ms, 200);
+    made.change_record = [](TenantRecord& record) { record.workload.kind = WorkloadKind::poisson; };
+    return made;
+  };
+  make_experiment(root_ / "solo", {open(2)});
+  MadeTenant beside = open(5);
+  beside.name = "open";
+  make_experiment(root_ / "pair", {beside, tenant("closed", 5, 200)});
+  const ExperimentAnalysis found = analyze("pair");
+  EXPECT_FALSE(found.tenants[0].progress);
+  EXPECT_FALSE(found.stp);
+  EXPECT_FALSE(found.tenants[1].verdict);
+  EXPECT_NEAR(found.tenants[0].slowdown_p50.value(), 2.5, 0.1);
+  EXPECT_THAT(found.warnings, Contains(HasSubstr("open: requests come by themselves")));
+}
+
 // 45 requests are enough for a verdict, 10 are not; the other tenant keeps the interval of its own progress.
 TEST_F(Analysis, OfTooFewSamplesGivesNoVerdict) {
   make_experiment(root_ / "solo", {tenant("solo", 2, 45)});
