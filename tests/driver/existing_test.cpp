@@ -71,7 +71,7 @@ TEST_F(ExistingTest, RandomWeightsAreNoFiles) {
   fs::copy_file(fixture / "config.json", at("model/config.json"));
   write("pair.yaml",
         "experiment_name: pair\ndevice: cpu\nmin_duration_s: 0.1\nwarmup_s: 0\ntenants:\n"
-        "  - {model_name: ./model, name: a, batch_size: 1, seq_len: 4, num_iters: 3, num_warmup: 1}\n");
+        "  - {model_name: ./model, name: a, threads: 1, batch_size: 1, seq_len: 4, num_iters: 3, num_warmup: 1}\n");
   ASSERT_EQ(run("run pair.yaml").status.code, 0);
   before_ = read("data/pair/experiment.json");
   expect_skipped();
