@@ -20,7 +20,7 @@ struct EventSlot {
   int64_t iter = 0;
   int64_t scheduled_ns = 0, start_ns = 0, end_ns = 0;
   int64_t tokens_in = 0, tokens_out = 0;
-  float gpu_ms = -1;         // negative: no such clock
+  float gpu_ms = -1;  // negative: no such clock
   uint32_t status = ok;
   uint32_t token_count = 0;  // set by publish(): number of times behind it
   uint32_t seal = 0;         // set by publish(), by which take() knows that a record begins here
