@@ -22,6 +22,7 @@ namespace {
 constexpr int kSocket = 3, kRing = 4;  // of a worker
 
 bool is_worker = false;
+bool stops = false;                // this process is the one that stops
 const char* stop_at = nullptr;     // "recv go": where "go" is the type of the message; "rename .txt": part of a path
 const char* clock_file = nullptr;  // while it exists, CLOCK_REALTIME is an hour behind
 
@@ -30,13 +31,24 @@ Function* next(const char* name) {
   return reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, name));
 }
 
+// The signals that are faults, blocked or not in this thread and those that it starts.
+void set_faults_mask(int how) {
+  sigset_t faults;
+  ::sigemptyset(&faults);
+  ::sigaddset(&faults, SIGSEGV);
+  for (int i = 0; i < 7; ++i) ::sigaddset(&faults, SIGRTMIN + i);
+  ::pthread_sigmask(how, &faults, nullptr);
+}
+
 void stop_once(std::string_view call, std::string_view text) {
   static std::atomic<bool> stopped{false};
-  if (stop_at == nullptr) return;
+  if (!stops) return;
   const std::string_view point(stop_at);
   if (!point.starts_with(call) || text.find(point.substr(call.size() + 1)) == text.npos || stopped.exchange(true))
     return;
-  ::raise(SIGSTOP);  // to this thread, which then goes no further
+  ::raise(SIGSTOP);
+  // What was sent meanwhile comes to this thread, before it goes any further: another thread would race with it.
+  set_faults_mask(SIG_UNBLOCK);
 }
 
 void stop_at_message(std::string_view call, std::string_view text) {
@@ -87,6 +99,10 @@ void misbehave(int number) {
   stop_at = ::getenv("FAULTS_STOP_AT");
   clock_file = ::getenv("FAULTS_CLOCK_BACK");
   for (int i = 0; i < 7; ++i) ::signal(SIGRTMIN + i, misbehave);
+  const bool is_driver = argc > 1 && std::string_view(argv[1]) == "run";
+  const std::string_view point(stop_at == nullptr ? "" : stop_at);
+  stops = !point.empty() && (point.starts_with("rename") ? is_driver : is_worker);
+  set_faults_mask(stops ? SIG_BLOCK : SIG_UNBLOCK);
 }
 
 }  // namespace

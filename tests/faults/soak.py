@@ -19,7 +19,8 @@ import sys
 import tempfile
 import time
 
-FLAT = 0.05  # growth of the driver's memory between the first quarter of the run and its end
+FLAT = 0.05       # growth of the driver's memory between the first quarter of the run and its end
+ABOVE_START = 64  # MiB that the driver takes at most beyond what it has when its tenants begin
 
 
 def resident_mib(pid):
@@ -110,7 +111,10 @@ def main():
     growth = statistics.median(end) / statistics.median(quarter) - 1
     print(f"driver's memory: {statistics.median(quarter):.1f} MiB after a quarter, {statistics.median(end):.1f} MiB at the end, "
           f"{max(mib for _, mib in memory):.1f} MiB at most ({growth:+.1%})")
+    above = max(mib for _, mib in memory) - memory[0][1]
+    print(f"driver's memory: {memory[0][1]:.1f} MiB at the first events, {above:.1f} MiB more at most")
     assert growth <= FLAT, "the driver's memory grows"
+    assert above <= ABOVE_START, "the driver's memory grows"
     shutil.rmtree(root) if not options.keep else print(root)
     return 0
 
