@@ -87,13 +87,28 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+namespace {
+
+// Of valid UTF-8 that is long the beginning, the end and the length.
+std::string without_middle(const std::string& line) {
+  constexpr size_t most = 2000, head = 1200, tail = 600;
+  if (line.size() <= most) return line;
+  const auto continues = [&](size_t i) { return (static_cast<unsigned char>(line[i]) & 0xc0) == 0x80; };
+  size_t head_end = head, tail_begin = line.size() - tail;
+  while (continues(head_end)) --head_end;
+  while (continues(tail_begin)) ++tail_begin;
+  return fmt::format("{}… ({} bytes) …{}", line.substr(0, head_end), line.size(), line.substr(tail_begin));
+}
+
+}  // namespace
+
 std::string printable_lines(std::string_view text) {
   std::string out;
   for (;;) {
     const size_t end = text.find('\n');
     const std::string_view line = text.substr(0, end);
     if (!out.empty() && !line.empty() && !line.starts_with("  ")) out += "  ";
-    out += printable(line);
+    out += without_middle(printable(line));
     if (end == std::string_view::npos) return out;
     out += '\n';
     text.remove_prefix(end + 1);

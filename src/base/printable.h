@@ -14,7 +14,7 @@ namespace cotenant {
 std::string printable(std::string_view text);
 
 // The same line by line. Every line but the first begins with two spaces, so that none can pass for a message of its
-// own.
+// own. Of a line of more than 2,000 bytes only its beginning, its end and its length.
 std::string printable_lines(std::string_view text);
 
 // JSON of valid UTF-8 that means the same: what printable() replaces stands as \u escapes in its strings.

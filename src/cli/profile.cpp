@@ -86,8 +86,7 @@ std::string output_directory(const ProfileOptions& options, const ExperimentConf
   throw system_error(*nsys, "execv");
 }
 
-PlannedExperiment plan_profile(const ProfileOptions& options) {
-  const ExperimentConfig measured = load_config(options.config, {.set = options.set});
+PlannedExperiment plan_profile(const ProfileOptions& options, const ExperimentConfig& measured) {
   if (!measured.vary.empty())
     throw usage_error(options.config, "has the key vary, and a profile is of one experiment",
                       "Remove the key, and choose the values by --set.");
@@ -125,9 +124,10 @@ void report(const fs::path& directory, const ProfileOptions& options) {
 
 int profile(const ProfileOptions& options) {
   if (options.nsys) become_nsys(options);
-  SignalWatch signals;  // before a driver starts threads
+  const ExperimentConfig measured = load_config(options.config, {.set = options.set});  // a signal ends the wait for a pipe
+  SignalWatch signals;                                                                 // before a driver starts threads
   be_no_mps_client();
-  const std::vector<PlannedExperiment> planned = {plan_profile(options)};
+  const std::vector<PlannedExperiment> planned = {plan_profile(options, measured)};
   SeriesOptions series;
   series.command = command_line();
   LiveView view(options.quiet);

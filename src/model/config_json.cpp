@@ -65,9 +65,10 @@ class Reader {
   double positive(const char* key, std::optional<double> otherwise = {}) const {
     const json* value = find(key);
     if (!value && otherwise) return *otherwise;
-    if (!value || !value->is_number() || !(value->get<double>() > 0) || !std::isfinite(value->get<double>()))
-      throw bad(key, "a positive number", value);
-    return value->get<double>();
+    const double number = value && value->is_number() ? value->get<double>() : 0;
+    // Models compute in float32, where other numbers, or their reciprocals, are zero or infinite.
+    if (!(number >= 1e-37 && number <= 1e37)) throw bad(key, "a positive number of 1e-37 to 1e37", value);
+    return number;
   }
 
   bool boolean(const char* key, bool otherwise) const {

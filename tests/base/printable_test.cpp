@@ -49,6 +49,17 @@ TEST(Printable, KeepsLineBreaksWhereAskedButNoLinePassesForAnother) {
   EXPECT_EQ(printable_lines(std::string(100'000, '\n')), std::string(100'000, '\n'));
 }
 
+TEST(Printable, LongLinesLoseTheirMiddle) {
+  std::string umlauts;
+  for (int i = 0; i < 50'000; ++i) umlauts += "ü";
+  const std::string shown = printable_lines("x" + umlauts + " is no file\n  Give one.");
+  EXPECT_LT(shown.size(), 2000u);
+  EXPECT_TRUE(shown.starts_with("xü"));
+  EXPECT_NE(shown.find("… (100012 bytes) …ü"), shown.npos) << shown;
+  EXPECT_TRUE(shown.ends_with("ü is no file\n  Give one."));
+  EXPECT_EQ(shown, printable_lines(shown));  // no character is torn
+}
+
 TEST(PrintableJson, MeansTheSame) {
   const std::string text = "\x1b[31m \u009b1m \u202e größe \U000e0041 \x7f \" \\ \n";
   const nlohmann::json value = {{"name", text}, {"list", {1, 2.5, nullptr}}};
