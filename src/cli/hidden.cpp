@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/run_table.h"
 #include "process/keeper.h"
+#include "process/supervisor.h"
 #include "sharing/mps.h"
 #include "worker/worker.h"
 
@@ -14,6 +15,9 @@ void add_hidden(Subcommand& app, int& exit_code) {
   app.add_subcommand("worker", "A tenant's process; started by `run`.").group("").callback([&] {
     exit_code = worker_main();
   });
+  app.add_subcommand("supervisor", "Starts a tenant's program and ends what it leaves; started by `run`.")
+      .group("")
+      .callback([&] { exit_code = supervisor_main(); });
   auto directory = std::make_shared<std::string>();
   Subcommand quit = app.add_subcommand("mps-quit", "Ends an MPS daemon of `run`; started by the keeper.").group("");
   quit.add_option("directory", *directory).required();

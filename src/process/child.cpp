@@ -49,6 +49,7 @@ class FileActions {
     const int output = request.output < 0 ? STDERR_FILENO : request.output;
     copies_.push_back(moved_up(output, above));
     copy_to(copies_.back().get(), STDOUT_FILENO);
+    copies_.push_back(moved_up(request.error < 0 ? output : request.error, above));
     copy_to(copies_.back().get(), STDERR_FILENO);
     for (size_t i = 0; i < request.inherited.size(); ++i) {
       copies_.push_back(moved_up(request.inherited[i], above));
@@ -119,24 +120,33 @@ std::string ExitStatus::text() const {
   return fmt::format("exit code {}", code.value_or(-1));
 }
 
+ExitStatus exit_status(int status) {
+  if (WIFSIGNALED(status)) return {.code = {}, .signal = WTERMSIG(status)};
+  return {.code = WEXITSTATUS(status), .signal = {}};
+}
+
 std::string signal_name(int number) {
   const char* name = ::sigabbrev_np(number);
   return name ? fmt::format("SIG{}", name) : fmt::format("signal {}", number);
 }
 
-Child::Child(const SpawnRequest& request) {
+pid_t spawn(const SpawnRequest& request) {
   const FileActions actions(request);
   const Attributes attributes(request);
-  std::vector<std::string> arguments{"cotenant"};
+  std::vector<std::string> arguments{request.name};
   arguments.insert(arguments.end(), request.arguments.begin(), request.arguments.end());
   std::vector<std::string> environment = environment_with(request.environment);
-  const int error = ::posix_spawn(&pid_, request.executable.c_str(), actions.get(), attributes.get(),
+  pid_t pid = -1;
+  const int error = ::posix_spawn(&pid, request.executable.c_str(), actions.get(), attributes.get(),
                                   pointers(arguments).data(), pointers(environment).data());
   if (error != 0) {
     errno = error;
     throw system_error(request.executable, "posix_spawn");
   }
+  return pid;
 }
+
+Child::Child(const SpawnRequest& request) : pid_(spawn(request)) {}
 
 Child::Child(Child&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), status_(std::exchange(other.status_, std::nullopt)) {}
@@ -178,12 +188,7 @@ std::optional<ExitStatus> Child::reap(int flags) {
   int status = 0;
   while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
-  ExitStatus ended;
-  if (WIFSIGNALED(status))
-    ended.signal = WTERMSIG(status);
-  else
-    ended.code = WEXITSTATUS(status);
-  return status_ = ended;
+  return status_ = exit_status(status);
 }
 
 }  // namespace cotenant

@@ -13,11 +13,13 @@ namespace cotenant {
 
 struct SpawnRequest {
   std::string executable = "/proc/self/exe";
-  std::vector<std::string> arguments = {};                            // behind argv[0]
+  std::string name = "cotenant";                                      // argv[0]
+  std::vector<std::string> arguments = {};                            // behind it
   std::vector<std::pair<std::string, std::string>> environment = {};  // added to ours, or replacing
   std::vector<int> inherited = {};  // descriptors that the child has as 3, 4, ...; all others close
   int input = -1;                   // the child's standard input; -1: /dev/null
-  int output = -1;                  // the child's standard output and error; -1: our standard error
+  int output = -1;                  // the child's standard output; -1: our standard error
+  int error = -1;                   // the child's standard error; -1: where its output goes
   int directory = -1;               // the child's working directory; -1: ours
   bool own_session = false;         // else the child leads a process group of its own
 };
@@ -28,6 +30,10 @@ struct ExitStatus {
   bool clean() const { return code == 0; }
   std::string text() const;  // "exit code 1", "killed by SIGKILL"
 };
+ExitStatus exit_status(int status);  // as waitpid(2) tells it
+
+// The pid of a new process that leads a group of its own, to be reaped by the caller. From the main thread only.
+pid_t spawn(const SpawnRequest& request);
 
 // A process that leads its own group, with everything that it starts. The destructor kills the group and reaps.
 class Child {

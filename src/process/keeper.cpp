@@ -7,12 +7,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <set>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
@@ -22,6 +21,7 @@
 #include "base/text.h"
 #include "process/line_buffer.h"
 #include "process/pipe.h"
+#include "process/words.h"
 
 namespace cotenant {
 namespace {
@@ -51,26 +51,6 @@ struct Orders {
   std::set<std::string> commands;  // arguments, separated by tabs
   std::string last_words;
 };
-
-// As a part of an order, which ends with a newline and whose parts are separated by tabs: a path may hold both.
-std::string escaped(std::string_view argument) {
-  std::string text;
-  for (const char c : argument) {
-    if (c == '\\' || c == '\t' || c == '\n') text += '\\';
-    text += c == '\t' ? 't' : c == '\n' ? 'n' : c;
-  }
-  return text;
-}
-
-std::string unescaped(std::string_view text) {
-  std::string argument;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool special = text[i] == '\\' && i + 1 < text.size();
-    const char c = special ? text[++i] : text[i];
-    argument += special && c == 't' ? '\t' : special && c == 'n' ? '\n' : c;
-  }
-  return argument;
-}
 
 // No child of ours has the number 1 or a lesser one, and to kill(2) they mean many processes.
 bool may_be_watched(pid_t group) {
@@ -109,31 +89,24 @@ bool is_somebody_elses(pid_t pid, const Leader& leader) {
   return reaped && (::kill(pid, 0) == 0 || errno == EPERM);
 }
 
-// What waits for a parent to reap it has ended: our driver's children may be left to an init that never does.
-bool has_ended(pid_t leader) {
+// What its leader has started in other groups is ended first, as long as it can be found as its descendant. What waits
+// for a parent to reap it has ended: our driver's children may be left to an init that never does. `table`: of before.
+bool has_ended(pid_t leader, const ProcessTable& table) {
+  const std::vector<pid_t> others = descendants_of(leader, table);
+  for (const pid_t pid : others) ::kill(pid, SIGKILL);
+  if (!others.empty()) return false;
   if (::kill(-leader, SIGKILL) != 0 && errno == ESRCH) return true;
-  for (const pid_t pid : all_processes()) {
-    std::ifstream file(fmt::format("/proc/{}/stat", pid));
-    std::string text;
-    if (!std::getline(file, text)) continue;
-    char state = 0;
-    int parent = 0, group = 0;  // proc(5): the fields behind the name, which may hold brackets
-    const size_t name_end = text.rfind(')');
-    if (name_end == std::string::npos) continue;
-    if (std::sscanf(text.c_str() + name_end, ") %c %d %d", &state, &parent, &group) == 3 && group == leader &&
-        state != 'Z')
-      return false;
-  }
-  return true;
+  return std::ranges::none_of(
+      table, [&](const auto& process) { return process.second.group == leader && process.second.state != 'Z'; });
 }
 
 // SIGKILL until nobody is left; false: somebody is.
 bool kill_all(std::map<pid_t, Leader> groups) {
   const int64_t deadline_ns = now_ns() + kPatienceNs;
   while (!groups.empty() && now_ns() < deadline_ns) {
-    std::erase_if(groups, [](const auto& group) {
+    std::erase_if(groups, [table = process_table()](const auto& group) {
       const auto& [pid, leader] = group;
-      return is_somebody_elses(pid, leader) || has_ended(pid);
+      return is_somebody_elses(pid, leader) || has_ended(pid, table);
     });
     if (!groups.empty()) sleep_until_ns(now_ns() + 10'000'000);
   }
@@ -142,8 +115,7 @@ bool kill_all(std::map<pid_t, Leader> groups) {
 
 bool run_to_end(const std::string& command) {
   SpawnRequest request;
-  std::istringstream arguments(command);
-  for (std::string argument; std::getline(arguments, argument, '\t');) request.arguments.push_back(unescaped(argument));
+  request.arguments = split(command);
   Child child(request);
   const auto status = child.wait_until(now_ns() + kCommandNs);
   return status && status->clean();
@@ -154,10 +126,7 @@ std::string watch_order(pid_t group) {
 }
 
 std::string end_order(std::string_view verb, const std::vector<std::string>& arguments) {
-  std::string order(verb);
-  for (const std::string& argument : arguments)
-    order += (&argument == arguments.data() ? "" : "\t") + escaped(argument);
-  return order;
+  return std::string(verb) + joined(arguments);
 }
 
 }  // namespace

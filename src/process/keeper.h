@@ -20,7 +20,8 @@ class Keeper {
   explicit Keeper(const std::string& executable);
   ~Keeper();  // closes the pipe and waits; nothing is watched any more by then, or is killed
 
-  void watch(pid_t group);   // a process group that must not outlive us
+  // A process group that must not outlive us; nor must what its leader has started in other groups.
+  void watch(pid_t group);
   void forget(pid_t group);  // it has ended and is reaped: at once, since its number may be given again
 
   // This program's arguments, to be run (each command at most 6 s) once the watched groups have ended: what must be
