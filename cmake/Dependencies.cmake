@@ -9,6 +9,7 @@ find_package(Boost 1.74 REQUIRED)
 if(NOT COTENANT_ENGINE_ONLY)
   pkg_check_modules(YAML_CPP REQUIRED IMPORTED_TARGET yaml-cpp)
   pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
+  pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 endif()
 
 set(COTENANT_HAVE_GTEST OFF)

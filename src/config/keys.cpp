@@ -25,7 +25,7 @@ struct Unwrapped<std::optional<T>> {
 template <class T>
 T as(const Value& value) {
   if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<int>> ||
-                std::is_same_v<T, std::vector<Step>>) {
+                std::is_same_v<T, std::vector<Step>> || std::is_same_v<T, std::vector<std::string>>) {
     return std::get<T>(value);
   } else if constexpr (std::is_floating_point_v<T>) {
     return std::get<double>(value);
@@ -105,6 +105,16 @@ TenantKey bind_workload(Key key, T WorkloadDescription::*field) {
     const bool told = name == "kind" || std::ranges::any_of(workload_keys(), has);
     return told && !is_workload_default(config.workload) ? shown(config.workload.*field) : Json();
   };
+  return bound;
+}
+
+// Likewise of what several engines have and is read before it is known which of them it is.
+template <class T>
+TenantKey bind_draft(Key key, T TenantDraft::*field, Json (*show)(const TenantConfig&)) {
+  TenantKey bound;
+  static_cast<Key&>(bound) = std::move(key);
+  bound.store = [field](TenantDraft& draft, const Value& value) { draft.*field = as<T>(value); };
+  bound.show = show;
   return bound;
 }
 
@@ -244,7 +254,7 @@ std::vector<TenantKey> make_tenant_keys() {
   using T = TenantConfig;
   const auto field = [](Key key, auto member) { return bind<TenantKey, T>(std::move(key), member); };
   return {
-      field(plain("model_name", ValueType::text, "required; for engine: stress its kind",
+      field(plain("model_name", ValueType::text, "required; for engine: stress its kind, for command its program",
                   "Name on Hugging Face, or a directory with config.json and *.safetensors."),
             &T::model),
       field(plain("name", ValueType::name, "the tag, else the model's name, numbered when it repeats",
@@ -253,30 +263,40 @@ std::vector<TenantKey> make_tenant_keys() {
       field(plain("tag", ValueType::text, "the name", "Label of the tenant in its events."), &T::tag),
       bind_to<TenantKey>(plain("device", ValueType::device, "the experiment's", "The same device for all tenants."),
                          [](TenantDraft& draft, const Value& value) { draft.device = std::get<std::string>(value); }),
-      field(integer("batch_size", 1, 65536, "required; 1 for engine: stress", "Sequences in a request."),
-            &T::batch_size),
-      field(integer("seq_len", 1, 1048576, "required; 1 for engine: stress",
-                    "Tokens in a sequence (of the prompt with task: generate)."),
-            &T::seq_len),
+      only_if([](const T& t) { return t.command() == nullptr; },
+              field(integer("batch_size", 1, 65536, "required; 1 for engine: stress", "Sequences in a request."),
+                    &T::batch_size)),
+      only_if([](const T& t) { return t.command() == nullptr; },
+              field(integer("seq_len", 1, 1048576, "required; 1 for engine: stress",
+                            "Tokens in a sequence (of the prompt with task: generate)."),
+                    &T::seq_len)),
       field(integer("num_iters", 1, 1e9, "200", "Requests to measure: exactly (corun: fixed) or at least.", 200),
             &T::num_iters),
-      field(integer("num_warmup", 0, 1e6, "10", "Requests before the measurement, at least.", 10), &T::num_warmup),
+      field(integer("num_warmup", 0, 1e6, "10; 2 for engine: command", "Requests before the measurement, at least."),
+            &T::num_warmup),
       field(
           plain("out_dir", ValueType::text, "<out_dir of the experiment>/<name>", "Directory of this tenant's files."),
           &T::out_dir),
-      bind_engine(choice<Dtype>("dtype", "float16 on cuda, float32 on cpu", "Type of weights and activations.", nullptr,
-                                {Dtype::f32, Dtype::bf16, Dtype::f16}),
-                  &TenantDraft::native, &NativeSpec::dtype),
-      bind_engine(plain("weights", ValueType::text, "auto",
-                        "auto: the files of the model, or else random weights with a notice; random; or the path of a "
-                        "directory with *.safetensors.",
-                        "auto"),
-                  &TenantDraft::native, &NativeSpec::weights),
-      field(choice<Task>("task", "forward",
-                         "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
-                         "prefill, then greedy decoding.",
-                         "forward"),
-            &T::task),
+      shown_by(bind_engine(choice<Dtype>("dtype", "float16 on cuda, float32 on cpu",
+                                         "Type of weights and activations.", nullptr,
+                                         {Dtype::f32, Dtype::bf16, Dtype::f16}),
+                           &TenantDraft::native, &NativeSpec::dtype),
+               [](const T& tenant) { return shown(tenant.dtype()); }),
+      shown_by(bind_engine(plain("weights", ValueType::text, "auto",
+                                 "auto: the files of the model, or else random weights with a notice; random; or the "
+                                 "path of a directory with *.safetensors.",
+                                 "auto"),
+                           &TenantDraft::native, &NativeSpec::weights),
+               [](const T& tenant) {
+                 if (tenant.native()) return shown(tenant.native()->weights);
+                 return tenant.external() ? shown(tenant.external()->weights) : Json();
+               }),
+      only_if([](const T& t) { return t.command() == nullptr; },
+              field(choice<Task>("task", "forward",
+                                 "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
+                                 "prefill, then greedy decoding.",
+                                 "forward"),
+                    &T::task)),
       only_if([](const T& t) { return t.task == Task::generate; },
               field(integer("max_new_tokens", 1, 1048576, std::to_string(kNewTokens),
                             "Tokens to generate for each sequence (task: generate).", kNewTokens),
@@ -297,10 +317,35 @@ std::vector<TenantKey> make_tenant_keys() {
             &T::cpus),
       shown_by(bind_to<TenantKey>(
                    choice<EngineKind>("engine", "native",
-                                      "native: runs the model. stress: requests of a known cost, without a model.",
+                                      "native: runs the model. stress: requests of a known cost, without a model. "
+                                      "external: a program that answers requests (docs/external.md). command: any "
+                                      "program, as a neighbour.",
                                       "native"),
                    [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
                [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
+      bind_draft(plain("command", ValueType::command, "required for engine: external, command",
+                       "The program of the tenant and its arguments, such as [python3, train.py, --steps, 100]: a "
+                       "name on PATH or a path. No shell reads it."),
+                 &TenantDraft::command,
+                 [](const T& tenant) { return tenant.program().empty() ? Json() : Json(tenant.program()); }),
+      bind_draft(plain("progress", ValueType::text, "none",
+                       "A regular expression (PCRE2): each line of the program's output that it matches is the end of "
+                       "an iteration. A group named iter is its number. Without it the program is only a load."),
+                 &TenantDraft::progress,
+                 [](const T& tenant) { return tenant.command() ? shown(tenant.command()->progress) : Json(); }),
+      bind_draft(integer("samples_per_step", 1, 65536, "1", "Samples in an iteration of engine: command."),
+                 &TenantDraft::samples_per_step,
+                 [](const T& tenant) {
+                   return tenant.command() && tenant.command()->is_seen() ? Json(tenant.batch_size) : Json();
+                 }),
+      bind_draft(integer("tokens_per_step", 1, 1e9, "samples_per_step",
+                         "Tokens in an iteration of engine: command, a multiple of samples_per_step."),
+                 &TenantDraft::tokens_per_step,
+                 [](const T& tenant) {
+                   return tenant.command() && tenant.command()->is_seen()
+                              ? Json(int64_t{tenant.batch_size} * tenant.seq_len)
+                              : Json();
+                 }),
       bind_engine(choice<StressKind>("stress.kind", "spin",
                                      "sleep: a request passes its time idle. spin: it keeps a core "
                                      "busy. On a CUDA device: compute (tensor cores), dram (its "
@@ -426,6 +471,8 @@ std::string expectation(const Key& key) {
     case ValueType::steps:
       return fmt::format("a list of 1 to {} maps of rate (0 to {:.0f}) and duration_s (above 0)", kMostSteps,
                          kMostRate);
+    case ValueType::command:
+      return fmt::format("a list of 1 to {} texts, the program first", kMostArguments);
     case ValueType::tenant:
       return "a map of tenant keys";
     case ValueType::tenants:

@@ -27,6 +27,7 @@ enum class ValueType : uint8_t {
   bytes,    // 1073741824, 512MiB, 4G
   cpus,     // [0, 1] or "0-3,8"
   steps,    // [{rate: 10, duration_s: 60}, ...]
+  command,  // [python3, train.py, --steps, 100]
   tenant,   // a map of tenant keys
   tenants,  // a list of such maps
   vary,     // a map from key paths to lists of values
@@ -44,12 +45,14 @@ struct Key {
 };
 
 // A value that has passed the checks of its key.
-using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>>;
+using Value =
+    std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>, std::vector<std::string>>;
 
-enum class EngineKind : uint8_t { native, stress };
+enum class EngineKind : uint8_t { native, stress, external, command };
 template <>
 inline constexpr auto words_of<EngineKind> =
-    std::array{Word{EngineKind::native, NativeSpec::type}, Word{EngineKind::stress, StressSpec::type}};
+    std::array{Word{EngineKind::native, NativeSpec::type}, Word{EngineKind::stress, StressSpec::type},
+               Word{EngineKind::external, ExternalSpec::type}, Word{EngineKind::command, CommandSpec::type}};
 
 // What has been read so far, before defaults that depend on other keys.
 struct TenantDraft {
@@ -57,6 +60,10 @@ struct TenantDraft {
   EngineKind engine = EngineKind::native;
   NativeSpec native;
   StressSpec stress;
+  std::vector<std::string> command;  // of engines that have one
+  std::string progress;
+  int samples_per_step = 0;  // 0: not given
+  int64_t tokens_per_step = 0;
   std::string path;                          // "tenants.0"
   std::string device;                        // empty: not given
   std::map<std::string, std::string> given;  // key path within the tenant -> where
@@ -112,5 +119,7 @@ inline constexpr int kHighestCpu = 4095;
 inline constexpr double kMostRate = 1e6;  // requests/s
 inline constexpr size_t kMostSteps = 10000;
 inline constexpr size_t kMostValues = 1000;  // of one key under vary
+inline constexpr size_t kMostArguments = 1000;      // of a command
+inline constexpr size_t kLongestArgument = 1 << 16;  // bytes
 
 }  // namespace cotenant

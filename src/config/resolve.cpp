@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/load.h"
+#include "workload/spec.h"
 
 namespace cotenant {
 namespace {
@@ -101,12 +103,63 @@ void check_telemetry(const ExperimentDraft& draft) {
            "A GPU's counters that are read more often than every 100 ms are zero.");
 }
 
+// Refuses a key that means nothing with this engine.
+void refuse_key(const TenantDraft& tenant, const std::string& key, const std::string& engines,
+                const std::string& remedy = "") {
+  if (const auto given = tenant.given.find(key); given != tenant.given.end())
+    refuse(given->second, fmt::format("{}.{}", tenant.path, key),
+           fmt::format("expected engine: {} beside it, found engine: {}", engines, to_string(tenant.engine)), remedy);
+}
+
+void check_engine_keys(const TenantDraft& tenant) {
+  const bool command = tenant.engine == EngineKind::command;
+  const bool program = command || tenant.engine == EngineKind::external;
+  if (tenant.engine != EngineKind::stress) refuse_key(tenant, "stress", "stress");
+  if (!program)
+    refuse_key(tenant, "command", "external or command",
+               "external talks to the program, command only watches it.");
+  if (program && tenant.command.empty())
+    refuse(tenant.config.where, tenant.path + ".command",
+           fmt::format("expected it with engine: {}, found nothing", to_string(tenant.engine)),
+           "Write command: [program, argument, ...].");
+  if (!command)
+    for (const char* key : {"progress", "samples_per_step", "tokens_per_step"}) refuse_key(tenant, key, "command");
+  if (!command) return;
+  for (const char* key : {"batch_size", "seq_len"})
+    refuse_key(tenant, key, "native, stress or external", "Use samples_per_step and tokens_per_step.");
+  for (const char* key : {"task", "dtype", "weights", "workload"})
+    refuse_key(tenant, key, "native or external", "What the program does is for its own arguments to say.");
+  if (tenant.progress.empty())
+    for (const char* key : {"samples_per_step", "tokens_per_step"})
+      if (tenant.given.count(key))
+        refuse(tenant.given.at(key), fmt::format("{}.{}", tenant.path, key), "expected progress beside it, found none",
+               "Without progress no iteration is known.");
+}
+
+// Its iterations are requests of so many samples, each of equal length.
+void resolve_command(TenantDraft& tenant) {
+  TenantConfig& config = tenant.config;
+  config.engine = CommandSpec{.command = tenant.command, .progress = tenant.progress};
+  if (config.model.empty()) config.model = std::filesystem::path(tenant.command.front()).filename().string();
+  config.batch_size = std::max(1, tenant.samples_per_step);
+  const int64_t tokens = tenant.tokens_per_step == 0 ? config.batch_size : tenant.tokens_per_step;
+  if (tokens % config.batch_size != 0 || tokens / config.batch_size > most_tokens_of_sequence)
+    refuse(tenant.given.at("tokens_per_step"), tenant.path + ".tokens_per_step",
+           fmt::format("expected a multiple of samples_per_step, which is {}, of at most {} times that, found {}",
+                       config.batch_size, most_tokens_of_sequence, tokens),
+           "Give samples_per_step, too.");
+  config.seq_len = static_cast<int>(tokens / config.batch_size);
+  if (!tenant.given.count("num_warmup")) config.num_warmup = 2;
+}
+
 void resolve_engine(TenantDraft& tenant) {
   TenantConfig& config = tenant.config;
   config.engine = tenant.native;
-  if (tenant.engine != EngineKind::stress && tenant.given.count("stress"))
-    refuse(tenant.given.at("stress"), tenant.path + ".stress",
-           "expected engine: stress beside it, found engine: native");
+  check_engine_keys(tenant);
+  if (tenant.engine == EngineKind::command) return resolve_command(tenant);
+  if (tenant.engine == EngineKind::external)
+    config.engine = ExternalSpec{
+        .command = tenant.command, .weights = tenant.native.weights, .dtype = tenant.native.dtype};
   if (tenant.engine != EngineKind::stress) return;
   const StressSpec& stress = config.engine.emplace<StressSpec>(tenant.stress);
   if (config.task == Task::generate)
@@ -170,9 +223,26 @@ void check_tenant(const TenantDraft& tenant, SharingMode mode) {
     refuse(tenant.given.at("priority"), tenant.path + ".priority",
            fmt::format("expected sharing.mode mps, streams or green, found {}", to_string(mode)),
            fmt::format("{} knows no priorities.", to_string(mode)));
+  if (!tenant.config.program().empty() && (mode == SharingMode::streams || mode == SharingMode::green))
+    refuse(tenant.config.where, tenant.path + ".engine",
+           fmt::format("expected sharing.mode timeslice, mps, mig or partition, found {}", to_string(mode)),
+           fmt::format("Under {} all tenants are threads of one process, and a program is one of its own.",
+                       to_string(mode)));
+  if (!tenant.config.program().empty() && tenant.config.memory_limit_bytes && mode != SharingMode::mps)
+    refuse(tenant.given.at("memory_limit"), tenant.path + ".memory_limit",
+           fmt::format("expected sharing.mode mps for a program, found {}", to_string(mode)),
+           "Only an MPS daemon can hold a program to it.");
   if (!tenant.config.mig_instance.empty() && mode != SharingMode::mig)
     refuse(tenant.given.at("mig_instance"), tenant.path + ".mig_instance",
            fmt::format("expected sharing.mode mig, found {}", to_string(mode)));
+}
+
+// Somebody has to be measured.
+void check_requests(const std::vector<TenantDraft>& tenants) {
+  if (std::ranges::all_of(tenants, [](const TenantDraft& tenant) { return tenant.config.is_load_only(); }))
+    refuse(tenants.front().config.where, tenants.front().path + ".progress",
+           "expected it, or a tenant of another kind beside it, found neither",
+           "Without progress a program has no iterations, and there would be nothing to measure.");
 }
 
 // Names beside which a tenant's directory would stand.
@@ -256,6 +326,7 @@ ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants
     check_required(tenant);
     check_tenant(tenant, *draft.config.sharing);
   }
+  check_requests(tenants);
   resolve_names(tenants);
   check_names(tenants);
   resolve_directories(draft, tenants, suffix);

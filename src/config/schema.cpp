@@ -64,6 +64,15 @@ Json value_schema(const Key& key) {
       const Json some_rate{{"properties", {{"rate", {{"exclusiveMinimum", 0}}}}}};
       return {{"type", "array"}, {"items", step}, {"minItems", 1}, {"maxItems", kMostSteps}, {"contains", some_rate}};
     }
+    case ValueType::command: {
+      const Json argument{{"type", {"string", "number", "boolean"}}, {"maxLength", kLongestArgument}};
+      const Json program{{"type", {"string", "number", "boolean"}}, {"minLength", 1}};
+      return {{"type", "array"},
+              {"prefixItems", Json::array({program})},
+              {"items", argument},
+              {"minItems", 1},
+              {"maxItems", kMostArguments}};
+    }
     case ValueType::tenant:
       return {{"$ref", "#/$defs/tenant"}};
     case ValueType::tenants:
@@ -168,11 +177,20 @@ std::string key_table(const std::vector<Bound>& keys) {
 nlohmann::ordered_json config_schema() {
   Json tenant = map_schema(tenant_keys());
   tenant["properties"]["workload"]["allOf"] = workload_rules();
-  const Json stress = has("engine", "stress");
-  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress};
+  const Json stress = has("engine", "stress"), external = has("engine", "external"),
+             command = has("engine", "command");
+  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress, command};
   tenant["allOf"] = {{{"anyOf", {never(has("stress")), stress}}},
                      {{"anyOf", {never(has("max_new_tokens")), has("task", "generate")}}},
-                     never(both(stress, has("task", "generate")))};
+                     never(both(stress, has("task", "generate"))),
+                     {{"anyOf", {never(has("command")), external, command}}},
+                     {{"anyOf", {never(external), has("command")}}},
+                     {{"anyOf", {never(command), has("command")}}},
+                     {{"anyOf", {never(has("progress")), command}}}};
+  for (const char* key : {"samples_per_step", "tokens_per_step"})
+    tenant["allOf"].push_back({{"anyOf", {never(has(key)), has("progress")}}});
+  for (const char* key : {"batch_size", "seq_len", "task", "dtype", "weights", "workload"})
+    tenant["allOf"].push_back(never(both(command, has(key))));
 
   Json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "An experiment of cotenant"}};
   schema.update(map_schema(experiment_keys()));

@@ -164,6 +164,23 @@ std::vector<Step> as_steps(const Key& key, const YamlNode& node, const std::stri
   return steps;
 }
 
+// Each as it is written: what looks like a number is text here, too.
+std::vector<std::string> as_command(const Key& key, const YamlNode& node, const std::string& path) {
+  if (node.kind != YamlNode::Kind::list || node.items.empty() || node.items.size() > kMostArguments)
+    refuse_value(node, path, expectation(key),
+                 node.kind == YamlNode::Kind::scalar ? "No shell reads it: write [program, argument, ...]." : "");
+  std::vector<std::string> command;
+  for (const YamlNode& item : node.items) {
+    if (item.kind != YamlNode::Kind::scalar || (item.text.empty() && (command.empty() || !item.quoted)))
+      refuse_value(item, path, "text");
+    if (item.text.size() > kLongestArgument)
+      refuse_value(item, path, fmt::format("at most {} bytes of text", kLongestArgument));
+    if (item.text.find('\0') != std::string::npos) refuse_value(item, path, "text without a zero byte");
+    command.push_back(item.text);
+  }
+  return command;
+}
+
 }  // namespace
 
 Value read_value(const Key& key, const YamlNode& node, const std::string& path) {
@@ -193,6 +210,8 @@ Value read_value(const Key& key, const YamlNode& node, const std::string& path) 
       return as_cpus(key, node, path);
     case ValueType::steps:
       return as_steps(key, node, path);
+    case ValueType::command:
+      return as_command(key, node, path);
     case ValueType::tenant:
     case ValueType::tenants:
     case ValueType::vary:

@@ -16,27 +16,53 @@ namespace {
 
 constexpr size_t kLastLine = 500;  // bytes of the last line printed that a record keeps
 constexpr int64_t kReapS = 2;      // between the end of a worker's socket and that of its process
+constexpr double kProgramPatienceS = 5;         // of a program that was asked to end
+constexpr int64_t kEndNs = 500'000'000;         // between the end of a program's output and its own
+constexpr int64_t kLookAgainNs = 10'000'000;
 
 }  // namespace
 
-Crew::Crew(const RunPlan& plan, RunContext& context, const Environment& environment)
-    : plan_(plan), context_(context), tenants_(plan.tenants.size()) {
+Crew::Crew(const RunPlan& plan, RunContext& context, const Environment& environment,
+           const std::filesystem::path& directory)
+    : plan_(plan),
+      context_(context),
+      environment_(environment),
+      programs_(plan.tenants.size()),
+      tenants_(plan.tenants.size()) {
   std::vector<TenantOrder> orders;
-  const auto start = [&](const Environment& own) {
-    Environment all = plan.environment;
-    all.insert(all.end(), environment.begin(), environment.end());
-    all.insert(all.end(), own.begin(), own.end());
-    workers_.emplace_back(context.executable, orders, all, context.keeper);
+  const auto start = [&](const std::vector<int>& wires, const Environment& own) {
+    workers_.emplace_back(context.executable, orders, wires, environment_of(own), context.keeper);
     orders.clear();
   };
   for (size_t i = 0; i < plan.tenants.size(); ++i) {
+    const TenantPlan& tenant = plan.tenants[i];
     tenants_[i].worker = workers_.size();
     tenants_[i].ring = orders.size();
-    orders.push_back(plan.tenants[i].order);
-    if (!plan.one_worker) start(plan.tenants[i].environment);
+    orders.push_back(tenant.order);
+    if (tenant.program)
+      programs_[i] = std::make_unique<TenantProgram>(tenant, directory / tenant.record.directory / "program.log");
+    if (plan.one_worker) continue;
+    start(tenant.program ? programs_[i]->wires() : std::vector<int>(), tenant.environment);
+    if (tenant.program) programs_[i]->close_wires();
   }
-  if (plan.one_worker) start({});
+  if (plan.one_worker) start({}, {});
   over_.resize(workers_.size());
+}
+
+// What all workers have, and one's own.
+Environment Crew::environment_of(const Environment& own) const {
+  Environment all = plan_.environment;
+  all.insert(all.end(), environment_.begin(), environment_.end());
+  all.insert(all.end(), own.begin(), own.end());
+  return all;
+}
+
+void Crew::start_programs(bool by_themselves) {
+  for (size_t i = 0; i < programs_.size(); ++i) {
+    const TenantPlan& tenant = plan_.tenants[i];
+    if (programs_[i] && (tenant.order.command() != nullptr) == by_themselves)
+      programs_[i]->start(context_.executable, environment_of(tenant.environment), context_.keeper);
+  }
 }
 
 void Crew::tell(const Command& command) {
@@ -61,6 +87,8 @@ void Crew::wait(int64_t until_ns, int signals) {
     descriptors.push_back({over_[i] ? -1 : workers_[i].socket(), POLLIN, 0});
     descriptors.push_back({over_[i] ? -1 : workers_[i].output(), POLLIN, 0});
   }
+  for (size_t i = 0; i < programs_.size(); ++i)
+    if (programs_[i]) descriptors.push_back({programs_[i]->fd(), POLLIN, 0});
   const int64_t left_ns = std::max<int64_t>(0, until_ns - now_ns());
   const timespec timeout{static_cast<time_t>(left_ns / 1'000'000'000), static_cast<long>(left_ns % 1'000'000'000)};
   if (::ppoll(descriptors.data(), descriptors.size(), &timeout, nullptr) < 0 && errno != EINTR)
@@ -69,6 +97,8 @@ void Crew::wait(int64_t until_ns, int signals) {
     if (descriptors[2 + 2 * i].revents != 0) note_output(i);
     if (descriptors[1 + 2 * i].revents != 0) hear(i);
   }
+  for (size_t i = 0; i < programs_.size(); ++i)
+    if (programs_[i]) note_program(i);
 }
 
 // Whoever says what makes no sense has lost control of its memory, and is trusted with nothing more.
@@ -101,10 +131,36 @@ int64_t Crew::longest_pass_ns() const {
   return longest_ns;
 }
 
+bool Crew::anyone_ended_early() const {
+  return std::ranges::any_of(tenants_, [](const TenantState& tenant) { return tenant.ended_early.has_value(); });
+}
+
+std::vector<pid_t> Crew::processes_of(size_t tenant) const {
+  std::vector<pid_t> pids{pid_of(tenant)};
+  if (programs_[tenant]) pids.insert(pids.end(), programs_[tenant]->now().begin(), programs_[tenant]->now().end());
+  return pids;
+}
+
 std::set<pid_t> Crew::pids() const {
   std::set<pid_t> pids;
   for (const WorkerProcess& worker : workers_) pids.insert(worker.pid());
+  for (const auto& program : programs_)
+    if (program) pids.insert(program->ever().begin(), program->ever().end());
   return pids;
+}
+
+void Crew::look() {
+  for (const auto& program : programs_)
+    if (program) program->look();
+}
+
+void Crew::move_logs(const std::filesystem::path& directory) {
+  for (size_t i = 0; i < programs_.size(); ++i)
+    if (programs_[i]) programs_[i]->log().move_to(directory / plan_.tenants[i].record.directory / "program.log");
+}
+
+std::string Crew::log_problem(size_t tenant) const {
+  return programs_[tenant] ? programs_[tenant]->log().problem() : "";
 }
 
 void Crew::request_stop() {
@@ -135,10 +191,53 @@ void Crew::end(double patience_s) {
   const int64_t until_ns = now_ns() + s_to_ns(patience_s);
   leaving_ = true;
   tell({"", command::Exit{}});
-  while (now_ns() < until_ns && std::ranges::count(over_, false) > 0) wait(until_ns, -1);
+  while (now_ns() < until_ns && std::ranges::count(over_, false) > 0)
+    wait(std::min(until_ns, now_ns() + kLookAgainNs), -1);
   for (TenantState& tenant : tenants_)
     if (!over_[tenant.worker]) note_fault(tenant, fmt::format("hung: did not leave within {:g} s", patience_s));
   for (size_t i = 0; i < workers_.size(); ++i) kill(i);
+  end_programs(std::min(patience_s, kProgramPatienceS));
+}
+
+// Those that were told to stop have ended, or do so now; the others are told.
+void Crew::end_programs(double patience_s) {
+  const auto wait_for_all = [&](double seconds) {
+    for (const int64_t until_ns = now_ns() + s_to_ns(seconds);;) {
+      bool all = true;
+      for (const auto& program : programs_) {
+        if (!program || !program->is_started()) continue;
+        program->read_output();
+        all = program->status().has_value() && all;
+      }
+      if (all || now_ns() >= until_ns) return;
+      sleep_until_ns(now_ns() + kLookAgainNs);
+    }
+  };
+  for (size_t i = 0; i < programs_.size(); ++i)
+    if (programs_[i] && !plan_.tenants[i].order.external()) programs_[i]->end(patience_s);
+  wait_for_all(patience_s);
+  for (const auto& program : programs_)
+    if (program) program->end(patience_s);
+  wait_for_all(patience_s + kProgramPatienceS);
+  for (const auto& program : programs_)
+    if (program) program->kill();
+}
+
+// Of a command whose iterations are over by `corun: fixed`, the end is no loss.
+void Crew::note_program(size_t tenant) {
+  TenantProgram& program = *programs_[tenant];
+  TenantState& state = tenants_[tenant];
+  program.read_output();
+  const auto ended = program.status();
+  if (!ended || leaving_ || program.was_told_to_end() || state.stage == Stage::died || state.ended_early) return;
+  const TenantOrder& order = plan_.tenants[tenant].order;
+  const bool has_run = state.stage == Stage::running || state.stage == Stage::done;
+  if (ended->clean() && order.command() && has_run) {
+    if (state.stage == Stage::running || order.is_load_only()) state.ended_early = ended;
+    return;
+  }
+  if (state.stage != Stage::done || order.is_load_only()) return mark_program_died(tenant, *ended);
+  note_fault(state, fmt::format("its program ended: {}", ended->text()));
 }
 
 void Crew::note(size_t worker, const Report& report) {
@@ -146,7 +245,8 @@ void Crew::note(size_t worker, const Report& report) {
       std::ranges::find_if(plan_.tenants, [&](const TenantPlan& tenant) { return tenant.order.name == report.tenant; });
   if (planned == plan_.tenants.end() || tenants_[static_cast<size_t>(planned - plan_.tenants.begin())].worker != worker)
     throw internal_error("worker", "a report of an unknown tenant \"" + report.tenant + "\"");
-  TenantState& tenant = tenants_[static_cast<size_t>(planned - plan_.tenants.begin())];
+  const auto index = static_cast<size_t>(planned - plan_.tenants.begin());
+  TenantState& tenant = tenants_[index];
   if (tenant.stage == Stage::died) return;
   const auto reach = [&](Stage stage, auto& told, const auto& what) {
     if (static_cast<int>(stage) != static_cast<int>(tenant.stage) + 1)
@@ -157,12 +257,39 @@ void Crew::note(size_t worker, const Report& report) {
   std::visit(Overloaded{[&](const report::Loaded& what) { reach(Stage::loaded, tenant.loaded, what); },
                         [&](const report::Prepared& what) { reach(Stage::prepared, tenant.prepared, what); },
                         [&](const report::Warm& what) { reach(Stage::warm, tenant.warm, what); },
-                        [&](const report::Done& what) { reach(Stage::done, tenant.done, what); },
+                        [&](const report::Done& what) { reach(Stage::done, tenant.done, what); note_done(index); },
                         [&](const report::Failed& what) {
+                          note_program_of_fault(index);
                           tenant.failed = what;
                           note_fault(tenant, "failed");
                         }},
              report.what);
+}
+
+// A command that is seen no more. Where all tenants do a fixed number of iterations, its own are over, and it is to load
+// the device no longer; else its output ended by itself, most likely because it did.
+void Crew::note_done(size_t tenant) {
+  const TenantOrder& order = plan_.tenants[tenant].order;
+  if (!order.command() || order.is_load_only() || ring(tenant).stop_requested()) return;
+  TenantProgram& program = *programs_[tenant];
+  if (order.fixed_iters > 0 && tenants_[tenant].done.requests >= order.fixed_iters) return program.end(kProgramPatienceS);
+  const auto ended = program.wait_until(now_ns() + kEndNs);
+  if (ended && !ended->clean())
+    mark_program_died(tenant, *ended);
+  else
+    tenants_[tenant].ended_early = ended.value_or(ExitStatus{});
+}
+
+void Crew::mark_program_died(size_t tenant, const ExitStatus& ended) {
+  if (const std::string& line = programs_[tenant]->last_line(); !line.empty()) tenants_[tenant].last_line = line;
+  mark_died(tenants_[tenant], fmt::format("its program ended: {}", ended.text()));
+}
+
+// A worker whose program ends fails, too: what ended first says why.
+void Crew::note_program_of_fault(size_t tenant) {
+  if (!programs_[tenant] || !programs_[tenant]->is_started()) return;
+  programs_[tenant]->wait_until(now_ns() + kEndNs);
+  note_program(tenant);
 }
 
 void Crew::note_output(size_t worker) {

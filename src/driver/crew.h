@@ -1,11 +1,15 @@
 #pragma once
 
 #include <deque>
+#include <filesystem>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "driver/experiment.h"
+#include "driver/tenant_program.h"
 #include "driver/worker_process.h"
 
 namespace cotenant {
@@ -24,13 +28,20 @@ struct TenantState {
   report::Failed failed;
   ExitRecord exit;
   std::string last_line;  // that its worker printed
+  // Its program has ended well while it was to run on: there is no more of it to be measured.
+  std::optional<ExitStatus> ended_early;
 };
 
-// The workers of one run, and how far each tenant is. One call, wait(), does everything that takes time.
+// The workers and programs of one run, and how far each tenant is. One call, wait(), does everything that takes time.
 class Crew {
  public:
-  // `environment` of every worker: what the sharing mode needs, besides the plan's own.
-  Crew(const RunPlan& plan, RunContext& context, const Environment& environment);
+  // `environment` of every worker: what the sharing mode needs, besides the plan's own. `directory`: of the run's files.
+  Crew(const RunPlan& plan, RunContext& context, const Environment& environment,
+       const std::filesystem::path& directory);
+
+  // Programs that wait for requests, or those that go on by themselves (engine: command). They have what their workers
+  // have in their environment.
+  void start_programs(bool by_themselves);
 
   void set_phase(const std::string& phase) { phase_ = phase; }  // for the records of deaths
   void tell(const Command& command);                            // to every worker; its tenants are running after Go
@@ -44,13 +55,20 @@ class Crew {
   bool anyone_died() const;
   bool all_over() const;  // done or died
   int64_t longest_pass_ns() const;
-  std::set<pid_t> pids() const;
+  bool anyone_ended_early() const;
+  // Its worker, and of which processes its program consists; look() asks.
+  std::vector<pid_t> processes_of(size_t tenant) const;
+  std::set<pid_t> pids() const;  // of all that have been seen
+  void look();
   pid_t pid_of(size_t tenant) const { return workers_[tenants_[tenant].worker].pid(); }
 
   void request_stop();                                   // of the timed loops
   void give_up(size_t tenant, const std::string& what);  // kills its worker, as `what` tells
   void give_up_all(const std::string& what);
-  void end(double patience_s);  // all workers leave within it, or are killed
+  void end(double patience_s);  // all workers leave within it, or are killed, and then all programs
+  void move_logs(const std::filesystem::path& directory);  // of the programs, when their own place is gone
+  // Of a program's log that could not be written; empty: it could.
+  std::string log_problem(size_t tenant) const;
 
  private:
   void wait(int64_t until_ns, int signals);  // a descriptor that ends it, too; -1: none
@@ -58,6 +76,12 @@ class Crew {
   void note(size_t worker, const Report& report);
   void note_output(size_t worker);
   void note_end(size_t worker);
+  void note_done(size_t tenant);
+  void note_program(size_t tenant);
+  void note_program_of_fault(size_t tenant);
+  void mark_program_died(size_t tenant, const ExitStatus& ended);
+  void end_programs(double patience_s);
+  Environment environment_of(const Environment& own) const;
   void note_fault(TenantState& tenant, const std::string& what);
   void mark_died(TenantState& tenant, const std::string& what);
   void kill(size_t worker);
@@ -65,6 +89,8 @@ class Crew {
   const RunPlan& plan_;
   RunContext& context_;
   std::string phase_;
+  const Environment environment_;
+  std::vector<std::unique_ptr<TenantProgram>> programs_;  // per tenant; null: it has none
   std::deque<WorkerProcess> workers_;
   std::vector<bool> over_;  // per worker: its end is noted
   bool leaving_ = false;    // all have been told to leave

@@ -120,7 +120,7 @@ class Run {
       check_free_memory();
       open_files();
       allow_open_files(open_files_needed(plan_));
-      crew_ = std::make_unique<Crew>(plan_, context_, start_sharing());
+      crew_ = std::make_unique<Crew>(plan_, context_, start_sharing(), directory_);
       if (load() && prepare() && warm_up()) {
         go();
         watch();
@@ -184,6 +184,7 @@ class Run {
     write_file(directory_ / "config.yaml", plan_.config_text);
     for (Recorder& recorder : recorders_) recorder.files().move_to(directory_);
     telemetry_.move_to(directory_ / "telemetry.jsonl");
+    crew_->move_logs(directory_);
   }
 
   bool halted() const { return crew_->anyone_died() || signal_; }
@@ -231,8 +232,12 @@ class Run {
     if (!clients)
       record_.validity.warnings.push_back({"the MPS daemon did not say which clients it has",
                                            "run again: whether the tenants shared the device by mps is not known"});
-    for (size_t i = 0; clients && i < record_.tenants.size(); ++i)
-      record_.tenants[i].mps_client = std::ranges::count(*clients, crew_->pid_of(i)) > 0;
+    for (size_t i = 0; clients && i < record_.tenants.size(); ++i) {
+      const auto is_client = [&](pid_t pid) { return std::ranges::count(*clients, pid) > 0; };
+      const bool found = std::ranges::any_of(crew_->processes_of(i), is_client);
+      // Whether a program uses the GPU at all, and since when, is its own affair.
+      if (found || !plan_.tenants[i].program) record_.tenants[i].mps_client = found;
+    }
   }
 
   // A daemon that has ended leaves its clients without service: they fail, or hang.
@@ -290,18 +295,23 @@ class Run {
 
   bool load() {
     enter("load");
+    crew_->start_programs(false);
     crew_->tell({"", command::Load{}});
     return reach(Stage::loaded, deadlines_.load_s);
   }
 
-  // One at a time, with the device otherwise idle.
+  // One at a time, with the device otherwise idle; commands, which once started go on, together at last.
   bool prepare() {
     enter("prepare");
     for (size_t i = 0; i < record_.tenants.size(); ++i) {
+      if (record_.tenants[i].command()) continue;
       crew_->tell(i, {"", command::Prepare{}});
       if (!reach(Stage::prepared, deadlines_.prepare_s, i)) return false;
     }
-    return true;
+    crew_->start_programs(true);
+    for (size_t i = 0; i < record_.tenants.size(); ++i)
+      if (record_.tenants[i].command()) crew_->tell(i, {"", command::Prepare{}});
+    return reach(Stage::prepared, deadlines_.load_s);
   }
 
   bool warm_up() {
@@ -312,32 +322,42 @@ class Run {
 
   void go() {
     enter("run");
+    crew_->look();
     note_clients();
     load_before_ = snapshot_load();
     limits_before_ = count_limits(control_groups_);
-    std::vector<std::pair<std::string, pid_t>> processes;
-    for (size_t i = 0; i < record_.tenants.size(); ++i)
-      processes.emplace_back(record_.tenants[i].name, crew_->pid_of(i));
-    telemetry_.start(directory_ / "telemetry.jsonl", processes);
+    telemetry_.start(directory_ / "telemetry.jsonl", [this] { return tenant_processes(); });
     t0_ns_ = now_ns() + ahead_ns();
     record_.t0_wall_s = wall_clock_s() + ns_to_s(t0_ns_ - now_ns());
     crew_->tell({"", command::Go{t0_ns_}});
     write_file(directory_ / "experiment.json", to_json(record_));  // for readers of a run whose driver was killed
   }
 
+  std::vector<TenantProcesses> tenant_processes() {
+    crew_->look();
+    std::vector<TenantProcesses> processes;
+    for (size_t i = 0; i < record_.tenants.size(); ++i)
+      processes.push_back({record_.tenants[i].name, crew_->processes_of(i)});
+    return processes;
+  }
+
   // Time for everyone to finish the pass it is in and to run one more just before T0. A single tenant is in none.
   int64_t ahead_ns() const {
-    const int64_t pass_ns = crew_->longest_pass_ns();
+    int64_t pass_ns = 0;
+    for (size_t i = 0; i < record_.tenants.size(); ++i)
+      if (!record_.tenants[i].command())  // which goes on by itself
+        pass_ns = std::max(pass_ns, crew_->tenants()[i].warm.longest_pass_ns);
     return record_.tenants.size() == 1 ? kAheadNs + pass_ns : std::max(kAheadNs, 2 * pass_ns);
   }
 
   void watch() {
     last_completed_.assign(recorders_.size(), {0, t0_ns_});
-    while (!halted() && !crew_->all_over() && !enough() && !too_long()) {
+    while (!halted() && !crew_->all_over() && !crew_->anyone_ended_early() && !enough() && !too_long()) {
       tick();
       give_up_stalled();
     }
     stop_ns_ = now_ns();
+    crew_->look();
     telemetry_.stop();
     crew_->request_stop();
     load_after_ = snapshot_load();
@@ -377,6 +397,7 @@ class Run {
     if (is_fixed()) return false;
     double window_start_s = 0;
     for (size_t i = 0; i < recorders_.size(); ++i) {
+      if (record_.tenants[i].is_load_only()) continue;
       const bool over = crew_->tenants()[i].stage == Stage::done;  // its workload has ended, and no more will come
       if (!over && recorders_[i].tally().completed < record_.tenants[i].num_iters) return false;
       window_start_s = std::max(window_start_s, recorders_[i].first_start_s().value_or(0));
@@ -412,7 +433,9 @@ class Run {
                  {}};
     for (size_t i = 0; i < recorders_.size(); ++i) {
       const Recorder& recorder = recorders_[i];
-      live.tenants.push_back({record_.tenants[i].name, name_of(crew_->tenants()[i].stage), recorder.tally().completed,
+      Stage stage = crew_->tenants()[i].stage;
+      if (stage == Stage::done && record_.tenants[i].is_load_only()) stage = Stage::running;
+      live.tenants.push_back({record_.tenants[i].name, name_of(stage), recorder.tally().completed,
                               record_.tenants[i].num_iters, recorder.recent_ms(), recorder.tokens_per_s()});
     }
     return live;
@@ -435,7 +458,8 @@ class Run {
           {phase.name, seconds_between(zero_ns, phase.start_ns), seconds_between(zero_ns, phase.end_ns)});
     if (signal_) record_.validity.interrupted_by = signal_name(*signal_);
     std::vector<Tally> tallies;
-    for (const Recorder& recorder : recorders_) tallies.push_back(recorder.tally());
+    for (size_t i = 0; i < recorders_.size(); ++i)
+      if (!record_.tenants[i].is_load_only()) tallies.push_back(recorders_[i].tally());
     const bool by_stop = !is_fixed();
     const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(seconds_between(t0_ns_, stop_ns_)) : std::nullopt;
     if (t0_ns_ != 0) record_.window = overlap_window(tallies, stop_s);
@@ -466,6 +490,11 @@ class Run {
     tenant.schedule = state.done.schedule;
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
+    if (state.ended_early) tenant.exit.ended_early = state.ended_early->code ? state.ended_early->text() : "its output ended";
+    if (const std::string problem = crew_->log_problem(i); !problem.empty())
+      record_.validity.warnings.push_back(
+          {fmt::format("what the program of {} printed is not all in its program.log: {}", tenant.name, problem),
+           "make room there if you need it: nothing else is lost"});
     // By the worker's own count, where there is one: nothing may get lost on the way either.
     tenant.exit.events_dropped = state.stage == Stage::done ? state.done.requests - recorder.iterations().size()
                                                             : static_cast<int64_t>(crew_->ring(i).dropped());

@@ -135,6 +135,7 @@ std::vector<BaselinePlan> plan_baselines(RunPlan& run, const ExperimentConfig& c
   Kinds kinds(without_tenants(run), without_tenants(config));
   for (size_t i = 0; i < run.tenants.size(); ++i) {
     TenantPlan& tenant = run.tenants[i];
+    if (tenant.order.is_load_only()) continue;  // alone there would be nothing to measure
     const std::string kind = kinds.name_of(tenant, config.tenants[i], false);
     if (has_share(run, tenant)) tenant.record.kind_with_share = kinds.name_of(tenant, config.tenants[i], true);
     tenant.record.kind = kind;

@@ -4,14 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <memory>
 
 #include "base/error.h"
+#include "base/find_program.h"
 #include "base/text.h"
 #include "config/load.h"
 #include "driver/kinds.h"
+#include "engine/command/progress_pattern.h"
 #include "engine/options.h"
 #include "model/model.h"
 #include "sharing/device.h"
@@ -75,8 +79,12 @@ TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant,
                      const HostShare& share, const DeviceShareOrder& device_share, bool spin_wait) {
   TenantOrder order;
   static_cast<TenantDescription&>(order) = tenant;
-  if (auto* native = std::get_if<NativeSpec>(&order.engine); native && !native->dtype)
-    native->dtype = device == "cpu" ? Dtype::f32 : Dtype::f16;
+  std::visit(
+      [&](auto& what) {
+        if constexpr (requires { what.dtype; })
+          if (!what.dtype) what.dtype = device == "cpu" ? Dtype::f32 : Dtype::f16;
+      },
+      order.engine);
   order.device = device;
   order.threads = device == "cpu" ? share.threads : tenant.threads.value_or(1);
   order.cpus = share.cpus;
@@ -114,7 +122,7 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
 }
 
 TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, const std::string& experiment_dir) {
-  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}, .quiet_s = 0};
+  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}, .quiet_s = 0, .program = {}};
   TenantRecord& record = plan.record;
   static_cast<TenantDescription&>(record) = order;
   record.directory = directory_name(tenant.name);
@@ -156,6 +164,7 @@ void examine_engine(const TenantConfig& config, TenantPlan& plan) {
   if (config.memory_limit_bytes && plan.order.device == "cpu")
     throw usage_error(place(config, "memory_limit"), "expected none on device: cpu; it limits the memory of a GPU",
                       "Remove memory_limit, or use device: cuda.");
+  if (config.external() || config.command()) return;  // its program's affair
   const auto model = open_model_of(plan.order);
   if (model) {
     check_length(config, plan.order, model->spec);
@@ -172,6 +181,42 @@ void examine_engine(const TenantConfig& config, TenantPlan& plan) {
                       fmt::format("is {}, and {} needs {}", format_bytes(*config.memory_limit_bytes), config.name,
                                   format_bytes(need.total())),
                       "Raise memory_limit, lower batch_size or seq_len, or use a smaller dtype.");
+}
+
+// A name is looked for on PATH, as a shell does.
+std::string find_file(const std::string& name, const std::string& where) {
+  if (name.find('/') == std::string::npos) {
+    if (const auto found = find_program(name)) return *found;
+    throw usage_error(where, fmt::format("there is no program {} on PATH", name), "Install it, or give its path.");
+  }
+  std::string file = expand_home(name);
+  if (fs::is_directory(file) || ::access(file.c_str(), X_OK) != 0)
+    throw usage_error(where,
+                      fmt::format("{} cannot be run: {}", file,
+                                  fs::is_directory(file) ? "it is a directory" : std::strerror(errno)),
+                      "Give a file that is there and may be executed, such as [python3, train.py].");
+  return file;
+}
+
+// It sees the device of the experiment and no other, as workers do by their orders.
+void examine_program(const TenantConfig& config, const RunPlan& run, TenantPlan& plan) {
+  const std::vector<std::string> command = config.program();
+  if (command.empty()) return;
+  if (config.command() && config.command()->is_seen()) {
+    try {
+      ProgressPattern check(config.command()->progress);
+    } catch (const Error& error) {
+      throw usage_error(place(config, "progress"), error.message(), error.remedy());
+    }
+  }
+  ProgramPlan& program = plan.program.emplace();
+  program.file = find_file(command.front(), place(config, "command"));
+  program.environment = {{"PYTHONUNBUFFERED", "1"}};  // its lines are to come when they are written
+  if (config.threads) program.environment.emplace_back("OMP_NUM_THREADS", std::to_string(*config.threads));
+  if (run.settings.device == "cpu")
+    program.environment.emplace_back("CUDA_VISIBLE_DEVICES", "");
+  else if (run.settings.sharing == SharingMode::timeslice && !run.device.uuid.empty())
+    program.environment.emplace_back("CUDA_VISIBLE_DEVICES", run.device.uuid);
 }
 
 // Names the tenant that an Error without a place in the configuration is about.
@@ -214,7 +259,7 @@ void check_open_files(const RunPlan& run, const Machine& machine) {
 void check_tasks(const RunPlan& run, const Machine& machine) {
   uint64_t needed = 8;
   for (const TenantPlan& tenant : run.tenants)
-    needed += 2 + static_cast<uint64_t>(std::max(1, tenant.order.threads.value_or(1)));
+    needed += (tenant.program ? 4 : 2) + static_cast<uint64_t>(std::max(1, tenant.order.threads.value_or(1)));
   if (!machine.tasks_left || needed <= *machine.tasks_left) return;
   throw usage_error(
       run.settings.config_file,
@@ -254,9 +299,10 @@ Environment worker_environment(bool crowded) {
 }  // namespace
 
 // Of each tenant: its events, its worker's socket and output. Where one worker has all tenants, twice their rings
-// instead while it starts.
+// instead while it starts. Of a program: its socket, its output and its log, and four more until it has started.
 uint64_t open_files_needed(const RunPlan& run) {
-  return 128 + 3 * run.tenants.size();
+  const auto programs = std::ranges::count_if(run.tenants, [](const TenantPlan& plan) { return plan.program.has_value(); });
+  return 128 + 3 * run.tenants.size() + 7 * static_cast<uint64_t>(programs);
 }
 
 DeviceMemoryNeed device_memory_needed(const RunPlan& run) {
@@ -321,6 +367,7 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
         plan_tenant(tenant, order_of(config, tenant, own_device, shares[i], device_share, spin), config.out_dir));
     run.tenants.back().environment = device_share.environment;
     examine(tenant, run.tenants.back());
+    examine_program(tenant, run, run.tenants.back());
     if (sees_one) run.tenants.back().order.device = "cuda:0";
   }
   check_memory(run, machine);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,12 +17,19 @@
 // checked before a process is started or a file written: devices, models, lengths, shares, memory.
 namespace cotenant {
 
+// How the program of a tenant is started.
+struct ProgramPlan {
+  std::string file;         // a path
+  Environment environment;  // besides its worker's
+};
+
 struct TenantPlan {
   TenantOrder order;
-  TenantRecord record;      // what is known of it before it runs
-  std::string out_dir;      // where else its files go; empty: nowhere
-  Environment environment;  // of its worker, besides the run's
-  double quiet_s = 0;       // for which its workload itself may send nothing
+  TenantRecord record;                 // what is known of it before it runs
+  std::string out_dir;                 // where else its files go; empty: nowhere
+  Environment environment;             // of its worker, besides the run's
+  double quiet_s = 0;                  // for which its workload itself may send nothing
+  std::optional<ProgramPlan> program;  // none: it has none
 };
 
 // One run: the experiment itself, or one of its tenants alone.

@@ -20,7 +20,8 @@ RunTelemetry::RunTelemetry(const RunPlan& plan)
       is_cuda_(plan.settings.device.starts_with("cuda")) {
   if (!is_cuda_) return;
   for (const TenantPlan& tenant : plan.tenants)
-    computes_on_gpu_ |= tenant.order.stressor() == nullptr || is_device_stress(tenant.order.stressor()->kind);
+    computes_on_gpu_ |= (tenant.order.stressor() == nullptr || is_device_stress(tenant.order.stressor()->kind)) &&
+                        !tenant.order.command();  // which may compute where it likes
   nvml_ = Nvml::open(nvml_gap_);
   if (!nvml_) return;
   device_.emplace(nvml_, plan.device.uuid);
@@ -40,10 +41,11 @@ std::optional<MemoryUse> RunTelemetry::device_memory() const {
   return device_ && device_->device() ? device_->device()->memory() : std::nullopt;
 }
 
-void RunTelemetry::start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants) {
+void RunTelemetry::start(const std::filesystem::path& file, std::function<std::vector<TenantProcesses>()> tenants) {
   look_at_processes();
   if (interval_ns_ == 0) return;
-  host_.emplace(tenants);
+  tenants_ = std::move(tenants);
+  host_.emplace(tenants_());
   file_.emplace(file);
   started_ns_ = now_ns();
 }
@@ -78,9 +80,9 @@ void RunTelemetry::sample(int64_t t0_ns) {
 }
 
 void RunTelemetry::look_at_processes() {
-  if (!processes_) return;
   const int64_t cpu_start_ns = thread_cpu_ns();
-  processes_->look();
+  if (host_) host_->watch(tenants_());
+  if (processes_) processes_->look();
   cpu_ns_ += thread_cpu_ns() - cpu_start_ns;
   looked_ns_ = now_ns();
 }

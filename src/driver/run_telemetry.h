@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -27,8 +28,8 @@ class RunTelemetry {
   void describe(DeviceRecord& device) const;       // driver, limits
   std::optional<MemoryUse> device_memory() const;  // as of now; none: not known
 
-  // From here on samples go into `file`. `tenants`: name and process.
-  void start(const std::filesystem::path& file, const std::vector<std::pair<std::string, pid_t>>& tenants);
+  // From here on samples go into `file`. `tenants`: asked at each look at processes.
+  void start(const std::filesystem::path& file, std::function<std::vector<TenantProcesses>()> tenants);
   void tick(int64_t t0_ns);  // takes a sample and looks at the GPU's processes, each when it is due
   void flush();              // what has been sampled so far, into the file
   void stop();  // when the tenants stop: a last look at the processes, while they still have their contexts
@@ -55,6 +56,7 @@ class RunTelemetry {
   std::shared_ptr<const Nvml> nvml_;
   Gap nvml_gap_;
   std::optional<DeviceSampler> device_;
+  std::function<std::vector<TenantProcesses>()> tenants_;
   std::optional<HostSampler> host_;
   std::optional<GpuProcessWatch> processes_;
   std::optional<OutputFile> file_;

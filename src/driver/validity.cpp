@@ -71,13 +71,19 @@ void check_counts(ExperimentRecord& record) {
   for (const TenantRecord& tenant : record.tenants) {
     if (tenant.exit.events_dropped > 0)
       validity.reasons.push_back(
-          fmt::format("{} requests of {} were not recorded, because they came faster than the driver "
-                      "reads: raise batch_size or seq_len",
-                      tenant.exit.events_dropped, tenant.name));
+          fmt::format("{} requests of {} were not recorded, because they came faster than the driver reads: {}",
+                      tenant.exit.events_dropped, tenant.name,
+                      tenant.command() ? "let progress match fewer lines" : "raise batch_size or seq_len"));
     if (!tenant.exit.what.empty())
       validity.reasons.push_back(fmt::format(
           "the worker of {} did not end well after its run ({}{}{}): what it writes at its end may be incomplete",
           tenant.name, tenant.exit.what, tenant.exit.last_error.empty() ? "" : ": ", tenant.exit.last_error));
+    if (!tenant.exit.ended_early.empty())
+      validity.reasons.push_back(
+          fmt::format("the program of {} ended by itself ({}) before the measurement was over: give it more to do, or "
+                      "lower num_iters and min_duration_s",
+                      tenant.name, tenant.exit.ended_early));
+    if (tenant.is_load_only()) continue;
     if (tenant.summary.failed > 0)
       validity.reasons.push_back(
           fmt::format("{} requests of {} failed: see status in its events.jsonl", tenant.summary.failed, tenant.name));
@@ -92,7 +98,8 @@ void check_counts(ExperimentRecord& record) {
           {fmt::format("too few samples for p99 of {}: needs {}, has {}", tenant.name, needed, inside),
            enough_iterations(record)});
     }
-    if (tenant.summary.completed + tenant.summary.rejected >= tenant.num_iters) continue;
+    if (tenant.summary.completed + tenant.summary.rejected >= tenant.num_iters || !tenant.exit.ended_early.empty())
+      continue;
     const std::string what = fmt::format("{} finished {} of {} iterations before max_duration_s", tenant.name,
                                          tenant.summary.completed, tenant.num_iters);
     if (is_fixed(record))

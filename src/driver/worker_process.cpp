@@ -1,17 +1,9 @@
 #include "driver/worker_process.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-
 #include "process/pipe.h"
 
 namespace cotenant {
 namespace {
-
-constexpr size_t kLongestLine = 1 << 18;  // of what is printed; reads of a turn are fewer
-constexpr int kReads = 16;                // of a turn, so that a worker that never stops printing stops nobody
 
 std::vector<EventRing> make_rings(size_t count) {
   std::vector<EventRing> rings;
@@ -19,15 +11,16 @@ std::vector<EventRing> make_rings(size_t count) {
   return rings;
 }
 
-// The worker has its ends of the socket and the pipe as 3, 1 and 2, and the rings as 4, 5, ...
+// The worker has its ends of the socket and the pipe as 3, 1 and 2, the rings as 4, 5, ..., and behind them the wires.
 Child start(const std::string& executable, int socket, int output, const std::vector<EventRing>& rings,
-            const Environment& environment) {
+            const std::vector<int>& wires, const Environment& environment) {
   SpawnRequest request;
   request.executable = executable;
   request.arguments = {"worker"};
   request.environment = environment;
   request.inherited = {socket};
   for (const EventRing& ring : rings) request.inherited.push_back(ring.fd());
+  request.inherited.insert(request.inherited.end(), wires.begin(), wires.end());
   request.output = output;
   return Child(request);
 }
@@ -35,14 +28,13 @@ Child start(const std::string& executable, int socket, int output, const std::ve
 }  // namespace
 
 WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants,
-                             const Environment& environment, Keeper& keeper)
+                             const std::vector<int>& wires, const Environment& environment, Keeper& keeper)
     : keeper_(&keeper), rings_(make_rings(tenants.size())), channel_(Fd()), child_([&] {
         auto [ours, theirs] = Channel::make_pair();
         auto [reading, writing] = make_pipe("worker");
-        ::fcntl(reading.get(), F_SETFL, O_NONBLOCK);
         channel_ = std::move(ours);
-        output_ = std::move(reading);
-        return start(executable, theirs.fd(), writing.get(), rings_, environment);
+        output_ = PrintedOutput(std::move(reading));
+        return start(executable, theirs.fd(), writing.get(), rings_, wires, environment);
       }()) {
   for (EventRing& ring : rings_) ring.close_fd();  // 256 tenants are to fit into 1024 open files
   keeper_->watch(child_.pid());
@@ -60,24 +52,6 @@ std::vector<Report> WorkerProcess::receive() {
   at_end_ = !channel_.fill() || at_end_;
   while (const auto line = channel_.next()) reports.push_back(report_from_json(*line));
   return reports;
-}
-
-std::vector<std::string> WorkerProcess::read_output() {
-  char bytes[1 << 12];
-  for (int reads = 0; reads < kReads && output_; ++reads) {
-    const ssize_t got = ::read(output_.get(), bytes, sizeof bytes);
-    if (got < 0 && errno == EINTR) continue;
-    if (got == 0) {
-      if (!lines_.rest().empty()) lines_.append("\n");
-      output_.reset();
-    }
-    if (got <= 0) break;
-    lines_.append({bytes, static_cast<size_t>(got)});
-    if (lines_.waiting() > kLongestLine) lines_.append("\n");
-  }
-  std::vector<std::string> lines;
-  while (auto line = lines_.next()) lines.push_back(std::move(*line));
-  return lines;
 }
 
 std::optional<ExitStatus> WorkerProcess::end(int64_t until_ns) {

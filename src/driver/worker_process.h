@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "driver/printed_output.h"
 #include "process/channel.h"
 #include "process/child.h"
 #include "process/event_ring.h"
@@ -18,15 +19,15 @@ namespace cotenant {
 // The driver's end of one worker: its process, its socket, the rings of its tenants and what it prints.
 class WorkerProcess {
  public:
-  // Starts it and tells it its tenants.
-  WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants, const Environment& environment,
-                Keeper& keeper);
+  // Starts it and tells it its tenants. `wires`: descriptors that it has behind its rings.
+  WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants, const std::vector<int>& wires,
+                const Environment& environment, Keeper& keeper);
   WorkerProcess(WorkerProcess&&) = default;
   ~WorkerProcess();
 
   pid_t pid() const { return child_.pid(); }
   int socket() const { return channel_.fd(); }
-  int output() const { return output_.get(); }  // what it prints; -1 once that has ended
+  int output() const { return output_.fd(); }  // what it prints; -1 once that has ended
   EventRing& ring(size_t tenant) { return rings_.at(tenant); }
 
   bool send(const Command& command) { return channel_.send(to_json(command)); }
@@ -36,8 +37,7 @@ class WorkerProcess {
   std::vector<Report> receive();
   bool at_end() const { return at_end_; }
 
-  // Takes some of the complete lines it has printed; of one that does not end, a piece.
-  std::vector<std::string> read_output();
+  std::vector<std::string> read_output() { return output_.read(); }
 
   // Asks it to leave and waits until then. None: it did not, and has been killed.
   std::optional<ExitStatus> end(int64_t until_ns);
@@ -46,8 +46,7 @@ class WorkerProcess {
   Keeper* keeper_;
   std::vector<EventRing> rings_;
   Channel channel_;
-  Fd output_;
-  LineBuffer lines_;
+  PrintedOutput output_;
   bool at_end_ = false;
   Child child_;
 };

@@ -26,7 +26,8 @@ namespace fs = std::filesystem;
 constexpr const char* kMark = "experiment.json";
 constexpr std::array<std::string_view, 6> kRunFiles = {"config.yaml",  kMark,         "telemetry.jsonl",
                                                        "profile.json", "profile.csv", "profile_trace.json"};
-constexpr std::array<std::string_view, 3> kTenantFiles = {"events.jsonl", "kernels.csv", "kernel_names.json"};
+constexpr std::array<std::string_view, 4> kTenantFiles = {"events.jsonl", "program.log", "kernels.csv",
+                                                          "kernel_names.json"};
 
 // What stands below a directory of ours, in the order in which it can be removed: a directory behind what is in it, and
 // what marks it behind the rest, so that what a kill leaves is still ours.

@@ -123,6 +123,7 @@ struct ExitRecord {
   std::string phase;           // in which it died
   std::string what;            // "killed by SIGKILL", "exit code 1"
   std::string last_error;      // its last error line
+  std::string ended_early;     // how its program ended by itself before the measurement did; empty: it did not
   int64_t events_dropped = 0;  // that found the event ring full; more than 0 makes the run invalid
 };
 

@@ -152,6 +152,7 @@ void fields(Visitor& visit, ExitRecord& r) {
   visit("phase", r.phase);
   visit("what", r.what);
   visit("last_error", r.last_error);
+  visit("ended_early", r.ended_early);
   visit("events_dropped", r.events_dropped);
 }
 

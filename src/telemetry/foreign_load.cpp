@@ -20,6 +20,16 @@ double used_s(const LoadSnapshot& before, pid_t pid, const ProcessTimes& after) 
   return after.cpu_s - (same ? found->second.cpu_s : 0);
 }
 
+// CPU time that a set of processes has used so far, with what those of it used that have ended: they are their parents'
+// children, and a parent is one of the set or has ended itself.
+double used_by_all_s(const LoadSnapshot& snapshot, const std::set<pid_t>& pids) {
+  double sum_s = 0;
+  for (const pid_t pid : pids)
+    if (const auto found = snapshot.processes.find(pid); found != snapshot.processes.end())
+      sum_s += found->second.cpu_s + found->second.children_cpu_s;
+  return sum_s;
+}
+
 // One of whose affinity nothing can be told may be anywhere.
 bool may_use(pid_t pid, const std::vector<int>& cpus) {
   try {
@@ -49,12 +59,11 @@ std::optional<ForeignLoad> foreign_load(const LoadSnapshot& before, const LoadSn
   const double elapsed_s = after.at_s - before.at_s;
   if (elapsed_s <= 0 || after.busy_s <= 0) return std::nullopt;
   ForeignLoad load;
-  double ours_s = 0, top_s = 0;
+  const double ours_s = std::max(0.0, used_by_all_s(after, ours) - used_by_all_s(before, ours));
+  double top_s = 0;
   for (const auto& [pid, process] : after.processes) {
     const double cpu_s = used_s(before, pid, process);
-    if (ours.count(pid)) {
-      ours_s += cpu_s;
-    } else if (cpu_s > top_s) {
+    if (!ours.count(pid) && cpu_s > top_s) {
       top_s = cpu_s;
       load.top_process = fmt::format("{} (pid {}), {:.2f} cores", process.name, pid, cpu_s / elapsed_s);
     }

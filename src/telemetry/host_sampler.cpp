@@ -19,6 +19,12 @@ double seconds_since(int64_t before_ns, int64_t now_ns) {
   return before_ns == 0 ? 0 : ns_to_s(now_ns - before_ns);
 }
 
+void add(std::optional<ContextSwitches>& sum, const ContextSwitches& more) {
+  if (!sum) sum.emplace();
+  sum->voluntary += more.voluntary;
+  sum->involuntary += more.involuntary;
+}
+
 // A sum over threads falls when one ends; then nothing is known.
 std::optional<double> grown(uint64_t before, uint64_t after) {
   if (after < before) return std::nullopt;
@@ -27,13 +33,18 @@ std::optional<double> grown(uint64_t before, uint64_t after) {
 
 }  // namespace
 
-HostSampler::HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, double most_cpu_share,
-                         std::string root)
+HostSampler::HostSampler(const std::vector<TenantProcesses>& tenants, double most_cpu_share, std::string root)
     : root_(std::move(root)), ask_machine_(most_cpu_share * 0.5), ask_tenants_(most_cpu_share * 0.5) {
-  for (const auto& tenant : tenants) {
-    const auto users = std::ranges::count(tenants, tenant.second, &std::pair<std::string, pid_t>::second);
-    if (users == 1) tenants_.push_back(tenant);
-  }
+  watch(tenants);
+}
+
+void HostSampler::watch(const std::vector<TenantProcesses>& tenants) {
+  std::map<pid_t, int> users;
+  for (const TenantProcesses& tenant : tenants)
+    for (const pid_t pid : tenant.pids) ++users[pid];
+  tenants_.clear();
+  for (const TenantProcesses& tenant : tenants)
+    if (std::ranges::none_of(tenant.pids, [&](pid_t pid) { return users[pid] > 1; })) tenants_.push_back(tenant);
 }
 
 TelemetrySample HostSampler::sample(int64_t t0_ns) {
@@ -65,15 +76,24 @@ void HostSampler::add_machine(TelemetrySample& sample, int64_t now_ns) {
 
 void HostSampler::add_tenants(TelemetrySample& sample, int64_t now_ns) {
   const double elapsed_s = seconds_since(std::exchange(tenants_ns_, now_ns), now_ns);
-  for (const auto& [name, pid] : tenants_) {
-    const auto process = read_process(pid, root_);
-    if (!process) continue;
+  for (const auto& [name, pids] : tenants_) {
     TenantTelemetry tenant;
     tenant.name = name;
-    tenant.resident_bytes = static_cast<double>(process->resident_bytes);
-    const Used now{process->cpu_s, read_switches(pid, root_)};
-    Used& before = used_[pid];
-    if (elapsed_s > 0) {
+    Used now;
+    double resident_bytes = 0;
+    bool is_there = false;
+    for (const pid_t pid : pids) {
+      const auto process = read_process(pid, root_);
+      if (!process) continue;
+      is_there = true;
+      resident_bytes += static_cast<double>(process->resident_bytes);
+      now.cpu_s += process->cpu_s + process->children_cpu_s;
+      if (const auto switches = read_switches(pid, root_)) add(now.switches, *switches);
+    }
+    if (!is_there) continue;
+    tenant.resident_bytes = resident_bytes;
+    Used& before = used_[name];
+    if (elapsed_s > 0 && now.cpu_s >= before.cpu_s) {
       tenant.cpu_s = now.cpu_s - before.cpu_s;
       tenant.busy_cores = *tenant.cpu_s / elapsed_s;
     }

@@ -16,20 +16,29 @@
 
 namespace cotenant {
 
+// The processes of one tenant, with all that they have started and is still there.
+struct TenantProcesses {
+  std::string name;
+  std::vector<pid_t> pids;
+};
+
 // Samples what /proc tells of the machine and of the tenants' processes; a sample is what was used since the last one.
 class HostSampler {
  public:
-  // `tenants`: name and process. Tenants that share a process are left out: its use is nobody's in particular.
   // `most_cpu_share`: of one core, for all that is read. `root` stands before every path.
-  explicit HostSampler(const std::vector<std::pair<std::string, pid_t>>& tenants, double most_cpu_share = 0.0035,
+  explicit HostSampler(const std::vector<TenantProcesses>& tenants, double most_cpu_share = 0.0035,
                        std::string root = "");
+
+  // From here on these are the tenants' processes. Tenants that share one are left out: its use is nobody's in
+  // particular.
+  void watch(const std::vector<TenantProcesses>& tenants);
 
   // The machine costs about 0.1 ms, each thread of a tenant 0.02 ms: what is too dear is not in every sample, and then
   // tells what was used since it was last. The first sample has nothing to compare with and tells only levels.
   TelemetrySample sample(int64_t t0_ns);
 
  private:
-  struct Used {  // by a process, so far
+  struct Used {  // by a tenant's processes, so far
     double cpu_s = 0;
     std::optional<ContextSwitches> switches;
   };
@@ -39,8 +48,8 @@ class HostSampler {
   void add_tenants(TelemetrySample& sample, int64_t now_ns);
 
   const std::string root_;
-  std::vector<std::pair<std::string, pid_t>> tenants_;
-  std::map<pid_t, Used> used_;  // at the last sample, as all that follows
+  std::vector<TenantProcesses> tenants_;
+  std::map<std::string, Used> used_;  // at the last sample, as all that follows
   CpuTimes cpu_;
   std::array<std::optional<double>, 3> stall_s_;  // of `resources`
   int64_t machine_ns_ = 0, tenants_ns_ = 0;       // 0: not asked yet

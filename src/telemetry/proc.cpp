@@ -90,7 +90,8 @@ std::optional<ContextSwitches> read_switches(pid_t pid, const std::string& root)
   return told ? std::optional(sum) : std::nullopt;
 }
 
-// /proc/<pid>/stat: pid (name) state ..., fields 14, 15 are user and system time, 22 the start, 24 the resident pages.
+// /proc/<pid>/stat: pid (name) state ..., fields 14, 15 are user and system time, 16, 17 those of children that were
+// waited for, 22 the start, 24 the resident pages.
 // The name may hold spaces and brackets.
 std::optional<ProcessTimes> read_process(pid_t pid, const std::string& root) {
   std::ifstream file(fmt::format("{}/proc/{}/stat", root, pid));
@@ -101,15 +102,16 @@ std::optional<ProcessTimes> read_process(pid_t pid, const std::string& root) {
   std::istringstream rest(text.substr(close + 1));
   std::string skipped;
   for (int field = 3; field < 14; ++field) rest >> skipped;
-  double user = 0, system = 0;
+  double user = 0, system = 0, children_user = 0, children_system = 0;
   uint64_t resident_pages = 0;
   ProcessTimes times;
-  rest >> user >> system;
-  for (int field = 16; field < 22; ++field) rest >> skipped;
+  rest >> user >> system >> children_user >> children_system;
+  for (int field = 18; field < 22; ++field) rest >> skipped;
   rest >> times.start >> skipped >> resident_pages;
   if (!rest) return std::nullopt;
   times.name = text.substr(open + 1, close - open - 1);
   times.cpu_s = ticks_to_s(user + system);
+  times.children_cpu_s = ticks_to_s(children_user + children_system);
   times.resident_bytes = resident_pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   return times;
 }

@@ -15,6 +15,7 @@ struct ProcessTimes {
   double cpu_s = 0;              // user and system, of all threads
   unsigned long long start = 0;  // of the process, in clock ticks since boot: tells a reused pid
   uint64_t resident_bytes = 0;
+  double children_cpu_s = 0;  // as cpu_s, of those that it started, that have ended, and that it has waited for
 };
 
 std::optional<ProcessTimes> read_process(pid_t pid, const std::string& root = "");  // none: it has ended

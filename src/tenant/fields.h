@@ -21,6 +21,19 @@ void fields(Visitor& visit, StressSpec& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, ExternalSpec& r) {
+  visit("command", r.command);
+  visit("weights", r.weights);
+  visit("dtype", r.dtype);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, CommandSpec& r) {
+  visit("command", r.command);
+  visit("progress", r.progress);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, Step& r) {
   visit("rate", r.rate);
   visit("duration_s", r.duration_s);

@@ -74,11 +74,28 @@ struct StressSpec {
   double period_ms() const { return intensity < 1 ? service_ms / intensity : 0; }
 };
 
+// A program that answers requests by lines of JSON (docs/external.md).
+struct ExternalSpec {
+  static constexpr const char* type = "external";
+  std::vector<std::string> command;  // the program and its arguments
+  std::string weights = "auto";      // as of NativeSpec
+  std::optional<Dtype> dtype = {};   // none: by the device, until it is planned
+};
+
+// A program that goes on by itself, as a neighbour. Its requests are its iterations, as far as its output tells of them.
+struct CommandSpec {
+  static constexpr const char* type = "command";
+  std::vector<std::string> command;  // the program and its arguments
+  std::string progress;              // a pattern: each line that it matches is the end of an iteration; empty: none is
+
+  bool is_seen() const { return !progress.empty(); }
+};
+
 struct TenantSpec {
   std::string name;   // unique in its directory form
   std::string tag;    // the study's label
-  std::string model;  // Hugging Face name or a directory; for stress the kind's name
-  std::variant<NativeSpec, StressSpec> engine;
+  std::string model;  // Hugging Face name or a directory; for stress the kind's name, for a command the program's
+  std::variant<NativeSpec, StressSpec, ExternalSpec, CommandSpec> engine;
   Task task = Task::forward;
   int batch_size = 0;            // sequences in a request
   int seq_len = 0;               // tokens in a sequence, of the prompt when generating
@@ -87,9 +104,35 @@ struct TenantSpec {
 
   const NativeSpec* native() const { return std::get_if<NativeSpec>(&engine); }
   const StressSpec* stressor() const { return std::get_if<StressSpec>(&engine); }
+  const ExternalSpec* external() const { return std::get_if<ExternalSpec>(&engine); }
+  const CommandSpec* command() const { return std::get_if<CommandSpec>(&engine); }
+  // A command of which only the effect on others can be seen: it has no requests, and is meant to have none.
+  bool is_load_only() const { return command() && !command()->is_seen(); }
+  // Whether its worker has pipes from and to its program: to talk to it, or to watch its output on the way to its log.
+  bool is_wired() const { return external() || (command() && command()->is_seen()); }
+  // The program, and its arguments, that is started for it; empty: none.
+  std::vector<std::string> program() const {
+    return std::visit(
+        [](const auto& what) {
+          if constexpr (requires { what.command; })
+            return what.command;
+          else
+            return std::vector<std::string>();
+        },
+        engine);
+  }
   // Of its weights; none: it has none, or is not yet planned.
-  std::optional<Dtype> dtype() const { return native() ? native()->dtype : std::nullopt; }
-  // "native", "stress"
+  std::optional<Dtype> dtype() const {
+    return std::visit(
+        [](const auto& what) {
+          if constexpr (requires { what.dtype; })
+            return what.dtype;
+          else
+            return std::optional<Dtype>();
+        },
+        engine);
+  }
+  // "native", "stress", "external", "command"
   std::string_view engine_name() const {
     return std::visit([](const auto& what) { return std::string_view(what.type); }, engine);
   }

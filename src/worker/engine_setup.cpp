@@ -64,7 +64,8 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
                           options.kind = kind_of(stress.kind);
                           options.service_ms = stress.service_ms;
                           options.sms = stress.sms.value_or(0);
-                        }},
+                        },
+                        [](const ExternalSpec&) {}, [](const CommandSpec&) {}},
              order.engine);
   return options;
 }

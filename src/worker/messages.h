@@ -27,7 +27,8 @@ struct TenantOrder : TenantDescription {
 // Driver to worker, in this order.
 namespace command {
 
-// The first one. Event ring i is the worker's descriptor 4 + i.
+// The first one. Event ring i is the worker's descriptor 4 + i. A tenant that is wired to a program is the worker's only
+// one: it reads from 5, and writes to 6.
 struct Order {
   static constexpr const char* type = "order";
   std::vector<TenantOrder> tenants;

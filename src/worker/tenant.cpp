@@ -21,6 +21,7 @@
 #include "worker/fingerprint.h"
 #include "worker/timed_loop.h"
 #include "worker/usage.h"
+#include "worker/watch.h"
 
 namespace cotenant {
 namespace {
@@ -49,11 +50,12 @@ std::optional<StressRecord> stress_record(const std::optional<Calibration>& cali
 
 }  // namespace
 
-Tenant::Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring,
+Tenant::Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring, Wires wires,
                std::function<void(const Report&)> report)
     : order_(std::move(order)),
       share_(std::move(share)),
       ring_(std::move(ring)),
+      wires_(std::move(wires)),
       report_(std::move(report)),
       thread_([this] { live(); }) {}
 
@@ -105,6 +107,7 @@ void Tenant::obey(const Command& command) {
 }
 
 void Tenant::load() {
+  if (order_.command()) return tell(report::Loaded{});  // it is started when the others are prepared
   model_ = open_model_of(order_);
   engine_ = make_engine(engine_options(order_, model_, share_));
   engine_->load();
@@ -125,6 +128,7 @@ void Tenant::load() {
 }
 
 void Tenant::prepare() {
+  if (order_.command()) return prepare_command();
   engine_->prepare();
   tell(report::Prepared{stress_record(engine_->calibration())});
 }
@@ -147,6 +151,7 @@ int64_t Tenant::warm_up() {
 // Goes on, unrecorded, until T0 is known, so that whoever still warms up does so beside everybody else; unless it was
 // the last one, which hears of T0 at once.
 void Tenant::warm() {
+  if (order_.command()) return warm_command();
   engine_->warm();
   report::Warm warm;
   if (order_.max_new_tokens > 0) {
@@ -163,6 +168,7 @@ void Tenant::warm() {
 }
 
 void Tenant::run() {
+  if (order_.command()) return run_command();
   while (now_ns() + longest_pass_ns_ < t0_ns_ && !leaving_) one_pass();
   if (leaving_) return;
   const Usage before = usage_now();
@@ -179,6 +185,37 @@ void Tenant::run() {
                                    .lag_p50_us = ns_to_ms(result.lag.at(0.5)) * 1e3,
                                    .lag_p99_us = ns_to_ms(result.lag.at(0.99)) * 1e3,
                                    .lag_max_us = ns_to_ms(result.lag.most_ns()) * 1e3};
+  tell(done);
+}
+
+// Until it has made progress.
+void Tenant::prepare_command() {
+  if (const CommandSpec& command = *order_.command(); command.is_seen()) {
+    watched_.emplace(std::move(wires_.from), std::move(wires_.to), command.progress);
+    if (!wait_for_progress(*watched_, leaving_)) return;
+  }
+  tell(report::Prepared{});
+}
+
+void Tenant::warm_command() {
+  report::Warm warm;
+  if (watched_)
+    warm.longest_pass_ns = longest_pass_ns_ =
+        watch_warm_up(*watched_, order_.num_warmup, now_ns() + s_to_ns(order_.warmup_s), leaving_);
+  if (!leaving_) tell(std::move(warm));
+}
+
+void Tenant::run_command() {
+  const Usage before = usage_now();
+  report::Done done;
+  if (watched_) {
+    const WatchRules rules{.begin_ns = t0_ns_,
+                           .exactly = order_.fixed_iters,
+                           .longest_ns = longest_pass_ns_,
+                           .tokens = int64_t{order_.batch_size} * order_.seq_len};
+    done.requests = watch_iterations(*watched_, rules, ring_, leaving_);
+  }
+  done.usage = usage_since(before);
   tell(done);
 }
 

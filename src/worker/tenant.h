@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/command/watched_program.h"
 #include "engine/engine.h"
 #include "process/event_ring.h"
 #include "worker/in_flight.h"
@@ -23,12 +24,17 @@ namespace cotenant {
 class DeviceShare;
 struct Model;
 
+// The ends of pipes from and to a tenant's program, or from it and to its log; none: it has none.
+struct Wires {
+  Fd from{}, to{};
+};
+
 // One tenant's life, on a thread of its own: load, prepare, warm up, wait for T0, run. Every step is a command, and
 // ends in a report; what goes wrong is reported as "failed", and ends the tenant.
 class Tenant {
  public:
   // `share`: the part of the device it is confined to; null: all of it. `report` is called from this tenant's thread.
-  Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring,
+  Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring, Wires wires,
          std::function<void(const Report&)> report);
   Tenant(const Tenant&) = delete;
   ~Tenant();  // waits until the thread has ended: after "exit", or a failure
@@ -51,16 +57,21 @@ class Tenant {
   void prepare();
   void warm();
   void run();
+  void prepare_command();
+  void warm_command();
+  void run_command();
   int64_t one_pass();  // unrecorded; its duration in ns
   int64_t warm_up();   // the longest pass in ns
 
   const TenantOrder order_;
   const std::shared_ptr<const DeviceShare> share_;
   EventRing ring_;
+  Wires wires_;
   const std::function<void(const Report&)> report_;
 
   std::shared_ptr<const Model> model_;
-  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Engine> engine_;              // null: it is a command
+  std::optional<WatchedProgram> watched_;       // of a command whose iterations are seen
   std::vector<int32_t> input_;
   WorkloadSpec workload_;
   std::optional<InFlight> in_flight_;

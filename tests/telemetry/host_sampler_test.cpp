@@ -17,7 +17,7 @@ TEST(HostSampler, SeesABusyTenantAndAnIdleOne) {
   const pid_t idle = ::fork();
   if (idle == 0)
     for (;;) ::pause();
-  HostSampler sampler({{"busy", busy}, {"idle", idle}});
+  HostSampler sampler({{"busy", {busy}}, {"idle", {idle}}});
   const int64_t t0_ns = now_ns();
   const TelemetrySample first = sampler.sample(t0_ns);
   EXPECT_FALSE(first.busy_cores);
@@ -36,7 +36,7 @@ TEST(HostSampler, SeesABusyTenantAndAnIdleOne) {
 }
 
 TEST(HostSampler, LeavesOutTenantsOfOneProcess) {
-  HostSampler sampler({{"a", ::getpid()}, {"b", ::getpid()}});
+  HostSampler sampler({{"a", {::getpid()}}, {"b", {::getpid()}}});
   EXPECT_TRUE(sampler.sample(now_ns()).tenants.empty());
 }
 
@@ -44,7 +44,7 @@ TEST(HostSampler, LeavesOutATenantThatHasEnded) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   ::waitpid(child, nullptr, 0);
-  HostSampler sampler({{"gone", child}});
+  HostSampler sampler({{"gone", {child}}});
   EXPECT_TRUE(sampler.sample(now_ns()).tenants.empty());
 }
 

@@ -74,7 +74,7 @@ TEST_F(OtherProc, WithoutAnyFile) {
   EXPECT_EQ(read_cpu_times(root_).busy_s, 0);
   EXPECT_FALSE(machine_memory_used_bytes(root_));
   EXPECT_FALSE(read_process(4711, root_));
-  HostSampler sampler({{"tenant", 4711}}, always_, root_);
+  HostSampler sampler({{"tenant", {4711}}}, always_, root_);
   sampler.sample(now_ns());
   const TelemetrySample sample = sampler.sample(now_ns());
   EXPECT_TRUE(sample.cpu_percent.empty());
@@ -90,7 +90,7 @@ TEST_F(OtherProc, ASampleIsWhatChanged) {
   file("/proc/pressure/memory", "some avg10=0 total=5000\n");
   file("/proc/4711/stat", stat + "10 5 0 0 20 0 1 0 33 4096 100 0\n");
   thread(4711, 4711, 100, 7);
-  HostSampler sampler({{"tenant", 4711}}, always_, root_);
+  HostSampler sampler({{"tenant", {4711}}}, always_, root_);
   const TelemetrySample first = sampler.sample(now_ns());
   EXPECT_TRUE(first.cpu_percent.empty());
   EXPECT_FALSE(first.cpu_stall_percent);
