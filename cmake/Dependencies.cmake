@@ -12,6 +12,15 @@ if(NOT COTENANT_ENGINE_ONLY)
   pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 endif()
 
+# Servers as tenants: the header alone.
+set(COTENANT_HAVE_CURL OFF)
+find_path(CURL_INCLUDE_DIR curl/curl.h)
+if(CURL_INCLUDE_DIR)
+  set(COTENANT_HAVE_CURL ON)
+elseif(NOT COTENANT_ENGINE_ONLY)
+  message(FATAL_ERROR "curl/curl.h was not found: apt-get install libcurl4-openssl-dev, or tools/install-deps.sh")
+endif()
+
 set(COTENANT_HAVE_GTEST OFF)
 if(NOT COTENANT_TESTS STREQUAL "OFF")
   find_package(GTest QUIET)

@@ -5,7 +5,7 @@
 function(cotenant_room name)
   cmake_parse_arguments(room "COLD" "" "DEPS;SYSTEM" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
-  list(FILTER sources EXCLUDE REGEX "/native/(cpu|cuda|cupti)/|/stress/cuda/|/engine/command/")  # optional: added by their own lists
+  list(FILTER sources EXCLUDE REGEX "/native/(cpu|cuda|cupti)/|/stress/cuda/|/engine/command/|/engine/server/")  # optional: added by their own lists
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/rooms/${name})
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_BINARY_DIR}/rooms/${name}/${name} SYMBOLIC)
   list(TRANSFORM room_DEPS PREPEND cotenant_)

@@ -26,6 +26,7 @@ libpcre2-dev          patterns in a program's output
 libcli11-dev          command line
 libfmt-dev            text
 libspdlog-dev         messages
+libcurl4-openssl-dev  servers as tenants (libcurl, opened when one is)
 libboost-dev          statistics (Boost.Math)
 libdnnl-dev           CPU engine (oneDNN)
 '

@@ -255,7 +255,7 @@ std::vector<TenantKey> make_tenant_keys() {
   const auto field = [](Key key, auto member) { return bind<TenantKey, T>(std::move(key), member); };
   return {
       field(plain("model_name", ValueType::text, "required; for engine: stress its kind, for command its program",
-                  "Name on Hugging Face, or a directory with config.json and *.safetensors."),
+                  "Name on Hugging Face, or a directory with config.json and *.safetensors; of a server as it calls it."),
             &T::model),
       field(plain("name", ValueType::name, "the tag, else the model's name, numbered when it repeats",
                   "Name of the tenant and of its directory, where '/' becomes '_'; unique."),
@@ -264,7 +264,7 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_to<TenantKey>(plain("device", ValueType::device, "the experiment's", "The same device for all tenants."),
                          [](TenantDraft& draft, const Value& value) { draft.device = std::get<std::string>(value); }),
       only_if([](const T& t) { return t.command() == nullptr; },
-              field(integer("batch_size", 1, 65536, "required; 1 for engine: stress", "Sequences in a request."),
+              field(integer("batch_size", 1, 65536, "required; 1 for engine: stress and server", "Sequences in a request."),
                     &T::batch_size)),
       only_if([](const T& t) { return t.command() == nullptr; },
               field(integer("seq_len", 1, 1048576, "required; 1 for engine: stress",
@@ -292,10 +292,9 @@ std::vector<TenantKey> make_tenant_keys() {
                  return tenant.external() ? shown(tenant.external()->weights) : Json();
                }),
       only_if([](const T& t) { return t.command() == nullptr; },
-              field(choice<Task>("task", "forward",
+              field(choice<Task>("task", "forward; generate for a server that generates",
                                  "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
-                                 "prefill, then greedy decoding.",
-                                 "forward"),
+                                 "prefill, then greedy decoding."),
                     &T::task)),
       only_if([](const T& t) { return t.task == Task::generate; },
               field(integer("max_new_tokens", 1, 1048576, std::to_string(kNewTokens),
@@ -319,7 +318,7 @@ std::vector<TenantKey> make_tenant_keys() {
                    choice<EngineKind>("engine", "native",
                                       "native: runs the model. stress: requests of a known cost, without a model. "
                                       "external: a program that answers requests (docs/external.md). command: any "
-                                      "program, as a neighbour.",
+                                      "program, as a neighbour. server: asks an OpenAI-compatible server (docs/servers.md).",
                                       "native"),
                    [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
                [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
@@ -363,6 +362,35 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_engine(
           integer("stress.sms", 1, 1024, "all", "Multiprocessors that compute, dram and l2 load, a block on each."),
           &TenantDraft::stress, &StressSpec::sms),
+      bind_engine(plain("server.base_url", ValueType::url, "required for engine: server",
+                        "Where the server listens, for example http://127.0.0.1:8000."),
+                  &TenantDraft::server, &ServerSpec::base_url),
+      bind_engine(choice<ApiKind>("server.api", "completions",
+                                  "What is asked: /v1/completions, /v1/chat/completions (both streamed) or "
+                                  "/v1/embeddings.",
+                                  "completions"),
+                  &TenantDraft::server, &ServerSpec::api),
+      bind_engine(plain("server.api_key_env", ValueType::text, "none",
+                        "Name of the environment variable that holds its API key."),
+                  &TenantDraft::server, &ServerSpec::api_key_env),
+      bind_engine(plain("server.ready_path", ValueType::text, "/health, or else /v1/models",
+                        "Where it answers with success once it can be asked."),
+                  &TenantDraft::server, &ServerSpec::ready_path),
+      bind_engine(positive(number("server.ready_timeout_s", 0, kDay_s, "60", "How long that is waited for, in s.", 60)),
+                  &TenantDraft::server, &ServerSpec::ready_timeout_s),
+      bind_engine(
+          positive(number("server.timeout_s", 0, kDay_s, "60", "After which a request counts as failed, in s.", 60)),
+          &TenantDraft::server, &ServerSpec::timeout_s),
+      bind_engine(integer("server.max_in_flight", 1, 65536, "the concurrency, else 1024",
+                          "Requests that the server has at a time, at most, each on a connection; others wait here."),
+                  &TenantDraft::server, &ServerSpec::max_in_flight),
+      bind_engine(choice<PromptForm>("server.prompt", "auto",
+                                     "tokens: token ids, of exactly seq_len. text: common words, most of which are one "
+                                     "token. auto: tokens where the server takes them.",
+                                     "auto"),
+                  &TenantDraft::server, &ServerSpec::prompt),
+      bind_engine(integer("server.vocab_size", 1, 16777216, "32000", "Token ids are below it.", 32000),
+                  &TenantDraft::server, &ServerSpec::vocab_size),
       bind_workload(
           choice<WorkloadKind>(
               "workload.kind", "closed",
@@ -464,6 +492,8 @@ std::string expectation(const Key& key) {
       return fmt::format("a name of at most {} bytes that does not begin with '.'", kLongestName);
     case ValueType::device:
       return "cpu, cuda, cuda:N or auto";
+    case ValueType::url:
+      return "a URL with a host and without a query, as http://127.0.0.1:8000 or https://host/path";
     case ValueType::bytes:
       return "bytes, as 1073741824, 512MiB or 4GiB";
     case ValueType::cpus:

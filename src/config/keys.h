@@ -24,6 +24,7 @@ enum class ValueType : uint8_t {
   text,     // without control characters
   name,     // text that can be a directory's name once '/' has become '_'
   device,   // cpu, cuda, cuda:N, auto
+  url,      // http://127.0.0.1:8000
   bytes,    // 1073741824, 512MiB, 4G
   cpus,     // [0, 1] or "0-3,8"
   steps,    // [{rate: 10, duration_s: 60}, ...]
@@ -48,11 +49,11 @@ struct Key {
 using Value =
     std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>, std::vector<std::string>>;
 
-enum class EngineKind : uint8_t { native, stress, external, command };
+enum class EngineKind : uint8_t { native, stress, external, command, server };
 template <>
 inline constexpr auto words_of<EngineKind> =
     std::array{Word{EngineKind::native, NativeSpec::type}, Word{EngineKind::stress, StressSpec::type},
-               Word{EngineKind::external, ExternalSpec::type}, Word{EngineKind::command, CommandSpec::type}};
+               Word{EngineKind::external, ExternalSpec::type}, Word{EngineKind::command, CommandSpec::type}, Word{EngineKind::server, ServerSpec::type}};
 
 // What has been read so far, before defaults that depend on other keys.
 struct TenantDraft {
@@ -64,6 +65,7 @@ struct TenantDraft {
   std::string progress;
   int samples_per_step = 0;  // 0: not given
   int64_t tokens_per_step = 0;
+  ServerSpec server;
   std::string path;                          // "tenants.0"
   std::string device;                        // empty: not given
   std::map<std::string, std::string> given;  // key path within the tenant -> where
@@ -108,6 +110,8 @@ std::string expectation(const Key& key);
 
 // The regular expressions (ECMAScript) of types that are written as text; the schema has them, too.
 inline constexpr std::string_view kDevicePattern = "^(auto|cpu|cuda|cuda:[0-9]{1,3})$";
+inline constexpr std::string_view kUrlPattern =
+    "^https?://([A-Za-z0-9._~-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*/?$";
 inline constexpr std::string_view kBytesPattern = "^[1-9][0-9]{0,14} ?(B|KiB|MiB|GiB|TiB|K|M|G|T)?$";
 inline constexpr std::string_view kCpusPattern = "^[0-9]{1,4}(-[0-9]{1,4})?(, ?[0-9]{1,4}(-[0-9]{1,4})?)*$";
 inline constexpr size_t kLongestName = 100;   // bytes; so that <tenant>_<model>_... fits into 255

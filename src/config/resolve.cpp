@@ -115,6 +115,7 @@ void check_engine_keys(const TenantDraft& tenant) {
   const bool command = tenant.engine == EngineKind::command;
   const bool program = command || tenant.engine == EngineKind::external;
   if (tenant.engine != EngineKind::stress) refuse_key(tenant, "stress", "stress");
+  if (tenant.engine != EngineKind::server) refuse_key(tenant, "server", "server");
   if (!program)
     refuse_key(tenant, "command", "external or command",
                "external talks to the program, command only watches it.");
@@ -152,6 +153,41 @@ void resolve_command(TenantDraft& tenant) {
   if (!tenant.given.count("num_warmup")) config.num_warmup = 2;
 }
 
+// "http://host:8000/v1/" is what users copy; the paths of requests begin with /v1.
+std::string without_version(std::string url) {
+  if (url.ends_with('/')) url.pop_back();
+  if (url.ends_with("/v1")) url.resize(url.size() - 3);
+  return url;
+}
+
+// The server stands where it stands: what would place it in this run is not ours to give.
+void resolve_server(TenantDraft& tenant) {
+  TenantConfig& config = tenant.config;
+  ServerSpec& server = config.engine.emplace<ServerSpec>(tenant.server);
+  if (server.base_url.empty())
+    refuse(config.where, tenant.path + ".server.base_url", "expected it with engine: server, found nothing");
+  server.base_url = without_version(server.base_url);
+  if (!server.ready_path.empty() && !server.ready_path.starts_with('/'))
+    refuse(tenant.given.at("server.ready_path"), tenant.path + ".server.ready_path",
+           fmt::format("expected a path that begins with '/', found \"{}\"", server.ready_path));
+  for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance", "dtype", "weights"})
+    if (const auto given = tenant.given.find(key); given != tenant.given.end())
+      refuse(given->second, fmt::format("{}.{}", tenant.path, key),
+             "expected none with engine: server: it was started outside of this run",
+             "Give it to the server where that is started.");
+  const bool generates = server.api != ApiKind::embeddings;
+  if (!tenant.given.count("task")) config.task = generates ? Task::generate : Task::forward;
+  if ((config.task == Task::generate) != generates)
+    refuse(tenant.given.at("task"), tenant.path + ".task",
+           fmt::format("expected {} with server.api: {}, found {}", generates ? "generate" : "forward",
+                       to_string(server.api), to_string(config.task)));
+  if (config.batch_size == 0) config.batch_size = 1;
+  if (config.batch_size > 1 && generates)
+    refuse(tenant.given.at("batch_size"), tenant.path + ".batch_size",
+           fmt::format("expected 1 with server.api: {}, found {}", to_string(server.api), config.batch_size),
+           "The server makes batches of requests itself: raise workload.concurrency.");
+}
+
 void resolve_engine(TenantDraft& tenant) {
   TenantConfig& config = tenant.config;
   config.engine = tenant.native;
@@ -160,6 +196,7 @@ void resolve_engine(TenantDraft& tenant) {
   if (tenant.engine == EngineKind::external)
     config.engine = ExternalSpec{
         .command = tenant.command, .weights = tenant.native.weights, .dtype = tenant.native.dtype};
+  if (tenant.engine == EngineKind::server) return resolve_server(tenant);
   if (tenant.engine != EngineKind::stress) return;
   const StressSpec& stress = config.engine.emplace<StressSpec>(tenant.stress);
   if (config.task == Task::generate)

@@ -43,6 +43,8 @@ Json value_schema(const Key& key) {
       return text_like(kNamePattern, kLongestName);
     case ValueType::device:
       return text_like(kDevicePattern, kLongestText);
+    case ValueType::url:
+      return text_like(kUrlPattern, kLongestText);
     case ValueType::bytes:
       return {
           {"anyOf",
@@ -178,10 +180,18 @@ nlohmann::ordered_json config_schema() {
   Json tenant = map_schema(tenant_keys());
   tenant["properties"]["workload"]["allOf"] = workload_rules();
   const Json stress = has("engine", "stress"), external = has("engine", "external"),
-             command = has("engine", "command");
-  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress, command};
+             command = has("engine", "command"), server = has("engine", "server");
+  const Json server_map{{"required", {"server"}}, {"properties", {{"server", has("base_url")}}}};
+  const Json embeddings{{"required", {"server"}}, {"properties", {{"server", has("api", "embeddings")}}}};
+  const Json text_server = both(server, never(embeddings));
+  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress, command,
+                     both(server, {{"required", {"model_name", "seq_len"}}})};
   tenant["allOf"] = {{{"anyOf", {never(has("stress")), stress}}},
-                     {{"anyOf", {never(has("max_new_tokens")), has("task", "generate")}}},
+                     {{"anyOf", {never(has("server")), server}}},
+                     {{"anyOf", {never(server), server_map}}},
+                     {{"anyOf", {never(has("max_new_tokens")), has("task", "generate"), text_server}}},
+                     never(both(text_server, has("task", "forward"))),
+                     never(both(both(server, embeddings), has("task", "generate"))),
                      never(both(stress, has("task", "generate"))),
                      {{"anyOf", {never(has("command")), external, command}}},
                      {{"anyOf", {never(external), has("command")}}},
@@ -191,6 +201,8 @@ nlohmann::ordered_json config_schema() {
     tenant["allOf"].push_back({{"anyOf", {never(has(key)), has("progress")}}});
   for (const char* key : {"batch_size", "seq_len", "task", "dtype", "weights", "workload"})
     tenant["allOf"].push_back(never(both(command, has(key))));
+  for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance", "dtype", "weights"})
+    tenant["allOf"].push_back(never(both(server, has(key))));
 
   Json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "An experiment of cotenant"}};
   schema.update(map_schema(experiment_keys()));

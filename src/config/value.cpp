@@ -204,6 +204,9 @@ Value read_value(const Key& key, const YamlNode& node, const std::string& path) 
     case ValueType::device:
       if (matches(node, kDevicePattern)) return node.text;
       refuse_value(node, path, expectation(key));
+    case ValueType::url:
+      if (matches(node, kUrlPattern)) return node.text;
+      refuse_value(node, path, expectation(key));
     case ValueType::bytes:
       return as_bytes(key, node, path);
     case ValueType::cpus:

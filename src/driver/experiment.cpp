@@ -235,8 +235,8 @@ class Run {
     for (size_t i = 0; clients && i < record_.tenants.size(); ++i) {
       const auto is_client = [&](pid_t pid) { return std::ranges::count(*clients, pid) > 0; };
       const bool found = std::ranges::any_of(crew_->processes_of(i), is_client);
-      // Whether a program uses the GPU at all, and since when, is its own affair.
-      if (found || !plan_.tenants[i].program) record_.tenants[i].mps_client = found;
+      // Whether a program or a server uses the GPU at all, and since when, is its own affair.
+      if (found || !(plan_.tenants[i].program || plan_.tenants[i].order.server())) record_.tenants[i].mps_client = found;
     }
   }
 
@@ -371,7 +371,7 @@ class Run {
   void give_up_stalled() {
     const double pass_s = deadlines_.stall_s(ns_to_s(crew_->longest_pass_ns()));
     for (size_t i = 0; i < recorders_.size(); ++i) {
-      const double patience_s = pass_s + plan_.tenants[i].quiet_s;
+      const double patience_s = pass_s + plan_.tenants[i].quiet_s + plan_.tenants[i].longest_request_s;
       auto& [completed, since_ns] = last_completed_[i];
       if (recorders_[i].iterations().size() > completed) {
         completed = recorders_[i].iterations().size();
@@ -384,7 +384,8 @@ class Run {
 
   // Requests in flight are finished, whoever else has died.
   void settle() {
-    const double deadline_s = deadlines_.stop_s(ns_to_s(crew_->longest_pass_ns()));
+    double deadline_s = deadlines_.stop_s(ns_to_s(crew_->longest_pass_ns()));
+    for (const TenantPlan& tenant : plan_.tenants) deadline_s = std::max(deadline_s, tenant.longest_request_s);
     const int64_t deadline_ns = now_ns() + s_to_ns(deadline_s);
     while (!crew_->all_over() && now_ns() < deadline_ns) tick();
     if (!crew_->all_over()) give_up_late(Stage::done, deadline_s);
@@ -488,6 +489,7 @@ class Run {
     tenant.summary = summaries[0];
     if (is_fixed()) tenant.whole_run = summaries[1];
     tenant.schedule = state.done.schedule;
+    tenant.served = state.done.server;
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
     if (state.ended_early) tenant.exit.ended_early = state.ended_early->code ? state.ended_early->text() : "its output ended";

@@ -30,6 +30,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kInFlight = 1024;                    // of a server that gets an open workload
+constexpr uint64_t kTokenTimesBytes = 1ull << 30;  // of all requests that a server may have at a time
+constexpr uint64_t kWorkerFiles = 256;             // of a worker besides its connections
 constexpr uint64_t kWorkerBytes = 48ull << 20;  // of a worker besides its model: the program, its libraries, its rings
 
 SettingsRecord settings_of(const ExperimentConfig& config, const std::string& device, SharingMode mode) {
@@ -92,6 +95,8 @@ TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant,
   order.sm_groups = device_share.sm_groups;
   order.seed = config.seed;
   order.warmup_s = config.warmup_s;
+  if (auto* server = std::get_if<ServerSpec>(&order.engine); server && !server->max_in_flight)
+    server->max_in_flight = tenant.workload.is_open() ? kInFlight : tenant.workload.concurrency;
   order.fixed_iters = config.corun == Corun::fixed ? tenant.num_iters : 0;
   return order;
 }
@@ -122,7 +127,8 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
 }
 
 TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, const std::string& experiment_dir) {
-  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}, .quiet_s = 0, .program = {}};
+  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}, .quiet_s = 0, .longest_request_s = 0, .program = {}};
+  if (const ServerSpec* server = order.server()) plan.longest_request_s = server->timeout_s;
   TenantRecord& record = plan.record;
   static_cast<TenantDescription&>(record) = order;
   record.directory = directory_name(tenant.name);
@@ -156,6 +162,24 @@ void examine_workload(const TenantConfig& config, TenantPlan& plan) {
                       fmt::format("expected at most {}, the requests of the trace; found {}",
                                   replay->trace->requests.size(), config.num_iters),
                       "Lower num_iters; the trace is replayed to its end all the same, unless corun is fixed.");
+}
+
+// Connections are files, and every token of a request in flight has its time.
+void check_server(const TenantConfig& config, const TenantPlan& plan, const Machine& machine) {
+  const ServerSpec* server = plan.order.server();
+  if (server == nullptr) return;
+  const auto in_flight = static_cast<uint64_t>(server->max_in_flight.value_or(1));
+  if (in_flight + kWorkerFiles > machine.most_open_files)
+    throw usage_error(place(config, "server.max_in_flight"),
+                      fmt::format("{} connections need {} open files, one process may have {}", in_flight,
+                                  in_flight + kWorkerFiles, machine.most_open_files),
+                      "Raise the hard limit (ulimit -Hn, or LimitNOFILE of the service), or lower it.");
+  const uint64_t bytes = in_flight * static_cast<uint64_t>(longest_answer(workload_of(plan.order))) * sizeof(int64_t);
+  if (bytes > kTokenTimesBytes)
+    throw usage_error(place(config, "server.max_in_flight"),
+                      fmt::format("the times of the tokens of {} requests would take {}, at most {} are for them",
+                                  in_flight, format_bytes(bytes), format_bytes(kTokenTimesBytes)),
+                      "Lower server.max_in_flight or max_new_tokens.");
 }
 
 // Opens the model and sizes the engine, neither of which loads anything.
@@ -220,9 +244,10 @@ void examine_program(const TenantConfig& config, const RunPlan& run, TenantPlan&
 }
 
 // Names the tenant that an Error without a place in the configuration is about.
-void examine(const TenantConfig& config, TenantPlan& plan) {
+void examine(const TenantConfig& config, TenantPlan& plan, const Machine& machine) {
   try {
     examine_workload(config, plan);
+    check_server(config, plan, machine);
     examine_engine(config, plan);
   } catch (const Error& error) {
     if (error.where().find("tenant " + config.name) != std::string::npos) throw;
@@ -366,7 +391,7 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
     run.tenants.push_back(
         plan_tenant(tenant, order_of(config, tenant, own_device, shares[i], device_share, spin), config.out_dir));
     run.tenants.back().environment = device_share.environment;
-    examine(tenant, run.tenants.back());
+    examine(tenant, run.tenants.back(), machine);
     examine_program(tenant, run, run.tenants.back());
     if (sees_one) run.tenants.back().order.device = "cuda:0";
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/fault.h"
+
 namespace cotenant {
 namespace {
 
@@ -12,14 +14,22 @@ double ms_between(int64_t start_ns, int64_t end_ns) {
   return static_cast<double>(end_ns - start_ns) / 1e6;
 }
 
+// Between the first token and the last. Those that came with the first one tell nothing of a pace; an answer of which
+// all tokens came at once has none.
+std::optional<double> time_per_token(const std::vector<int64_t>& token_ns, int64_t tokens) {
+  const auto with_first = std::ranges::count(token_ns, token_ns.front());
+  if (tokens <= with_first || token_ns.back() == token_ns.front()) return std::nullopt;
+  return ms_between(token_ns.front(), token_ns.back()) / static_cast<double>(tokens - with_first);
+}
+
 }  // namespace
 
 double seconds_between(int64_t start_ns, int64_t end_ns) {
   return static_cast<double>(end_ns - start_ns) / 1e9;
 }
 
-Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates,
-                       bool open_loop) {
+Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns,
+                       const TenantSpec& tenant) {
   Iteration iteration;
   iteration.iter = event.iter;
   iteration.latency_ms = ms_between(event.scheduled_ns, event.end_ns);
@@ -30,28 +40,27 @@ Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token
   iteration.status = event.status == 0   ? IterationStatus::ok
                      : event.status == 1 ? IterationStatus::rejected
                                          : IterationStatus::failed;
-  if (open_loop && event.status != 1) iteration.queue_ms = ms_between(event.scheduled_ns, event.start_ns);
+  if (tenant.workload.is_open() && event.status != EventSlot::rejected)
+    iteration.queue_ms = ms_between(event.scheduled_ns, event.start_ns);
+  iteration.reason = to_text(static_cast<Fault>(event.fault));
   iteration.tokens_in = event.tokens_in;
   iteration.tokens_out = event.tokens_out;
-  if (!generates || token_ns.empty()) return iteration;
+  if (tenant.max_new_tokens == 0 || token_ns.empty()) return iteration;
   iteration.ttft_ms = ms_between(event.scheduled_ns, token_ns.front());
-  if (token_ns.size() > 1)
-    iteration.tpot_ms = (iteration.latency_ms - *iteration.ttft_ms) / static_cast<double>(token_ns.size() - 1);
+  iteration.tpot_ms = time_per_token(token_ns, event.tokens_out / std::max(1, tenant.batch_size));
   for (const int64_t at_ns : token_ns) iteration.token_s.push_back(seconds_between(t0_ns, at_ns));
   return iteration;
 }
 
 Recorder::Recorder(const std::filesystem::path& experiment, const SettingsRecord& settings, const TenantRecord& tenant,
                    std::shared_ptr<IterationStore> store)
-    : generates_(tenant.max_new_tokens > 0),
-      open_loop_(tenant.workload.is_open()),
-      files_(experiment, settings, tenant, std::move(store)) {}
+    : tenant_(tenant), files_(experiment, settings, tenant, std::move(store)) {}
 
 void Recorder::drain(EventRing& ring, int64_t t0_ns) {
   EventSlot event;
   // As many as the ring holds: a tenant that writes faster than we read must not keep us here.
   for (uint64_t left = ring.capacity(); left > 0 && ring.take(event, token_ns_); --left) {
-    const Iteration iteration = to_iteration(event, token_ns_, t0_ns, generates_, open_loop_);
+    const Iteration iteration = to_iteration(event, token_ns_, t0_ns, tenant_);
     files_.append(iteration);
     tally_.add(iteration);
     first_start_s_ = std::min(first_start_s_.value_or(*iteration.start_s), *iteration.start_s);
@@ -68,7 +77,7 @@ std::optional<double> Recorder::recent_ms() const {
 }
 
 double Recorder::tokens_per_s() const {
-  return last_end_s_ > 0 ? (generates_ ? tally_.tokens_out : tally_.tokens_in) / last_end_s_ : 0;
+  return last_end_s_ > 0 ? (tenant_.max_new_tokens > 0 ? tally_.tokens_out : tally_.tokens_in) / last_end_s_ : 0;
 }
 
 }  // namespace cotenant

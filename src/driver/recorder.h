@@ -19,8 +19,8 @@ namespace cotenant {
 double seconds_between(int64_t start_ns, int64_t end_ns);
 
 // An event of a ring as a line of events.jsonl.
-Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns, bool generates,
-                       bool open_loop = false);
+Iteration to_iteration(const EventSlot& event, const std::vector<int64_t>& token_ns, int64_t t0_ns,
+                       const TenantSpec& tenant);
 
 // Carries one tenant's events from its ring into its files.
 class Recorder {
@@ -39,7 +39,7 @@ class Recorder {
   double tokens_per_s() const;              // since T0
 
  private:
-  bool generates_, open_loop_;
+  const TenantSpec tenant_;
   TenantFiles files_;
   std::vector<int64_t> token_ns_;  // of the event at hand
   std::deque<double> recent_ms_;

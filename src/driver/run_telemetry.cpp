@@ -21,7 +21,7 @@ RunTelemetry::RunTelemetry(const RunPlan& plan)
   if (!is_cuda_) return;
   for (const TenantPlan& tenant : plan.tenants)
     computes_on_gpu_ |= (tenant.order.stressor() == nullptr || is_device_stress(tenant.order.stressor()->kind)) &&
-                        !tenant.order.command();  // which may compute where it likes
+                        !tenant.order.command() && !tenant.order.server();  // which compute where they like
   nvml_ = Nvml::open(nvml_gap_);
   if (!nvml_) return;
   device_.emplace(nvml_, plan.device.uuid);

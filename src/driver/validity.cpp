@@ -1,6 +1,7 @@
 #include "driver/validity.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -20,6 +21,7 @@ constexpr double kForeignCores = 0.1;                         // more than this 
 constexpr double kLateSend_us = 1000, kLateSendShare = 0.05;  // both: of the latency
 constexpr double kGrowth = 1.05;                              // arrivals over what is served, above which a queue grows
 constexpr int64_t kFewUnserved = 10;                          // which the end of any run may leave
+constexpr double kShortAnswer = 0.99;                         // of the tokens that were asked for
 constexpr double kLateShift = 0.1;                            // of the latency, after a late warm-up
 
 bool is_fixed(const ExperimentRecord& record) {
@@ -66,6 +68,43 @@ void check_schedule(ValidityRecord& validity, const TenantRecord& tenant) {
          "lower its rate"});
 }
 
+// " (HTTP 503 12 times, "overloaded"; timeout once)"
+std::string faults_text(const TenantRecord& tenant) {
+  std::string text;
+  for (const ServerRecord::Fault& fault : tenant.served.value_or(ServerRecord()).faults) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : "; ", fault.what,
+                        fault.count == 1 ? "once" : fmt::format("{} times", fault.count));
+    if (!fault.example.empty()) text += fmt::format(", \"{}\"", fault.example);
+  }
+  return text.empty() ? "" : fmt::format(" ({})", text);
+}
+
+// What its server did not say, or did otherwise than it was asked.
+void check_server(ValidityRecord& validity, const TenantRecord& tenant) {
+  const ServerRecord& server = *tenant.served;
+  const bool generates = tenant.max_new_tokens > 0;
+  const int64_t good = server.counted_by_chunk_usage + server.counted_by_usage + server.counted_by_chunks;
+  if (const int64_t refused = tenant.summary.rejected - (tenant.schedule ? tenant.schedule->rejected : 0); refused > 0)
+    validity.warnings.push_back({fmt::format("the server of {} refused {} requests (HTTP 429)", tenant.name, refused),
+                                 "lower its rate, or raise what the server lets wait"});
+  if (server.counted_by_chunks > 0)
+    validity.warnings.push_back(
+        {fmt::format("{} of {} answers of {} came without usage: their tokens were counted as chunks with text, which "
+                     "may hold more than one",
+                     server.counted_by_chunks, good, tenant.name),
+         "use a server that sends usage (stream_options.include_usage)"});
+  if (server.other_prompts > 0)
+    validity.warnings.push_back(
+        {fmt::format("{} of {} prompts of {} were not of the length that was asked for, by the server's count",
+                     server.other_prompts, server.other_prompts + server.exact_prompts, tenant.name),
+         "see tokens_in in its events.jsonl; prompts of token ids are exact"});
+  const double per_answer = good > 0 ? static_cast<double>(server.tokens) / static_cast<double>(good) : 0;
+  if (generates && good > 0 && per_answer < kShortAnswer * tenant.max_new_tokens)
+    validity.warnings.push_back({fmt::format("answers of {} have {:.1f} tokens on average, not {}", tenant.name,
+                                             per_answer, tenant.max_new_tokens),
+                                 "use a server that knows ignore_eos, or give the length that its answers have"});
+}
+
 void check_counts(ExperimentRecord& record) {
   auto& validity = record.validity;
   for (const TenantRecord& tenant : record.tenants) {
@@ -85,8 +124,9 @@ void check_counts(ExperimentRecord& record) {
                       tenant.name, tenant.exit.ended_early));
     if (tenant.is_load_only()) continue;
     if (tenant.summary.failed > 0)
-      validity.reasons.push_back(
-          fmt::format("{} requests of {} failed: see status in its events.jsonl", tenant.summary.failed, tenant.name));
+      validity.reasons.push_back(fmt::format("{} requests of {} failed{}: see status in its events.jsonl",
+                                             tenant.summary.failed, tenant.name, faults_text(tenant)));
+    if (tenant.served) check_server(validity, tenant);
     if (tenant.schedule) check_schedule(validity, tenant);
     const int64_t inside = tenant.summary.latency.count;
     if (record.window && inside == 0) {
@@ -196,7 +236,18 @@ void check_faults(ExperimentRecord& record) {
         "timeslice to find who faults");
 }
 
+// A server that was started outside of this run is one of them, and which is not known.
+void note_server_processes(ExperimentRecord& record) {
+  if (record.foreign.gpu_processes.empty()) return;
+  record.validity.warnings.push_back(
+      {fmt::format("programs that this run did not start used the GPU ({}): its servers are taken to be among them",
+                   fmt::join(record.foreign.gpu_processes, "; ")),
+       "look whether there is any that is no server of this run"});
+}
+
 void check_gpu_processes(ExperimentRecord& record) {
+  const auto is_server = [](const TenantRecord& tenant) { return tenant.server() != nullptr; };
+  if (std::ranges::any_of(record.tenants, is_server)) return note_server_processes(record);
   for (const std::string& process : record.foreign.gpu_processes)
     record.validity.reasons.push_back(
         fmt::format("another program ({}) used the GPU during the run: end it and run again", process));

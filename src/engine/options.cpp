@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "engine/native/devices.h"
 #include "engine/native/native_engine.h"
+#include "engine/server/make_server_engine.h"
 #include "engine/stress/calibrated.h"
 #include "engine/stress/fixed_time.h"
 
@@ -41,6 +42,8 @@ std::unique_ptr<Engine> make_engine(const EngineOptions& options) {
       return make_device_stress(options, StressLoad::Kind::pcie);
     case EngineOptions::Kind::launch:
       return make_device_stress(options, StressLoad::Kind::launch);
+    case EngineOptions::Kind::server:
+      return make_server_engine(options.server);
   }
   throw internal_error("make_engine", "unknown kind of engine");
 }

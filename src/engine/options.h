@@ -6,6 +6,7 @@
 
 #include "base/dtype.h"
 #include "engine/engine.h"
+#include "engine/server/server_options.h"
 
 namespace cotenant {
 
@@ -16,7 +17,7 @@ enum class Wait : uint8_t { spin, block };  // how the host waits for a device
 
 // What make_engine needs to know. Plain data.
 struct EngineOptions {
-  enum class Kind : uint8_t { native, sleep, spin, compute, dram, l2, pcie, launch } kind = Kind::native;
+  enum class Kind : uint8_t { native, sleep, spin, compute, dram, l2, pcie, launch, server } kind = Kind::native;
 
   std::string label;  // of the tenant and its model, for profilers; empty: the model's name
 
@@ -33,9 +34,11 @@ struct EngineOptions {
   int priority = 0;                               // on a CUDA device: higher is more urgent
   size_t memory_limit_bytes = 0;                  // of device memory; 0: what there is
 
-  // stress: all kinds but native
+  // stress: all kinds but native and server
   double service_ms = 1;  // a request takes this long alone
   int sms = 0;            // multiprocessors that compute, dram and l2 load; 0: all
+
+  ServerOptions server = {};
 };
 
 // Throws usage_error when this build or this machine has no such engine or device.

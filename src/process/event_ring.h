@@ -15,13 +15,14 @@ namespace cotenant {
 
 // One request, times by CLOCK_MONOTONIC.
 struct EventSlot {
-  static constexpr uint32_t ok = 0, rejected = 1, failed = 2;
+  static constexpr uint16_t ok = 0, rejected = 1, failed = 2;
 
   int64_t iter = 0;
   int64_t scheduled_ns = 0, start_ns = 0, end_ns = 0;
   int64_t tokens_in = 0, tokens_out = 0;
   float gpu_ms = -1;  // negative: no such clock
-  uint32_t status = ok;
+  uint16_t status = ok;
+  uint16_t fault = 0;        // of what is not ok: why (engine/fault.h); 0: nobody said
   uint32_t token_count = 0;  // set by publish(): number of times behind it
   uint32_t seal = 0;         // set by publish(), by which take() knows that a record begins here
 };

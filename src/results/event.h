@@ -19,6 +19,7 @@ struct Iteration {
   std::optional<double> start_s;      // sent
   std::optional<double> end_s;
   IterationStatus status = IterationStatus::ok;
+  std::string reason;              // of what is not ok: why ("HTTP 503", "timeout"); empty: nobody said
   std::optional<double> queue_ms;  // open loop: sent - scheduled
   std::optional<double> ttft_ms, tpot_ms;
   std::vector<double> token_s;  // when each token (of every row at once) was known to the host

@@ -81,6 +81,7 @@ void append_json(Buffer& out, const Iteration& event) {
   append(out, ",\"status\":\"");
   append(out, name_of(event.status));
   append(out, "\"");
+  if (!event.reason.empty()) append_field(out, "reason", std::string_view(event.reason));
   append_field(out, "queue_ms", event.queue_ms);
   append_field(out, "ttft_ms", event.ttft_ms);
   append_field(out, "tpot_ms", event.tpot_ms);

@@ -109,6 +109,8 @@ void read_field(std::string_view key, dom::element value, Iteration& event) {
     event.end_s = optional_instant_s(value);
   } else if (key == "status") {
     event.status = status_named(value.get_string());
+  } else if (key == "reason") {
+    event.reason = text(value);
   } else if (key == "queue_ms") {
     event.queue_ms = optional_span_ms(value);
   } else if (key == "ttft_ms") {

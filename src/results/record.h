@@ -115,6 +115,22 @@ struct ScheduleRecord {
   std::optional<double> lag_p50_us, lag_p99_us, lag_max_us;
 };
 
+// What a server was asked, and how it answered, of all requests from T0 on.
+struct ServerRecord {
+  struct Fault {
+    std::string what;  // "HTTP 503", "timeout", "closed early"
+    int64_t count = 0;
+    std::string example;  // what the first of them said
+  };
+  std::string prompts;                           // "token ids", "words"
+  int64_t exact_prompts = 0, other_prompts = 0;  // of the length that was asked for, by the server's count; of another
+  // Good answers, by what their tokens were counted from: the usage with each chunk, the usage at the end, the chunks.
+  int64_t counted_by_chunk_usage = 0, counted_by_usage = 0, counted_by_chunks = 0;
+  int64_t chunks = 0, tokens = 0;  // with text, and all that was generated
+  int64_t connections = 0;         // that were opened
+  std::vector<Fault> faults;       // in the order in which they first came
+};
+
 // How the tenant's worker ended.
 struct ExitRecord {
   bool died = false;           // by a signal or with an error of its own
@@ -168,6 +184,7 @@ struct TenantRecord : TenantDescription {
   TenantSummary summary;                   // over the window
   std::optional<TenantSummary> whole_run;  // `corun: fixed`: over all its requests
   std::optional<ScheduleRecord> schedule;  // of an open loop or a replay
+  std::optional<ServerRecord> served;      // of a server
   UsageRecord usage;
   ExitRecord exit;
 };

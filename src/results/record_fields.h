@@ -145,6 +145,27 @@ void fields(Visitor& visit, ScheduleRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, ServerRecord::Fault& r) {
+  visit("what", r.what);
+  visit("count", r.count);
+  visit("example", r.example);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, ServerRecord& r) {
+  visit("prompts", r.prompts);
+  visit("exact_prompts", r.exact_prompts);
+  visit("other_prompts", r.other_prompts);
+  visit("counted_by_chunk_usage", r.counted_by_chunk_usage);
+  visit("counted_by_usage", r.counted_by_usage);
+  visit("counted_by_chunks", r.counted_by_chunks);
+  visit("chunks", r.chunks);
+  visit("tokens", r.tokens);
+  visit("connections", r.connections);
+  visit("faults", r.faults);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, ExitRecord& r) {
   visit("died", r.died);
   visit("code", r.code);
@@ -194,6 +215,7 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("summary", r.summary);
   visit("whole_run", r.whole_run);
   visit("schedule", r.schedule);
+  visit("served", r.served);
   visit("usage", r.usage);
   visit("exit", r.exit);
 }

@@ -34,6 +34,19 @@ void fields(Visitor& visit, CommandSpec& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, ServerSpec& r) {
+  visit("base_url", r.base_url);
+  visit("api", r.api);
+  visit("api_key_env", r.api_key_env);
+  visit("ready_path", r.ready_path);
+  visit("ready_timeout_s", r.ready_timeout_s);
+  visit("timeout_s", r.timeout_s);
+  visit("max_in_flight", r.max_in_flight);
+  visit("prompt", r.prompt);
+  visit("vocab_size", r.vocab_size);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, Step& r) {
   visit("rate", r.rate);
   visit("duration_s", r.duration_s);

@@ -55,6 +55,16 @@ constexpr bool is_device_stress(StressKind kind) {
   return kind != StressKind::sleep && kind != StressKind::spin;
 }
 
+enum class ApiKind : uint8_t { completions, chat, embeddings };
+template <>
+inline constexpr auto words_of<ApiKind> = std::array{
+    Word{ApiKind::completions, "completions"}, Word{ApiKind::chat, "chat"}, Word{ApiKind::embeddings, "embeddings"}};
+
+enum class PromptForm : uint8_t { automatic, tokens, text };
+template <>
+inline constexpr auto words_of<PromptForm> =
+    std::array{Word{PromptForm::automatic, "auto"}, Word{PromptForm::tokens, "tokens"}, Word{PromptForm::text, "text"}};
+
 // A model that our own engine runs.
 struct NativeSpec {
   static constexpr const char* type = "native";
@@ -91,11 +101,25 @@ struct CommandSpec {
   bool is_seen() const { return !progress.empty(); }
 };
 
+// An OpenAI-compatible server, of which the tenant is the client.
+struct ServerSpec {
+  static constexpr const char* type = "server";
+  std::string base_url;  // "http://127.0.0.1:8000", without /v1
+  ApiKind api = ApiKind::completions;
+  std::string api_key_env;  // the environment variable with the API key; empty: none. The key itself is kept nowhere
+  std::string ready_path;   // empty: /health, or /v1/models
+  double ready_timeout_s = 60, timeout_s = 60;  // of the readiness; of each request
+  std::optional<int> max_in_flight = {};        // none: by the workload, until it is planned
+  PromptForm prompt = PromptForm::automatic;
+  int vocab_size = 32000;  // of prompts that are token ids
+};
+
 struct TenantSpec {
   std::string name;   // unique in its directory form
   std::string tag;    // the study's label
-  std::string model;  // Hugging Face name or a directory; for stress the kind's name, for a command the program's
-  std::variant<NativeSpec, StressSpec, ExternalSpec, CommandSpec> engine;
+  // Hugging Face name or a directory; for stress the kind's name, for a command the program's; as a server calls it
+  std::string model;
+  std::variant<NativeSpec, StressSpec, ExternalSpec, CommandSpec, ServerSpec> engine;
   Task task = Task::forward;
   int batch_size = 0;            // sequences in a request
   int seq_len = 0;               // tokens in a sequence, of the prompt when generating
@@ -106,6 +130,7 @@ struct TenantSpec {
   const StressSpec* stressor() const { return std::get_if<StressSpec>(&engine); }
   const ExternalSpec* external() const { return std::get_if<ExternalSpec>(&engine); }
   const CommandSpec* command() const { return std::get_if<CommandSpec>(&engine); }
+  const ServerSpec* server() const { return std::get_if<ServerSpec>(&engine); }
   // A command of which only the effect on others can be seen: it has no requests, and is meant to have none.
   bool is_load_only() const { return command() && !command()->is_seen(); }
   // Whether its worker has pipes from and to its program: to talk to it, or to watch its output on the way to its log.
@@ -132,7 +157,7 @@ struct TenantSpec {
         },
         engine);
   }
-  // "native", "stress", "external", "command"
+  // "native", "stress", "external", "command", "server"
   std::string_view engine_name() const {
     return std::visit([](const auto& what) { return std::string_view(what.type); }, engine);
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 #include "base/error.h"
 #include "base/overloaded.h"
 #include "model/open.h"
@@ -28,6 +30,40 @@ EngineOptions::Kind kind_of(StressKind kind) {
       return EngineOptions::Kind::launch;
   }
   throw internal_error("engine_options", "unknown kind of stress");
+}
+
+ServerApi api_of(ApiKind kind) {
+  switch (kind) {
+    case ApiKind::completions:
+      return ServerApi::completions;
+    case ApiKind::chat:
+      return ServerApi::chat;
+    case ApiKind::embeddings:
+      return ServerApi::embeddings;
+  }
+  throw internal_error("engine_options", "unknown API of a server");
+}
+
+PromptKind prompt_of(PromptForm form) {
+  switch (form) {
+    case PromptForm::automatic:
+      return PromptKind::automatic;
+    case PromptForm::tokens:
+      return PromptKind::ids;
+    case PromptForm::text:
+      return PromptKind::words;
+  }
+  throw internal_error("engine_options", "unknown form of prompts");
+}
+
+// The key is read where it is used, so that no order and no record has it.
+std::string key_in(const std::string& variable) {
+  if (variable.empty()) return "";
+  const char* key = std::getenv(variable.c_str());
+  if (key == nullptr || *key == '\0')
+    throw usage_error("server.api_key_env", fmt::format("the environment variable {} is not set", variable),
+                      fmt::format("export {}=...", variable));
+  return key;
 }
 
 // Of its name, so that tenants whose bursts would coincide do not, and a tenant alone gets what it gets beside others.
@@ -65,7 +101,21 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
                           options.service_ms = stress.service_ms;
                           options.sms = stress.sms.value_or(0);
                         },
-                        [](const ExternalSpec&) {}, [](const CommandSpec&) {}},
+                        [](const ExternalSpec&) {}, [](const CommandSpec&) {},
+                        [&](const ServerSpec& server) {
+                          options.kind = EngineOptions::Kind::server;
+                          options.server = {.base_url = server.base_url,
+                                            .api = api_of(server.api),
+                                            .model = order.model,
+                                            .bearer = key_in(server.api_key_env),
+                                            .ready_path = server.ready_path,
+                                            .ready_timeout_s = server.ready_timeout_s,
+                                            .timeout_s = server.timeout_s,
+                                            .prompt = prompt_of(server.prompt),
+                                            .vocab_size = server.vocab_size,
+                                            .max_in_flight = server.max_in_flight.value_or(1),
+                                            .seed = workload_seed(order)};
+                        }},
              order.engine);
   return options;
 }

@@ -18,8 +18,10 @@ bool InFlight::submit(Engine& engine, const DueRequest& request, std::span<const
   const uint32_t place = free_.back();
   const auto prompt = ids.first(std::min(ids.size(), static_cast<size_t>(request.tokens_in())));
   const bool taken = engine.submit({.id = place,
+                                    .iter = request.iter,
                                     .tokens = prompt,
                                     .rows = request.rows,
+                                    .seq_len = request.seq_len,
                                     .max_new_tokens = request.max_new_tokens,
                                     .scheduled_ns = scheduled_ns});
   if (!taken) return false;
@@ -60,6 +62,9 @@ const InFlight::Ended* InFlight::note(const Progress& progress) {
       entry.event.status = EventSlot::failed;
       break;
   }
+  entry.event.fault = static_cast<uint16_t>(progress.fault);
+  if (progress.tokens_in >= 0) entry.event.tokens_in = progress.tokens_in;
+  if (progress.tokens_out >= 0) entry.event.tokens_out = progress.tokens_out;
   entry.event.end_ns = progress.at_ns;
   entry.event.gpu_ms = progress.gpu_ms;
   entry.in_use = false;

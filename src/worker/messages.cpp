@@ -65,6 +65,7 @@ void fields(Visitor& visit, Done& r) {
   visit("requests", r.requests);
   visit("usage", r.usage);
   visit("schedule", r.schedule);
+  visit("server", r.server);
 }
 
 template <class Visitor>

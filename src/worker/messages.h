@@ -87,6 +87,7 @@ struct Done {
   int64_t requests = 0;                    // recorded
   UsageRecord usage;                       // between T0 and the last request
   std::optional<ScheduleRecord> schedule;  // of an open loop
+  std::optional<ServerRecord> server;      // of a server
 };
 struct Failed {
   static constexpr const char* type = "failed";

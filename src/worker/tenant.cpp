@@ -48,6 +48,23 @@ std::optional<StressRecord> stress_record(const std::optional<Calibration>& cali
   return record;
 }
 
+std::optional<ServerRecord> server_record(const std::optional<ServerFacts>& facts) {
+  if (!facts) return std::nullopt;
+  ServerRecord record{.prompts = facts->prompts,
+                      .exact_prompts = facts->exact_prompts,
+                      .other_prompts = facts->other_prompts,
+                      .counted_by_chunk_usage = facts->per_chunk,
+                      .counted_by_usage = facts->by_usage,
+                      .counted_by_chunks = facts->by_chunks,
+                      .chunks = facts->chunks,
+                      .tokens = facts->tokens,
+                      .connections = facts->connections,
+                      .faults = {}};
+  for (const ServerFacts::FaultCount& one : facts->faults)
+    record.faults.push_back({to_text(one.fault), one.count, one.example});
+  return record;
+}
+
 }  // namespace
 
 Tenant::Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring, Wires wires,
@@ -120,7 +137,7 @@ void Tenant::load() {
     loaded.weights_hash = fingerprint(*model_);
     loaded.input_hash = fingerprint(input_);
   }
-  loaded.sm_count = sms_of(order_.device, share_.get());
+  if (!order_.server()) loaded.sm_count = sms_of(order_.device, share_.get());
   const MemoryNeed need = engine_->memory_needed().value_or(MemoryNeed{});
   loaded.weights_bytes = need.weights_bytes;
   loaded.activation_bytes = need.activation_bytes;
@@ -134,7 +151,9 @@ void Tenant::prepare() {
 }
 
 int64_t Tenant::one_pass() {
-  const EventSlot event = run_request(*engine_, longest_request(workload_), input_, *in_flight_);
+  DueRequest request = longest_request(workload_);
+  request.iter = --warm_up_iter_;
+  const EventSlot event = run_request(*engine_, request, input_, *in_flight_);
   return event.end_ns - event.start_ns;
 }
 
@@ -154,11 +173,14 @@ void Tenant::warm() {
   if (order_.command()) return warm_command();
   engine_->warm();
   report::Warm warm;
-  if (order_.max_new_tokens > 0) {
+  if (model_ && order_.max_new_tokens > 0) {
     const DueRequest first = longest_request(workload_);
-    warm.tokens_hash = fingerprint_of_answer(
-        *engine_,
-        {.tokens = input_, .rows = first.rows, .max_new_tokens = first.max_new_tokens, .scheduled_ns = now_ns()});
+    warm.tokens_hash = fingerprint_of_answer(*engine_, {.iter = -1,
+                                                        .tokens = input_,
+                                                        .rows = first.rows,
+                                                        .seq_len = first.seq_len,
+                                                        .max_new_tokens = first.max_new_tokens,
+                                                        .scheduled_ns = now_ns()});
   }
   warm.longest_pass_ns = longest_pass_ns_ = warm_up();
   warm.resident_bytes = resident_bytes();
@@ -185,6 +207,7 @@ void Tenant::run() {
                                    .lag_p50_us = ns_to_ms(result.lag.at(0.5)) * 1e3,
                                    .lag_p99_us = ns_to_ms(result.lag.at(0.99)) * 1e3,
                                    .lag_max_us = ns_to_ms(result.lag.most_ns()) * 1e3};
+  done.server = server_record(engine_->server_facts());
   tell(done);
 }
 

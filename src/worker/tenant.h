@@ -76,6 +76,7 @@ class Tenant {
   WorkloadSpec workload_;
   std::optional<InFlight> in_flight_;
   int64_t longest_pass_ns_ = 0;
+  int64_t warm_up_iter_ = 0;  // the last request of the warm-up: they count down, those of the workload up
 
   std::mutex mutex_;
   std::condition_variable arrived_;

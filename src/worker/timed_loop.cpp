@@ -12,6 +12,9 @@ namespace cotenant {
 namespace {
 
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+// A client of a closed loop whose request fails waits so long for each in a row that did, so that it does not keep a
+// core, and a server in need, busy with more.
+constexpr int64_t kBackOffNs = 1'000'000, kLongestBackOffNs = 100'000'000;
 constexpr int64_t kNapNs = 10'000'000;  // how long a request to stop may go unheard between two requests
 
 class TimedLoop {
@@ -88,7 +91,8 @@ class TimedLoop {
         turn_away(progress.at_ns);
         room_since_ns_ = progress.at_ns;
       }
-      workload_.ended(now_ns());
+      failed_in_a_row_ = progress.status == Status::done ? 0 : failed_in_a_row_ + 1;
+      workload_.ended(now_ns() + std::min(failed_in_a_row_ * kBackOffNs, kLongestBackOffNs));
     }
   }
 
@@ -117,6 +121,7 @@ class TimedLoop {
   bool stopping_ = false;
   bool full_ = false;          // the engine has no room, as far as is known
   int64_t room_since_ns_ = 0;  // when it last got some
+  int64_t failed_in_a_row_ = 0;
   LoopResult result_;
 };
 
