@@ -34,6 +34,14 @@ std::string enough_iterations(const ExperimentRecord& record) {
 
 void check_window(ExperimentRecord& record) {
   auto& validity = record.validity;
+  const auto nothing_good = [](const TenantRecord& tenant) {
+    return tenant.summary.completed == 0 && tenant.summary.failed + tenant.summary.rejected > 0;
+  };
+  if (!record.window && std::ranges::any_of(record.tenants, nothing_good)) {
+    for (const TenantRecord& tenant : record.tenants)
+      if (nothing_good(tenant)) validity.reasons.push_back(fmt::format("no request of {} succeeded", tenant.name));
+    return;
+  }
   if (!record.window) {
     validity.reasons.push_back(
         "there was no time in which all tenants were active: raise num_iters of those that end first, or use corun: "
@@ -98,6 +106,11 @@ void check_server(ValidityRecord& validity, const TenantRecord& tenant) {
         {fmt::format("{} of {} prompts of {} were not of the length that was asked for, by the server's count",
                      server.other_prompts, server.other_prompts + server.exact_prompts, tenant.name),
          "see tokens_in in its events.jsonl; prompts of token ids are exact"});
+  if (server.exact_prompts + server.other_prompts == 0 && server.prompts == "words" && tenant.summary.completed > 0)
+    validity.warnings.push_back(
+        {fmt::format("the server of {} sends no usage: how many tokens its prompts of words have is not known",
+                     tenant.name),
+         "use a server that sends usage, or one that takes token ids"});
   const double per_answer = good > 0 ? static_cast<double>(server.tokens) / static_cast<double>(good) : 0;
   if (generates && good > 0 && per_answer < kShortAnswer * tenant.max_new_tokens)
     validity.warnings.push_back({fmt::format("answers of {} have {:.1f} tokens on average, not {}", tenant.name,

@@ -24,6 +24,20 @@ std::string experiment_with(const std::string& line) {
          "    seq_len: 128\n";
 }
 
+// A server with one more key in its map, and a wrong line 5.
+std::string one_server(const std::string& in_map, const std::string& line) {
+  return "tenants:\n"
+         "  - engine: server\n"
+         "    model_name: m\n"
+         "    server: {base_url: \"http://h:1\"" +
+         in_map +
+         "}\n"
+         "    " +
+         line +
+         "\n"
+         "    seq_len: 8\n";
+}
+
 std::string two_tenants(const std::string& first, const std::string& second) {
   const std::string rest = "\n    model_name: distilgpt2\n    batch_size: 8\n    seq_len: 128\n";
   return "tenants:\n  - " + first + rest + "  - " + second + rest;
@@ -196,6 +210,29 @@ std::vector<BadInput> contradictions() {
        "tenants.0.mig_instance: expected sharing.mode mig, found timeslice", "", BadInput::only_by_reader},
       {"StressKeysWithoutStress", tenant_with("stress: {kind: spin}"), "6:13",
        "tenants.0.stress: expected engine: stress beside it", ""},
+      {"ServerKeysWithoutServer", tenant_with("server: {base_url: http://h:1}"), "6:13",
+       "tenants.0.server: expected engine: server beside it, found engine: native", ""},
+      {"ServerWithoutUrl", tenant_with("engine: server"), "3:5",
+       "tenants.0.server.base_url: expected it with engine: server, found nothing", ""},
+      {"UrlWithoutScheme", tenant_with("engine: server\n    server: {base_url: \"localhost:8000\"}"), "7:24",
+       "tenants.0.server.base_url: expected a URL with a host", ""},
+      {"UrlWithPassword", tenant_with("engine: server\n    server: {base_url: \"http://me:secret@h\"}"), "7:24",
+       "tenants.0.server.base_url: expected a URL with a host", ""},
+      {"UrlOfAFile", tenant_with("engine: server\n    server: {base_url: \"file:///etc/passwd\"}"), "7:24",
+       "tenants.0.server.base_url: expected a URL with a host", ""},
+      {"PassesOfAServer", one_server("", "task: forward"), "5:11",
+       "tenants.0.task: expected generate with server.api: completions, found forward", ""},
+      {"TextOfEmbeddings", one_server(", api: embeddings", "task: generate"), "5:11",
+       "tenants.0.task: expected forward with server.api: embeddings, found generate", ""},
+      {"ShareOfAServer", one_server("", "sm_percent: 50"), "5:17",
+       "tenants.0.sm_percent: expected none with engine: server: it was started outside of this run",
+       "Give it to the server"},
+      {"BatchesOfAServer", one_server("", "batch_size: 8"), "5:17",
+       "tenants.0.batch_size: expected 1 with server.api: completions, found 8", "raise workload.concurrency",
+       BadInput::only_by_reader},
+      {"ReadyPathWithoutSlash", one_server(", ready_path: health", "num_iters: 3"), "4:50",
+       "tenants.0.server.ready_path: expected a path that begins with '/', found \"health\"", "",
+       BadInput::only_by_reader},
       {"GeneratingStress", tenant_with("engine: stress\n    task: generate"), "7:11",
        "tenants.0.task: expected forward with engine: stress", ""},
       {"NewTokensWithoutGenerate", tenant_with("max_new_tokens: 3"), "6:21",
