@@ -22,7 +22,7 @@ set(CPACK_PACKAGE_CONTACT "The cotenant developers <cotenant@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS gnuplot-nox)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "gnuplot-nox, libcurl4 | libcurl4t64 | libcurl3-gnutls | libcurl3t64-gnutls")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_STRIP_FILES ON)
 # What the program is linked with, found when the package is made.

@@ -34,6 +34,7 @@ test='
 libgtest-dev          tests
 libgmock-dev          tests
 python3-jsonschema    tests: judges the JSON Schema of configurations
+openssl               tests: certificates of a server
 gnuplot-nox           plots
 '
 format='
@@ -92,6 +93,7 @@ provided() {
     pkg-config) command -v pkg-config >/dev/null ;;
     python3-venv) python3 -c 'import ensurepip' 2>/dev/null ;;
     debootstrap) command -v debootstrap >/dev/null ;;
+    openssl) command -v openssl >/dev/null ;;
     gnuplot-nox) command -v gnuplot >/dev/null ;;
     python3-jsonschema) python3 -c 'import jsonschema' 2>/dev/null ;;
     *) return 1 ;;

@@ -14,6 +14,7 @@
 #include "base/find_program.h"
 #include "base/text.h"
 #include "engine/native/devices.h"
+#include "engine/server/make_server_engine.h"
 #include "model/hub.h"
 #include "sharing/device.h"
 #include "telemetry/environment.h"
@@ -182,8 +183,11 @@ Findings model_findings() {
 
 Findings program_findings() {
   const auto gnuplot = find_program("gnuplot");
+  const auto http = http_library();
   return {{"programs", "gnuplot", gnuplot ? State::good : State::missing, gnuplot.value_or("not on PATH"),
-           gnuplot ? "" : "For plots as files: apt-get install gnuplot-nox. The HTML report needs none."}};
+           gnuplot ? "" : "For plots as files: apt-get install gnuplot-nox. The HTML report needs none."},
+          {"programs", "libcurl", http ? State::good : State::missing, http.value_or("not found"),
+           http ? "" : "For engine: server alone: apt-get install libcurl4."}};
 }
 
 Findings measuring_findings(const Machine& machine) {
