@@ -1,7 +1,7 @@
 # A room is one static library made of every *.cpp in its folder. Its headers are visible as "<room>/<header>.h" to
 # the rooms that link it and to nobody else: each room's include directory holds one link, to the room itself. COLD:
-# nothing of it runs while requests are measured, or long enough to be waited for; a release then spends less time on
-# optimising it.
+# nothing of it runs while requests are measured, or long enough to be waited for; less time is then spent on optimising
+# it.
 function(cotenant_room name)
   cmake_parse_arguments(room "COLD" "" "DEPS;SYSTEM" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -20,6 +20,9 @@ function(cotenant_room name)
   target_link_libraries(cotenant_${name} PUBLIC ${room_DEPS} PRIVATE cotenant_options PUBLIC ${room_SYSTEM})
   if(room_COLD)
     target_compile_options(cotenant_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
+    if(COTENANT_SANITIZE MATCHES address AND NOT COTENANT_FUZZ)
+      target_compile_options(cotenant_${name} PRIVATE -O0)
+    endif()
   endif()
 endfunction()
 

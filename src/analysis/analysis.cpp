@@ -203,6 +203,13 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   if (loaded.generates() && loaded.duration_s > 0)
     tenant.total_tokens_per_s = (loaded.tally.tokens_in + loaded.tally.tokens_out) / loaded.duration_s;
   tenant.rate_per_s = loaded.rate_per_s();
+  tenant.attainment = loaded.attainment;
+  if (loaded.record && loaded.record->schedule) {
+    const ScheduleRecord& schedule = *loaded.record->schedule;
+    tenant.lag_p99_us = schedule.lag_p99_us;
+    if (loaded.tally.completed > 0)
+      tenant.arrival_ratio = static_cast<double>(schedule.offered) / static_cast<double>(loaded.tally.completed);
+  }
   if (loaded.duration_s > 0) tenant.wall_s = loaded.duration_s;
   tenant.completion_s = loaded.completion_s;
   return tenant;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/surroundings.h"
+#include "results/record.h"
 #include "stats/hypothesis_tests.h"
 
 // Everything cotenant says about one experiment, from its files alone: plain structs which tables, --json, plots and
@@ -115,6 +116,9 @@ struct TenantAnalysis {
   std::optional<double> total_tokens_per_s;  // generate: prompts too
   // nullopt where the window is empty.
   std::optional<double> rate_per_s;    // iterations per second in the window, edges pro rata
+  std::optional<AttainmentRecord> attainment;  // of the requests in the window, where it has objectives
+  std::optional<double> arrival_ratio;         // open loop: requests that were due / completed, over the run
+  std::optional<double> lag_p99_us;            // open loop: how late its generator sent
   std::optional<double> wall_s;        // the window, or the study's time_elapsed
   std::optional<double> completion_s;  // from the first start to this tenant's last end
 

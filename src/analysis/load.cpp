@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/open_file.h"
+#include "results/attainment.h"
 #include "results/window.h"
 
 namespace cotenant {
@@ -69,14 +70,18 @@ Work work_of(const RunStart& start) {
 // `window`: what counts. nullopt: everything.
 LoadedTenant load_tenant(const fs::path& experiment, LoadedTenant tenant, const std::optional<WindowRecord>& window) {
   tenant.tally = Tally(window);
+  const Objectives slo = tenant.record ? tenant.record->slo : Objectives{};
+  AttainmentTally attained(slo, window, tenant.generates());
   tenant.events = read_events(experiment / tenant.directory / "events.jsonl", [&](Iteration& iteration) {
     if (!iteration.tokens_in && !iteration.tokens_out)  // the study's
       iteration.tokens_in = int64_t{tenant.work.batch_size} * tenant.work.seq_len;
     append(tenant, iteration, window);
+    if (slo.any()) attained.add(iteration);
   });
   const std::optional<double> completion_s = tenant.tally.completion_s();
   tenant.completion_s = completion_s ? completion_s : tenant.events.elapsed_s;
   tenant.duration_s = window ? window->duration_s() : tenant.completion_s.value_or(tenant.tally.duration_s());
+  if (slo.any()) tenant.attainment = attained.over(tenant.duration_s);
   return tenant;
 }
 

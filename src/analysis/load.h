@@ -32,6 +32,7 @@ struct LoadedTenant {
   EventFile events;
   Samples samples;
   size_t outside_window = 0;
+  std::optional<AttainmentRecord> attainment;  // where it has objectives
 
   Tally tally;
   double duration_s = 0;  // of what counts: the window, the time to completion, or the study's time_elapsed

@@ -20,12 +20,14 @@
 #include "cli/commands.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
+#include "cli/max_rate.h"
 #include "cli/outlet.h"
 #include "cli/output.h"
 #include "cli/run_table.h"
 #include "config/keys.h"
 #include "config/load.h"
 #include "config/overrides.h"
+#include "driver/experiment.h"
 #include "driver/series.h"
 #include "report/json_output.h"
 #include "report/sensitivity_text.h"
@@ -33,6 +35,7 @@
 #include "report/text.h"
 #include "results/experiment_dir.h"
 #include "results/place.h"
+#include "results/reader.h"
 #include "sharing/mps.h"
 
 namespace cotenant {
@@ -43,7 +46,7 @@ namespace fs = std::filesystem;
 struct RunFlags {
   std::vector<std::string> configs, models, set, vary;
   std::map<std::string, std::string> values;  // key of a configuration -> value, for --model
-  std::string out;
+  std::string out, find_max_rate;  // the latter: a tenant, "all"; empty: is not asked for
   bool no_save = false, no_baseline_search = false, json = false, quiet = false, verbose = false;
   SeriesOptions series;
 };
@@ -89,6 +92,9 @@ void check_flags(const RunFlags& flags) {
         flag_of(given.front().key), "goes with --model only",
         fmt::format("With a file: --set tenants.*.{0}={1}, or --set {0}={1}.", given.front().key, given.front().value));
   if (flags.no_save && !flags.out.empty()) throw usage_error("--no-save", "does not go with --out");
+  if (flags.find_max_rate.empty()) return;
+  if (flags.configs.size() > 1 || !flags.vary.empty() || flags.no_save || flags.json)
+    throw usage_error("--find-max-rate", "goes with one experiment, whose runs are kept, and not with --vary or --json");
 }
 
 // One experiment to be loaded: a file as it was when it was read first, or the text of the flags, with a cell of the
@@ -200,7 +206,7 @@ void hear_signal(SignalWatch& signals) {
     throw Error(interrupted_by(*number), "", "interrupted while planning: nothing was run");
 }
 
-// Everything is loaded and checked before anything runs.
+// Everything is loaded and checked before anything runs. The plans refer to `flags` and `sources`.
 std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector<Source>& sources,
                                         SignalWatch& signals) {
   const Machine machine = read_machine();
@@ -243,6 +249,8 @@ std::string outcome_text(const ExperimentOutcome& outcome) {
       return "valid";
     case ExitCode::invalid:
       return "invalid";
+    case ExitCode::threshold:
+      return "valid; a threshold was missed";
     case ExitCode::tenant_died:
       return "a tenant died";
     default:
@@ -359,6 +367,29 @@ class Printer {
   bool any_printed_ = false;
 };
 
+// One run after another, each of the rate that the last ones leave open.
+ExitCode find_max_rate(const RunFlags& flags, const Source& source, SignalWatch& signals) {
+  const ExperimentConfig config = source.load(changes_of(flags, source, false));
+  const std::vector<size_t> tenants = tenants_to_scale(config, flags.find_max_rate);
+  RateSearch search;
+  std::vector<RatePoint> points;
+  while (const auto multiple = search.next()) {
+    std::vector<Source> at{source};
+    at[0].cell = at_multiple(config, tenants, *multiple);
+    const std::vector<PlannedExperiment> planned = plan_all(flags, at, signals);
+    Printer printer(flags, false, true);
+    const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
+    printer.end(outcomes, planned.size(), signals);
+    const ExperimentOutcome& outcome = outcomes.at(0);
+    auto record = is_complete(outcome.code) ? read_record(outcome.directory) : std::nullopt;
+    if (!record) return outcome.code;
+    points.push_back(judge_point(*multiple, std::move(*record)));
+    search.note(*multiple, points.back().carried);
+  }
+  print_all("\n" + max_rate_text(std::move(points), search, tenants, colour_wanted()));
+  return search.highest() ? ExitCode::valid : ExitCode::threshold;
+}
+
 int run(RunFlags& flags) {
   check_flags(flags);
   const std::vector<Source> sources = sources_of(flags);  // may wait for a pipe: a signal ends that
@@ -366,6 +397,10 @@ int run(RunFlags& flags) {
   be_no_mps_client();
   flags.series.command = command_line();
   flags.series.save = !flags.no_save;
+  if (!flags.find_max_rate.empty()) {
+    if (sources.size() != 1) throw usage_error("--find-max-rate", "goes with one experiment, not with the key vary");
+    return static_cast<int>(find_max_rate(flags, sources.front(), signals));
+  }
   const std::vector<PlannedExperiment> planned = plan_all(flags, sources, signals);
   Printer printer(flags, std::ranges::any_of(sources, &Source::of_sweep), planned.size() == 1);
   const std::vector<ExperimentOutcome> outcomes = run_series(planned, signals, flags.series, printer.events());
@@ -404,6 +439,11 @@ void add_run(Subcommand& app, int& exit_code) {
       .add_option("--deadline", flags->series.deadline_s,
                   "give up a tenant that spends more seconds than this in one phase (load, prepare, warm up, stop)")
       .range(0.01, 86400.0);
+  command
+      .add_option("--find-max-rate", flags->find_max_rate,
+                  "runs at higher and lower rates of this tenant (all: of all that have one), to the highest at which "
+                  "every slo is met by its percentile of requests (99)")
+      .not_empty();
   command.add_flag("--json", flags->json, "the analysis as JSON instead of tables");
   command.add_flag("--quiet,-q", flags->quiet, "no progress; warnings and results only");
   command.add_flag("--verbose,-v", flags->verbose, "what workers print, and details behind the table");

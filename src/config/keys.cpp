@@ -118,6 +118,14 @@ TenantKey bind_draft(Key key, T TenantDraft::*field, Json (*show)(const TenantCo
   return bound;
 }
 
+TenantKey bind_objective(Key key, std::optional<double> Objectives::*field) {
+  TenantKey bound;
+  static_cast<Key&>(bound) = std::move(key);
+  bound.store = [field](TenantDraft& draft, const Value& value) { draft.config.slo.*field = as<double>(value); };
+  bound.show = [field](const TenantConfig& config) { return shown(config.slo.*field); };
+  return bound;
+}
+
 // The key is told only where it means something.
 TenantKey only_if(bool (*applies)(const TenantConfig&), TenantKey key) {
   key.show = [applies, show = std::move(key.show)](const TenantConfig& config) {
@@ -435,6 +443,19 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_workload(integer("workload.max_queue", 0, 1048576, "65536",
                             "Requests that may wait for the tenant; one more is rejected.", 65536),
                     &WorkloadDescription::max_queue),
+      bind_objective(positive(number("slo.ttft_ms", 0, kDay_s * 1e3, "none",
+                                     "Objective: the longest time to the first token (task: generate).")),
+                     &Objectives::ttft_ms),
+      bind_objective(positive(number("slo.tpot_ms", 0, kDay_s * 1e3, "none",
+                                     "Objective: the longest time per output token after the first (task: generate).")),
+                     &Objectives::tpot_ms),
+      bind_objective(positive(number("slo.latency_ms", 0, kDay_s * 1e3, "none",
+                                     "Objective: the longest latency of a request.")),
+                     &Objectives::latency_ms),
+      bind_objective(positive(number("slo.percentile", 0, 100, "none",
+                                     "Of the requests, in percent, that must meet all objectives: where fewer do, the "
+                                     "exit code is 5.")),
+                     &Objectives::percentile),
   };
 }
 

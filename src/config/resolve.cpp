@@ -232,6 +232,20 @@ void resolve_workload(const TenantDraft& tenant) {
            "expected none beside stress.intensity, which says itself when requests come", "Remove one of the two.");
 }
 
+void check_objectives(const TenantDraft& tenant) {
+  const Objectives& slo = tenant.config.slo;
+  for (const char* key : {"slo.ttft_ms", "slo.tpot_ms"})
+    if (tenant.given.count(key) && tenant.config.task != Task::generate)
+      refuse(tenant.given.at(key), fmt::format("{}.{}", tenant.path, key),
+             "expected task: generate beside it, found task: forward", "A forward pass has slo.latency_ms only.");
+  if (slo.tpot_ms && tenant.config.max_new_tokens == 1)
+    refuse(tenant.given.at("slo.tpot_ms"), tenant.path + ".slo.tpot_ms",
+           "expected max_new_tokens above 1 beside it, found 1", "There is no token after the first.");
+  if (slo.percentile && !slo.any())
+    refuse(tenant.given.at("slo.percentile"), tenant.path + ".slo.percentile",
+           "expected one of ttft_ms, tpot_ms, latency_ms beside it, found none");
+}
+
 void resolve_task(TenantDraft& tenant) {
   if (tenant.config.task != Task::generate && tenant.given.count("max_new_tokens"))
     refuse(tenant.given.at("max_new_tokens"), tenant.path + ".max_new_tokens",
@@ -360,6 +374,7 @@ ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants
     resolve_engine(tenant);
     resolve_workload(tenant);
     resolve_task(tenant);
+    check_objectives(tenant);
     check_required(tenant);
     check_tenant(tenant, *draft.config.sharing);
   }

@@ -155,6 +155,13 @@ Json workload_rules() {
   return rules;
 }
 
+// One of these keys of slo is there.
+Json has_objective(std::initializer_list<const char*> keys) {
+  Json any = Json::array();
+  for (const char* key : keys) any.push_back(has(key));
+  return both(has("slo"), {{"properties", {{"slo", {{"anyOf", any}}}}}});
+}
+
 // A cell of a Markdown table.
 std::string cell(std::string_view text) {
   std::string out;
@@ -192,6 +199,9 @@ nlohmann::ordered_json config_schema() {
                      {{"anyOf", {never(has("max_new_tokens")), has("task", "generate"), text_server}}},
                      never(both(text_server, has("task", "forward"))),
                      never(both(both(server, embeddings), has("task", "generate"))),
+                     {{"anyOf", {never(has_objective({"ttft_ms", "tpot_ms"})), has("task", "generate"), text_server}}},
+                     {{"anyOf", {never(has_objective({"percentile"})),
+                                 has_objective({"ttft_ms", "tpot_ms", "latency_ms"})}}},
                      never(both(stress, has("task", "generate"))),
                      {{"anyOf", {never(has("command")), external, command}}},
                      {{"anyOf", {never(external), has("command")}}},

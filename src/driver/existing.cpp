@@ -102,8 +102,8 @@ void compare_extent(std::vector<std::string>& found, const fs::path& directory, 
 
 }  // namespace
 
-std::optional<bool> validity_of_existing(const fs::path& directory, const ExperimentPlan& plan,
-                                         const WantedRuns& wanted) {
+std::optional<ExitCode> outcome_of_existing(const fs::path& directory, const ExperimentPlan& plan,
+                                            const WantedRuns& wanted) {
   std::optional<ExperimentRecord> record;
   try {
     record = read_record(directory);
@@ -112,7 +112,7 @@ std::optional<bool> validity_of_existing(const fs::path& directory, const Experi
   if (!record || !record->validity.complete) return std::nullopt;
   std::vector<std::string> found = differences(*record, plan.run);
   compare_extent(found, directory, plan, wanted);
-  if (found.empty()) return record->validity.valid;
+  if (found.empty()) return exit_code_of(*record);
   if (found.size() > kMostTold) {
     const size_t more = found.size() - kMostTold;
     found.resize(kMostTold);

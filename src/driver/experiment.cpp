@@ -21,6 +21,7 @@
 #include "driver/recorder.h"
 #include "driver/run_telemetry.h"
 #include "driver/validity.h"
+#include "results/attainment.h"
 #include "results/output_file.h"
 #include "results/window.h"
 #include "sharing/mps.h"
@@ -490,6 +491,12 @@ class Run {
     if (is_fixed()) tenant.whole_run = summaries[1];
     tenant.schedule = state.done.schedule;
     tenant.served = state.done.server;
+    if (tenant.slo.any()) {
+      const auto& counted = is_fixed() ? windows[1] : windows[0];
+      AttainmentTally attained(tenant.slo, counted, generates);
+      iterations([&](const Iteration& iteration) { attained.add(iteration); });
+      tenant.attainment = attained.over(counted ? counted->duration_s() : summaries[1].completion_s.value_or(0));
+    }
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
     if (state.ended_early) tenant.exit.ended_early = state.ended_early->code ? state.ended_early->text() : "its output ended";
@@ -589,7 +596,12 @@ ExitCode exit_code_of(const ExperimentRecord& record) {
     if (record.validity.interrupted_by == signal_name(number)) return interrupted_by(number);
   const bool died = std::ranges::any_of(record.tenants, [](const TenantRecord& tenant) { return tenant.exit.died; });
   if (died) return ExitCode::tenant_died;
-  return record.validity.valid ? ExitCode::valid : ExitCode::invalid;
+  if (!record.validity.valid) return ExitCode::invalid;
+  return std::ranges::any_of(record.tenants, misses_threshold) ? ExitCode::threshold : ExitCode::valid;
+}
+
+bool is_complete(ExitCode code) {
+  return code == ExitCode::valid || code == ExitCode::invalid || code == ExitCode::threshold;
 }
 
 }  // namespace cotenant

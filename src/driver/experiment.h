@@ -53,4 +53,7 @@ ExperimentRecord run_experiment(const RunPlan& plan, const std::filesystem::path
 // The exit code that a record comes to.
 ExitCode exit_code_of(const ExperimentRecord& record);
 
+// Whether a run that ended so is whole: valid, invalid, or valid with a threshold that was missed.
+bool is_complete(ExitCode code);
+
 }  // namespace cotenant

@@ -32,6 +32,7 @@ TenantPlan alone(const RunPlan& run, TenantPlan tenant, bool with_share) {
     tenant.order.sm_groups = 0;
     std::erase_if(tenant.environment, [](const auto& variable) { return variable.first == mps_share_variable; });
   }
+  tenant.order.slo = tenant.record.slo = {};  // a baseline promises nothing
   tenant.out_dir.clear();
   return tenant;
 }

@@ -14,6 +14,7 @@
 #include "base/temporary_directory.h"
 #include "base/text.h"
 #include "driver/existing.h"
+#include "results/attainment.h"
 #include "results/experiment_dir.h"
 #include "results/output_file.h"
 #include "results/reader.h"
@@ -25,9 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<bool> existing_run(const fs::path& directory, const ExperimentPlan& plan, const SeriesOptions& options) {
+std::optional<ExitCode> existing_run(const fs::path& directory, const ExperimentPlan& plan, const SeriesOptions& options) {
   if (!options.skip_existing) return std::nullopt;
-  return validity_of_existing(directory, plan, {options.baselines, options.repeats});
+  return outcome_of_existing(directory, plan, {options.baselines, options.repeats});
 }
 
 std::string longest_file_of(const TenantPlan& tenant) {
@@ -81,11 +82,11 @@ class Series {
       if (!options_.save) passing.emplace(keeper_);
       const ExperimentPlan plan = experiment.plan();
       const fs::path directory = passing ? passing->path() / "run" : fs::path(plan.out_dir);
-      const std::optional<bool> existing = existing_run(directory, plan, options_);
+      const std::optional<ExitCode> existing = existing_run(directory, plan, options_);
       if (existing) {
         outcome.directory = directory;
         outcome.skipped = true;
-        outcome.code = *existing ? ExitCode::valid : ExitCode::invalid;
+        outcome.code = *existing;
       } else {
         run_plan(plan, directory, outcome);
       }
@@ -118,8 +119,7 @@ class Series {
       outcome.directory = keep(directory);
       throw;
     }
-    const bool complete = outcome.code == ExitCode::valid || outcome.code == ExitCode::invalid;
-    if (complete) {
+    if (is_complete(outcome.code)) {
       try {
         directory.commit();
       } catch (const Error&) {
@@ -153,7 +153,7 @@ class Series {
       if (options_.repeats > 1) notice(fmt::format("{}: run {} of {}", plan.run.name, repeat, options_.repeats));
       const ExitCode code = run_once(plan, directory);
       if (code != ExitCode::valid) worst = code;
-      if (code != ExitCode::valid && code != ExitCode::invalid) break;
+      if (!is_complete(code)) break;
     }
     return worst;
   }
@@ -165,7 +165,7 @@ class Series {
         if (copy_baseline(baseline, directory / "baselines" / baseline.directory)) continue;
         const ExitCode code = run_one(plan, baseline.run, directory / "baselines" / baseline.directory);
         if (code != ExitCode::valid) worst = code;
-        if (code != ExitCode::valid && code != ExitCode::invalid) return code;
+        if (!is_complete(code)) return code;
       }
     }
     const ExitCode code = run_one(plan, plan.run, directory);
@@ -176,6 +176,8 @@ class Series {
     if (const auto stopped = cool_down(options_.sleep_s.value_or(plan.sleep_duration_s))) return *stopped;
     const ExperimentRecord record = run_experiment(run, directory, context_);
     for (const std::string& reason : record.validity.reasons) reasons_.push_back(run.name + ": " + reason);
+    for (const TenantRecord& tenant : record.tenants)
+      if (misses_threshold(tenant)) reasons_.push_back(fmt::format("{}: {}", run.name, missed_threshold_text(tenant)));
     for (const WarningRecord& warning : record.validity.warnings)
       warnings_.push_back({run.name + ": " + warning.what, warning.remedy});
     return exit_code_of(record);
@@ -262,8 +264,7 @@ class Series {
 
 bool ends_series(const ExperimentOutcome& outcome, const SeriesOptions& options) {
   if (is_interruption(outcome.code)) return true;
-  const bool failed = outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid;
-  return failed && !options.keep_going;
+  return !is_complete(outcome.code) && !options.keep_going;
 }
 
 }  // namespace

@@ -59,15 +59,13 @@ void check_window(ExperimentRecord& record) {
 // Whether requests came when they should, and were served as fast as they came.
 void check_schedule(ValidityRecord& validity, const TenantRecord& tenant) {
   const ScheduleRecord& schedule = *tenant.schedule;
-  const double late_us = schedule.lag_p99_us.value_or(0);
-  if (late_us > std::max(kLateSend_us, kLateSendShare * 1e3 * tenant.summary.latency.mean_ms.value_or(0)))
+  if (sent_late(tenant))
     validity.reasons.push_back(fmt::format(
         "{} sent its requests late, p99 {:.1f} ms after they were due and could be taken, so they did not come "
         "as workload says: leave it a core of its own, or lower its rate",
-        tenant.name, late_us * 1e-3));
-  const int64_t unserved = schedule.rejected + schedule.waiting;
+        tenant.name, schedule.lag_p99_us.value_or(0) * 1e-3));
   const auto offered = static_cast<double>(schedule.offered), served = static_cast<double>(tenant.summary.completed);
-  if (unserved > kFewUnserved && offered > kGrowth * served)
+  if (queue_grew(tenant))
     validity.warnings.push_back(
         {fmt::format(
              "requests of {} came {:.2f} times as fast as it served them ({} of {} were rejected, {} still waited at "
@@ -277,6 +275,18 @@ void check_deaths(ExperimentRecord& record) {
 }
 
 }  // namespace
+
+bool sent_late(const TenantRecord& tenant) {
+  const double late_us = tenant.schedule ? tenant.schedule->lag_p99_us.value_or(0) : 0;
+  return late_us > std::max(kLateSend_us, kLateSendShare * 1e3 * tenant.summary.latency.mean_ms.value_or(0));
+}
+
+bool queue_grew(const TenantRecord& tenant) {
+  if (!tenant.schedule) return false;
+  const auto offered = static_cast<double>(tenant.schedule->offered);
+  return tenant.schedule->rejected + tenant.schedule->waiting > kFewUnserved &&
+         offered > kGrowth * static_cast<double>(tenant.summary.completed);
+}
 
 void judge(ExperimentRecord& record, const std::vector<IterationSource>& samples, bool strict) {
   auto& validity = record.validity;

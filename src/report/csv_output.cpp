@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "analysis/figures.h"
 #include "report/text.h"
 
 namespace cotenant {
@@ -24,71 +25,50 @@ std::string name(const std::optional<Enum>& value) {
 
 std::string csv_output(std::span<const ExperimentAnalysis> experiments) {
   std::vector<Table::Column> columns;
-  for (const char* title : {"experiment",    "tenant",
-                            "model",         "task",
-                            "batch_size",    "seq_len",
-                            "sharing",       "valid",
-                            "clock",         "count",
-                            "mean_ms",       "std_ms",
-                            "min_ms",        "p25_ms",
-                            "p50_ms",        "p75_ms",
-                            "p90_ms",        "p95_ms",
-                            "p99_ms",        "max_ms",
-                            "n_eff",         "gpu_p50_ms",
-                            "ttft_p50_ms",   "tpot_p50_ms",
-                            "itl_p50_ms",    "tokens_per_s",
-                            "wall_s",        "baseline",
-                            "progress",      "slowdown_mean",
-                            "slowdown_p50",  "verdict",
-                            "study_verdict", "device_tokens_per_s",
-                            "stp",           "antt",
-                            "contention_ms", "clock_ratio",
-                            "bound",         "sm_clock_mhz"})
+  for (const char* title :
+       {"experiment", "tenant", "model",  "task",    "batch_size", "seq_len", "sharing", "valid",      "clock",
+        "count",      "mean_ms", "std_ms", "min_ms", "p25_ms",     "p50_ms",  "p75_ms",  "p90_ms",     "p95_ms",
+        "p99_ms",     "max_ms",  "n_eff",  "gpu_p50_ms", "ttft_p50_ms", "tpot_p50_ms", "itl_p50_ms", "baseline"})
+    columns.push_back({title});
+  for (const TenantFigure& figure : tenant_figures()) columns.push_back({std::string(figure.id)});
+  for (const char* title :
+       {"verdict", "study_verdict", "bound", "device_tokens_per_s", "stp", "antt", "sm_clock_mhz"})
     columns.push_back({title});
   Table table(columns);
   for (const ExperimentAnalysis& e : experiments)
     for (const TenantAnalysis& t : e.tenants) {
       const std::optional<Summary> latency = t.latency_ms;
-      table.add_row({e.name,
-                     t.name,
-                     t.model,
-                     std::string(to_string(t.task)),
-                     std::to_string(t.batch_size),
-                     std::to_string(t.seq_len),
-                     e.sharing,
-                     e.valid ? (*e.valid ? "true" : "false") : "",
-                     std::string(to_string(t.clock)),
-                     std::to_string(t.latency_ms.count),
-                     of(latency, &Summary::mean),
-                     of(latency, &Summary::std),
-                     of(latency, &Summary::min),
-                     of(latency, &Summary::p25),
-                     of(latency, &Summary::p50),
-                     of(latency, &Summary::p75),
-                     of(latency, &Summary::p90),
-                     of(latency, &Summary::p95),
-                     of(latency, &Summary::p99),
-                     of(latency, &Summary::max),
-                     of(latency, &Summary::n_eff),
-                     of(t.gpu_ms, &Summary::p50),
-                     of(t.ttft_ms, &Summary::p50),
-                     of(t.tpot_ms, &Summary::p50),
-                     of(t.itl_ms, &Summary::p50),
-                     exact(t.tokens_per_s),
-                     exact(t.wall_s),
-                     t.baseline ? t.baseline->experiment : "",
-                     exact(t.progress),
-                     exact(t.slowdown_mean),
-                     exact(t.slowdown_p50),
-                     name(t.verdict),
-                     name(t.study_verdict),
-                     exact(e.device.tokens_per_s),
-                     exact(e.stp),
-                     exact(e.antt),
-                     exact(t.contention_ms),
-                     exact(t.clock_ratio),
-                     t.bound,
-                     exact(e.device.sm_clock_mhz)});
+      std::vector<std::string> row{e.name,
+                                   t.name,
+                                   t.model,
+                                   std::string(to_string(t.task)),
+                                   std::to_string(t.batch_size),
+                                   std::to_string(t.seq_len),
+                                   e.sharing,
+                                   e.valid ? (*e.valid ? "true" : "false") : "",
+                                   std::string(to_string(t.clock)),
+                                   std::to_string(t.latency_ms.count),
+                                   of(latency, &Summary::mean),
+                                   of(latency, &Summary::std),
+                                   of(latency, &Summary::min),
+                                   of(latency, &Summary::p25),
+                                   of(latency, &Summary::p50),
+                                   of(latency, &Summary::p75),
+                                   of(latency, &Summary::p90),
+                                   of(latency, &Summary::p95),
+                                   of(latency, &Summary::p99),
+                                   of(latency, &Summary::max),
+                                   of(latency, &Summary::n_eff),
+                                   of(t.gpu_ms, &Summary::p50),
+                                   of(t.ttft_ms, &Summary::p50),
+                                   of(t.tpot_ms, &Summary::p50),
+                                   of(t.itl_ms, &Summary::p50),
+                                   t.baseline ? t.baseline->experiment : ""};
+      for (const TenantFigure& figure : tenant_figures()) row.push_back(exact(figure.value(t)));
+      for (std::string cell : {name(t.verdict), name(t.study_verdict), t.bound, exact(e.device.tokens_per_s),
+                               exact(e.stp), exact(e.antt), exact(e.device.sm_clock_mhz)})
+        row.push_back(std::move(cell));
+      table.add_row(std::move(row));
     }
   return table.csv();
 }

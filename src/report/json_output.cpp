@@ -1,7 +1,10 @@
 #include "report/json_output.h"
 
+#include <fmt/format.h>
+
 #include <optional>
 
+#include "analysis/figures.h"
 #include "report/json_value.h"
 
 namespace cotenant {
@@ -70,53 +73,39 @@ Json stress(const std::optional<StressUse>& use) {
 }
 
 Json tenant(const TenantAnalysis& t) {
-  return {{"name", t.name},
-          {"model", t.model},
-          {"batch_size", t.batch_size},
-          {"seq_len", t.seq_len},
-          {"task", to_string(t.task)},
-          {"engine", t.engine},
-          {"dtype", t.dtype},
-          {"stress", stress(t.stress)},
-          {"died", t.died ? Json(*t.died) : Json()},
-          {"iterations", t.iterations},
-          {"outside_window", t.outside_window},
-          {"rejected", t.rejected},
-          {"failed", t.failed},
-          {"latency_ms", summary(t.latency_ms)},
-          {"overlap_latency_ms", summary(t.overlap_latency_ms)},
-          {"gpu_ms", summary(t.gpu_ms)},
-          {"host_ms", number(t.host_ms)},
-          {"queue_ms", summary(t.queue_ms)},
-          {"ttft_ms", summary(t.ttft_ms)},
-          {"tpot_ms", summary(t.tpot_ms)},
-          {"itl_ms", summary(t.itl_ms)},
-          {"clock", to_string(t.clock)},
-          {"tokens_per_s", number(t.tokens_per_s)},
-          {"total_tokens_per_s", number(t.total_tokens_per_s)},
-          {"requests_per_s", number(t.rate_per_s)},
-          {"wall_s", number(t.wall_s)},
-          {"completion_s", number(t.completion_s)},
-          {"baseline", baseline(t.baseline)},
-          {"progress", number(t.progress)},
-          {"progress_ci95", interval(t.progress_interval)},
-          {"slowdown_mean", number(t.slowdown_mean)},
-          {"slowdown_p50", number(t.slowdown_p50)},
-          {"slowdown_p50_ci95", interval(t.slowdown_p50_interval)},
-          {"slowdown_p95", number(t.slowdown_p95)},
-          {"slowdown_p99", number(t.slowdown_p99)},
-          {"ttft_slowdown_p50", number(t.ttft_slowdown_p50)},
-          {"tpot_slowdown_p50", number(t.tpot_slowdown_p50)},
-          {"contention_ms", number(t.contention_ms)},
-          {"clock_ratio", number(t.clock_ratio)},
-          {"bound", text(t.bound)},
-          {"bound_reason", text(t.bound_reason)},
-          {"relative_progress", number(t.relative_progress)},
-          {"relative_progress_ci95", interval(t.relative_progress_interval)},
-          {"verdict", name(t.verdict)},
-          {"study_verdict", name(t.study_verdict)},
-          {"settled_after", t.settled_after ? Json(*t.settled_after) : Json()},
-          {"changed_after", t.changed_after ? Json(*t.changed_after) : Json()}};
+  Json json = {{"name", t.name},
+               {"model", t.model},
+               {"batch_size", t.batch_size},
+               {"seq_len", t.seq_len},
+               {"task", to_string(t.task)},
+               {"engine", t.engine},
+               {"dtype", t.dtype},
+               {"stress", stress(t.stress)},
+               {"died", t.died ? Json(*t.died) : Json()},
+               {"iterations", t.iterations},
+               {"outside_window", t.outside_window},
+               {"rejected", t.rejected},
+               {"failed", t.failed},
+               {"latency_ms", summary(t.latency_ms)},
+               {"overlap_latency_ms", summary(t.overlap_latency_ms)},
+               {"gpu_ms", summary(t.gpu_ms)},
+               {"queue_ms", summary(t.queue_ms)},
+               {"ttft_ms", summary(t.ttft_ms)},
+               {"tpot_ms", summary(t.tpot_ms)},
+               {"itl_ms", summary(t.itl_ms)},
+               {"clock", to_string(t.clock)},
+               {"baseline", baseline(t.baseline)},
+               {"bound", text(t.bound)},
+               {"bound_reason", text(t.bound_reason)},
+               {"verdict", name(t.verdict)},
+               {"study_verdict", name(t.study_verdict)},
+               {"settled_after", t.settled_after ? Json(*t.settled_after) : Json()},
+               {"changed_after", t.changed_after ? Json(*t.changed_after) : Json()}};
+  for (const TenantFigure& figure : tenant_figures()) {
+    json[figure.id] = number(figure.value(t));
+    if (figure.interval) json[fmt::format("{}_ci95", figure.id)] = interval(figure.interval(t));
+  }
+  return json;
 }
 
 Json device(const DeviceAnalysis& d) {

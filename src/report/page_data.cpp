@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "analysis/figures.h"
 #include "base/input_file.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -97,7 +98,7 @@ Json tenant_data(const TenantAnalysis& tenant, Metric metric) {
   const bool known = found && found->count > 0;
   const Summary& s = known ? *found : none;
   const auto figure = [&](double value) { return known ? to_page(value) : Json(); };
-  return {{"name", tenant.name},
+  Json data = {{"name", tenant.name},
           {"work", work_of(tenant)},
           {"died", tenant.died ? Json(*tenant.died) : Json()},
           {"count", s.count},
@@ -113,20 +114,28 @@ Json tenant_data(const TenantAnalysis& tenant, Metric metric) {
           {"ci", to_page(s.ci95_p50)},
           {"ci95_p95", to_page(s.ci95_p95)},
           {"ci95_p99", to_page(s.ci95_p99)},
-          {"tokens_per_s", to_page(tenant.tokens_per_s)},
-          {"rate_per_s", to_page(tenant.rate_per_s)},
-          {"progress", to_page(tenant.progress)},
-          {"slowdown_mean", to_page(tenant.slowdown_mean)},
-          {"slowdown_p50", to_page(tenant.slowdown_p50)},
-          {"slowdown_p95", to_page(tenant.slowdown_p95)},
-          {"slowdown_p99", to_page(tenant.slowdown_p99)},
-          {"slowdown_p50_ci", to_page(tenant.slowdown_p50_interval)},
-          {"clock_ratio", to_page(tenant.clock_ratio)},
-          {"contention_ms", to_page(tenant.contention_ms)},
           {"bound", tenant.bound},
           {"bound_reason", tenant.bound_reason},
           {"verdict", verdict_of(tenant.verdict)},
           {"study_verdict", verdict_of(tenant.study_verdict)}};
+  for (const TenantFigure& figure : tenant_figures()) {
+    data[figure.id] = to_page(figure.value(tenant));
+    if (figure.interval) data[fmt::format("{}_ci95", figure.id)] = to_page(figure.interval(tenant));
+  }
+  return data;
+}
+
+// The columns of figures that the table of tenants has.
+Json columns_of(std::span<const TenantAnalysis> tenants) {
+  Json columns = Json::array();
+  for (const TenantFigure& figure : tenant_figures())
+    if (is_shown(figure, tenants))
+      columns.push_back({{"id", figure.id},
+                         {"title", figure.title},
+                         {"unit", figure.unit},
+                         {"times", figure.shown == Shown::times},
+                         {"percent", figure.shown == Shown::percent}});
+  return columns;
 }
 
 Json distribution_data(const ExperimentAnalysis& experiment) {
@@ -311,6 +320,7 @@ Json experiment_data(const ExperimentAnalysis& experiment) {
   for (const TenantAnalysis& tenant : experiment.tenants) {
     data["tenants"].push_back(tenant_data(tenant, experiment.metric));
   }
+  data["columns"] = columns_of(experiment.tenants);
   data["log_axis"] = wants_log_axis(experiment);
   data["distribution"] = distribution_data(experiment);
   data["ecdf"] = to_page(ecdf_chart(experiment));

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "analysis/figures.h"
 #include "base/printable.h"
 #include "base/text.h"
 #include "report/answer.h"
@@ -68,21 +69,35 @@ bool any_baseline(const ExperimentAnalysis& experiment) {
   return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.baseline.has_value(); });
 }
 
-bool any_clock_ratio(const ExperimentAnalysis& experiment) {
-  return std::ranges::any_of(experiment.tenants, [](const auto& t) { return t.clock_ratio.has_value(); });
+std::string figure_text(const TenantFigure& figure, const TenantAnalysis& tenant) {
+  const std::optional<double> value = figure.value(tenant);
+  switch (figure.shown) {
+    case Shown::count:
+      return count_or_unknown(value);
+    case Shown::times:
+      return times(value);
+    case Shown::percent:
+      return value ? format_fixed(100 * *value, 2) + "%" : unknown;
+    case Shown::fixed:
+    case Shown::on_pages:
+    case Shown::never:
+      break;
+  }
+  return fixed(value, 3);
 }
 
 Table tenant_table(const ExperimentAnalysis& experiment) {
   const bool generates = any_generates(experiment), compared = any_baseline(experiment);
-  const bool own = has_verdicts(experiment), clocked = any_clock_ratio(experiment);
+  const bool own = has_verdicts(experiment);
+  std::vector<const TenantFigure*> figures;
+  for (const TenantFigure& figure : tenant_figures())
+    if (figure.shown != Shown::on_pages && is_shown(figure, experiment.tenants)) figures.push_back(&figure);
   const std::string of = experiment.metric == Metric::latency ? "" : std::string(to_string(experiment.metric)) + " ";
   std::vector<Table::Column> columns{{"tenant", Align::left}, {"model", Align::left}, {"batch"},
                                      {of + "p50 ms"},         {of + "p95 ms"},        {of + "p99 ms"}};
   if (generates) columns.insert(columns.end(), {{"TTFT ms"}, {"TPOT ms"}});
-  columns.push_back({"tokens/s"});
-  if (compared) columns.push_back({"slowdown"});
-  if (clocked) columns.push_back({"clock"});
-  if (compared) columns.insert(columns.end(), {{"progress"}, {own ? "verdict" : "study's verdict", Align::left}});
+  for (const TenantFigure* figure : figures) columns.push_back({std::string(figure->title)});
+  if (compared) columns.push_back({own ? "verdict" : "study's verdict", Align::left});
   Table table(columns);
   for (const TenantAnalysis& t : experiment.tenants) {
     const Summary* metric = summary_of(t, experiment.metric);
@@ -96,13 +111,8 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
       row.push_back(ms_or_unknown(summary_of(t, Metric::ttft), &Summary::p50));
       row.push_back(ms_or_unknown(summary_of(t, Metric::tpot), &Summary::p50));
     }
-    row.push_back(count_or_unknown(t.tokens_per_s));
-    if (compared) {
-      row.push_back(times(t.slowdown_p50));
-      if (clocked) row.push_back(times(t.clock_ratio));
-      row.push_back(fixed(t.progress, 3));
-      row.push_back(verdict_text(t, own));
-    }
+    for (const TenantFigure* figure : figures) row.push_back(figure_text(*figure, t));
+    if (compared) row.push_back(verdict_text(t, own));
     table.add_row(std::move(row));
   }
   return table;

@@ -131,6 +131,14 @@ struct ServerRecord {
   std::vector<Fault> faults;       // in the order in which they first came
 };
 
+// How many requests met the tenant's objectives (slo), of those that ended in the window: completed, rejected or failed.
+struct AttainmentRecord {
+  int64_t requests = 0, met = 0;
+  std::optional<double> goodput_requests_per_s, goodput_tokens_per_s;  // of those that met them; tokens as tokens_per_s
+
+  double share() const { return requests > 0 ? static_cast<double>(met) / static_cast<double>(requests) : 0; }
+};
+
 // How the tenant's worker ended.
 struct ExitRecord {
   bool died = false;           // by a signal or with an error of its own
@@ -185,6 +193,7 @@ struct TenantRecord : TenantDescription {
   std::optional<TenantSummary> whole_run;  // `corun: fixed`: over all its requests
   std::optional<ScheduleRecord> schedule;  // of an open loop or a replay
   std::optional<ServerRecord> served;      // of a server
+  std::optional<AttainmentRecord> attainment;  // where it has objectives
   UsageRecord usage;
   ExitRecord exit;
 };

@@ -135,6 +135,14 @@ void fields(Visitor& visit, UsageRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, AttainmentRecord& r) {
+  visit("requests", r.requests);
+  visit("met", r.met);
+  visit("goodput_requests_per_s", r.goodput_requests_per_s);
+  visit("goodput_tokens_per_s", r.goodput_tokens_per_s);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, ScheduleRecord& r) {
   visit("offered", r.offered);
   visit("rejected", r.rejected);
@@ -216,6 +224,7 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("whole_run", r.whole_run);
   visit("schedule", r.schedule);
   visit("served", r.served);
+  visit("attainment", r.attainment);
   visit("usage", r.usage);
   visit("exit", r.exit);
 }

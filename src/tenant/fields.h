@@ -93,9 +93,18 @@ void fields(Visitor& visit, Placement& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, Objectives& r) {
+  visit("ttft_ms", r.ttft_ms);
+  visit("tpot_ms", r.tpot_ms);
+  visit("latency_ms", r.latency_ms);
+  visit("percentile", r.percentile);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, Rules& r) {
   visit("num_iters", r.num_iters);
   visit("num_warmup", r.num_warmup);
+  visit("slo", r.slo);
 }
 
 template <class Visitor>

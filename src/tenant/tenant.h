@@ -173,10 +173,19 @@ struct Placement {
   std::vector<int> cpus;       // pinned to; empty: not pinned
 };
 
+// What whoever sends the requests was promised. A request meets it when it completed within every limit that is there.
+struct Objectives {
+  std::optional<double> ttft_ms, tpot_ms, latency_ms;
+  std::optional<double> percentile;  // (0, 100]: of the requests, that must meet it; none: it is only counted
+
+  bool any() const { return ttft_ms || tpot_ms || latency_ms; }
+};
+
 // By which rules it runs, besides the experiment's.
 struct Rules {
   int num_iters = 200;  // requests to measure: exactly, or at least
   int num_warmup = 10;  // requests before, at least
+  Objectives slo;
 };
 
 struct TenantDescription : TenantSpec, Placement, Rules {};

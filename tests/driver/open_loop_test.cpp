@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "command.h"
@@ -59,6 +61,68 @@ TEST_F(DriverTest, AFullQueueRejectsAndTheRunCountsIt) {
   EXPECT_EQ(summary.rejected, record.tenants[0].schedule->rejected);
   EXPECT_EQ(summary.rejected + summary.completed, 100);
   EXPECT_EQ(iterations("data/open", "a").size(), 100u);
+}
+
+// 4 ms each and one every 2 ms: request k waits 2k ms more than it should, so those before the 8th make 20 ms.
+TEST_F(DriverTest, CountsWhatMetItsObjectivesAndFailsWhereTooFewDid) {
+  const auto with_percentile = [](const std::string& percentile) {
+    std::string text = experiment("{kind: constant, rate: 500}");
+    return text.insert(text.rfind('}'), ", slo: {latency_ms: 20" + percentile + "}");
+  };
+  write("slo.yaml", with_percentile(""));
+  EXPECT_NE(run("run slo.yaml").status.code, 5);  // nothing is asked for
+  write("slo.yaml", with_percentile(", percentile: 90"));
+  const Finished finished = run("run slo.yaml");
+  const ExperimentRecord record = this->record("data/open");
+  ASSERT_TRUE(record.tenants.at(0).attainment);
+  const AttainmentRecord& attainment = *record.tenants[0].attainment;
+  EXPECT_EQ(finished.status.code, record.validity.valid ? 5 : 4) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("requests of a met its objectives (latency_ms 20), and slo.percentile asks for 90%"));
+  int64_t met = 0, ended = 0;
+  const auto samples = iterations("data/open", "a");
+  for (const Iteration& sample : samples) {
+    if (*sample.start_s < record.window->start_s || *sample.end_s > record.window->end_s) continue;
+    ++ended;
+    met += sample.latency_ms <= 20;
+  }
+  EXPECT_EQ(attainment.requests, ended);
+  EXPECT_EQ(attainment.met, met);
+  EXPECT_GT(met, 0);
+  EXPECT_LE(met, 8);
+  EXPECT_NEAR(*attainment.goodput_requests_per_s, static_cast<double>(met) / record.window->duration_s(), 1e-9);
+  const auto analysis = nlohmann::json::parse(run("analyze data/open --json").out);
+  EXPECT_NEAR(analysis["tenants"][0]["attainment"].get<double>(), static_cast<double>(met) / static_cast<double>(ended),
+              1e-12);
+  EXPECT_NEAR(analysis["tenants"][0]["goodput_requests_per_s"].get<double>(), *attainment.goodput_requests_per_s, 1e-9);
+
+  // What is there already ended as it did; and what failed a threshold is a result like any other.
+  EXPECT_EQ(run("run slo.yaml --skip-existing").status.code, finished.status.code);
+  write("slo.yaml", with_percentile(", percentile: 0.001"));
+  EXPECT_NE(run("run slo.yaml").status.code, 5);
+}
+
+// A server of 4 ms serves less than 250 requests/s, and a queue without a bound never makes it more.
+TEST_F(DriverTest, FindsTheHighestRateThatMeetsTheObjectives) {
+  std::string text = experiment("{kind: constant, rate: 150}, slo: {latency_ms: 60, percentile: 80}");
+  write("rate.yaml", text);
+  const Finished finished = run("run rate.yaml --find-max-rate a");
+  ASSERT_EQ(finished.status.code, 0) << finished.err;
+  const std::string said = finished.out.substr(finished.out.rfind("highest requests/s of a that meets"));
+  const double highest = std::stod(said.substr(said.find(": ") + 2));
+  const double above = std::stod(said.substr(said.find("; not ") + 6));
+  EXPECT_GT(highest, 20) << said;
+  EXPECT_LT(highest, 250) << said;
+  EXPECT_LE(above / highest, 1.06) << said;
+  EXPECT_TRUE(std::filesystem::exists(at("data/open_rate_x1/experiment.json")));  // every point is kept
+
+  EXPECT_THAT(run("run rate.yaml --find-max-rate b").err, HasSubstr("there is no tenant b"));
+  EXPECT_THAT(run("run rate.yaml --find-max-rate all --no-save").err, HasSubstr("whose runs are kept"));
+  write("rate.yaml", experiment("{kind: constant, rate: 150}"));
+  EXPECT_THAT(run("run rate.yaml --find-max-rate all").err, HasSubstr("no tenant has objectives"));
+  write("rate.yaml", experiment("{kind: ramp, to: 5, duration_s: 1}, slo: {latency_ms: 6}"));
+  const Finished ramp = run("run rate.yaml --find-max-rate all");
+  EXPECT_EQ(ramp.status.code, 2);
+  EXPECT_THAT(ramp.err, HasSubstr("the rate of a changes by itself"));
 }
 
 TEST_F(DriverTest, ReplaysATraceToItsEnd) {

@@ -140,6 +140,7 @@ function head() {
 }
 
 const range = (pair) => (pair ? `${number(pair[0])} – ${number(pair[1])}` : "n too small");
+const figure = (column, value) => (column.times ? times(value) : column.percent && value !== null ? `${number(value * 100, 4)}%` : number(value));
 const times = (value) => (value === null ? null : `${number(value)}×`);
 const verdictClass = { fair: "good", hogging: "warn", starved: "bad", unclear: "quiet" };
 const verdict = (word) => (word ? html("span", { class: verdictClass[word] }, word) : "–");
@@ -155,11 +156,7 @@ function tenantTable(tenants) {
     ["p99", (t) => number(t.p99)],
     ["n", (t) => number(t.count)],
     ["n eff.", (t) => number(t.n_eff)],
-    any("tokens_per_s") && ["tokens/s", (t) => number(t.tokens_per_s)],
-    any("progress") && ["progress", (t) => number(t.progress)],
-    any("slowdown_p50") && ["slowdown", (t) => times(t.slowdown_p50)],
-    any("clock_ratio") && ["clock", (t) => times(t.clock_ratio)],
-    any("contention_ms") && ["contention (ms)", (t) => number(t.contention_ms)],
+    ...data.columns.map((c) => [c.title, (t) => figure(c, t[c.id])]),
     any("bound") && ["bound alone", (t) => [html("span", { title: t.bound_reason }, t.bound || "–")]],
     any("verdict") && ["verdict", (t) => [verdict(t.verdict)]],
     any("study_verdict") && !any("verdict") && ["study’s verdict", (t) => [verdict(t.study_verdict)]],
@@ -186,10 +183,10 @@ function latencyCharts(parent, d) {
     chart(parent, {
       title: "Slowdown: latency shared / alone", note: "1 is as fast as alone; whiskers: 95% interval of the median’s",
       draw: barChart(items, {
-        groups: ["mean", "p50", "p95", "p99"], value: (i, g) => t[i][keys[g]], interval: (i, g) => (g === 1 ? t[i].slowdown_p50_ci : null),
+        groups: ["mean", "p50", "p95", "p99"], value: (i, g) => t[i][keys[g]], interval: (i, g) => (g === 1 ? t[i].slowdown_p50_ci95 : null),
         reference: 1, yTitle: "slowdown (×)", yUnit: "×",
       }),
-      rows: (visible) => [["", "mean", "p50", "p95", "p99", "95% of p50"], pick(visible).map((i) => [t[i].name, ...keys.map((k) => number(t[i][k], 4)), range(t[i].slowdown_p50_ci)])],
+      rows: (visible) => [["", "mean", "p50", "p95", "p99", "95% of p50"], pick(visible).map((i) => [t[i].name, ...keys.map((k) => number(t[i][k], 4)), range(t[i].slowdown_p50_ci95)])],
     });
   }
   const figures = ["mean", "p50", "p95", "p99"];
@@ -238,9 +235,9 @@ function latencyCharts(parent, d) {
       title: "Throughput", note: "tokens within the window, edges pro rata",
       draw: rowChart(items, {
         value: (i) => t[i].tokens_per_s, xTitle: "tokens/s",
-        rows: (i) => [["tokens/s", number(t[i].tokens_per_s)], ["requests/s", number(t[i].rate_per_s)]].concat(t[i].progress === null ? [] : [["of alone", `${number(t[i].progress * 100)}%`]]),
+        rows: (i) => [["tokens/s", number(t[i].tokens_per_s)], ["requests/s", number(t[i].requests_per_s)]].concat(t[i].progress === null ? [] : [["of alone", `${number(t[i].progress * 100)}%`]]),
       }),
-      rows: (visible) => [["", "tokens/s", "requests/s", "progress"], pick(visible).map((i) => [t[i].name, number(t[i].tokens_per_s, 5), number(t[i].rate_per_s, 4), number(t[i].progress)])],
+      rows: (visible) => [["", "tokens/s", "requests/s", "progress"], pick(visible).map((i) => [t[i].name, number(t[i].tokens_per_s, 5), number(t[i].requests_per_s, 4), number(t[i].progress)])],
     });
   }
   const line = d.timeline;

@@ -1,0 +1,59 @@
+#include "analysis/figures.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+namespace cotenant {
+namespace {
+
+using T = TenantAnalysis;
+using A = AttainmentRecord;
+using enum Shown;
+
+template <auto field>
+constexpr auto of = [](const T& tenant) { return tenant.*field; };
+
+template <auto field>
+std::optional<double> of_attainment(const T& tenant) {
+  if (!tenant.attainment || tenant.attainment->requests == 0) return std::nullopt;
+  return std::invoke(field, *tenant.attainment);
+}
+
+constexpr std::array figures{
+    TenantFigure{"host_ms", "host", "ms", never, of<&T::host_ms>},
+    TenantFigure{"tokens_per_s", "tokens/s", "tokens/s", count, of<&T::tokens_per_s>},
+    TenantFigure{"total_tokens_per_s", "tokens/s with prompts", "tokens/s", never, of<&T::total_tokens_per_s>},
+    TenantFigure{"requests_per_s", "requests/s", "requests/s", never, of<&T::rate_per_s>},
+    TenantFigure{"goodput_requests_per_s", "goodput/s", "requests/s", fixed, of_attainment<&A::goodput_requests_per_s>},
+    TenantFigure{"goodput_tokens_per_s", "goodput tokens/s", "tokens/s", never, of_attainment<&A::goodput_tokens_per_s>},
+    TenantFigure{"attainment", "met", "1", percent, of_attainment<&A::share>},
+    TenantFigure{"arrival_ratio", "offered / served", "1", never, of<&T::arrival_ratio>},
+    TenantFigure{"lag_p99_us", "lag p99", "us", never, of<&T::lag_p99_us>},
+    TenantFigure{"wall_s", "window", "s", never, of<&T::wall_s>},
+    TenantFigure{"completion_s", "completion", "s", never, of<&T::completion_s>},
+    TenantFigure{"slowdown_p50", "slowdown", "1", times, of<&T::slowdown_p50>, of<&T::slowdown_p50_interval>},
+    TenantFigure{"slowdown_mean", "slowdown of the mean", "1", never, of<&T::slowdown_mean>},
+    TenantFigure{"slowdown_p95", "slowdown of p95", "1", never, of<&T::slowdown_p95>},
+    TenantFigure{"slowdown_p99", "slowdown of p99", "1", never, of<&T::slowdown_p99>},
+    TenantFigure{"ttft_slowdown_p50", "slowdown of TTFT", "1", never, of<&T::ttft_slowdown_p50>},
+    TenantFigure{"tpot_slowdown_p50", "slowdown of TPOT", "1", never, of<&T::tpot_slowdown_p50>},
+    TenantFigure{"contention_ms", "contention (ms)", "ms", on_pages, of<&T::contention_ms>},
+    TenantFigure{"clock_ratio", "clock", "1", times, of<&T::clock_ratio>},
+    TenantFigure{"progress", "progress", "1", fixed, of<&T::progress>, of<&T::progress_interval>},
+    TenantFigure{"relative_progress", "relative progress", "1", never, of<&T::relative_progress>,
+                 of<&T::relative_progress_interval>},
+};
+
+}  // namespace
+
+std::span<const TenantFigure> tenant_figures() {
+  return figures;
+}
+
+bool is_shown(const TenantFigure& figure, std::span<const TenantAnalysis> tenants) {
+  return figure.shown != never &&
+         std::ranges::any_of(tenants, [&](const T& tenant) { return figure.value(tenant).has_value(); });
+}
+
+}  // namespace cotenant
