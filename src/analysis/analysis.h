@@ -115,12 +115,12 @@ struct TenantAnalysis {
   std::optional<double> tokens_per_s;        // output tokens of generate, batch x seq_len of forward
   std::optional<double> total_tokens_per_s;  // generate: prompts too
   // nullopt where the window is empty.
-  std::optional<double> rate_per_s;    // iterations per second in the window, edges pro rata
+  std::optional<double> rate_per_s;            // iterations per second in the window, edges pro rata
   std::optional<AttainmentRecord> attainment;  // of the requests in the window, where it has objectives
   std::optional<double> arrival_ratio;         // open loop: requests that were due / completed, over the run
   std::optional<double> lag_p99_us;            // open loop: how late its generator sent
-  std::optional<double> wall_s;        // the window, or the study's time_elapsed
-  std::optional<double> completion_s;  // from the first start to this tenant's last end
+  std::optional<double> wall_s;                // the window, or the study's time_elapsed
+  std::optional<double> completion_s;          // from the first start to this tenant's last end
 
   std::optional<BaselineUse> baseline;
   std::optional<double> progress;                                                 // rate shared / rate alone

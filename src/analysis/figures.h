@@ -15,10 +15,10 @@ namespace cotenant {
 enum class Shown : uint8_t {
   never,
   on_pages,  // a number; terminals are too narrow for it
-  count,   // 1,234 or 12.3k
-  fixed,   // 0.987
-  times,   // 1.32x
-  percent  // 99.1%, of a share
+  count,     // 1,234 or 12.3k
+  fixed,     // 0.987
+  times,     // 1.32x
+  percent    // 99.1%, of a share
 };
 
 struct TenantFigure {

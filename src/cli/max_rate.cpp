@@ -30,11 +30,13 @@ double rate_of(const WorkloadDescription& workload) {
 void check_rate(const TenantConfig& tenant) {
   const WorkloadKind kind = tenant.workload.kind;
   if (kind == WorkloadKind::steps || kind == WorkloadKind::ramp)
-    throw usage_error(flag, fmt::format("the rate of {} changes by itself: workload.kind is {}", tenant.name, to_string(kind)),
-                      "Use constant, poisson, gamma or trace.");
+    throw usage_error(
+        flag, fmt::format("the rate of {} changes by itself: workload.kind is {}", tenant.name, to_string(kind)),
+        "Use constant, poisson, gamma or trace.");
   if (!tenant.workload.is_open())
-    throw usage_error(flag, fmt::format("{} has no rate: its requests follow each other (workload.kind: closed)", tenant.name),
-                      "Use constant, poisson, gamma or trace.");
+    throw usage_error(
+        flag, fmt::format("{} has no rate: its requests follow each other (workload.kind: closed)", tenant.name),
+        "Use constant, poisson, gamma or trace.");
 }
 
 double asked_percent(const TenantRecord& tenant) {
@@ -58,7 +60,8 @@ std::string unit_text(const ExperimentRecord& record, std::span<const size_t> te
   return fmt::format("{} of {}", traces ? "speedup" : "requests/s", fmt::join(names, ", "));
 }
 
-std::string found_text(const std::vector<RatePoint>& points, const RateSearch& search, std::span<const size_t> tenants) {
+std::string found_text(const std::vector<RatePoint>& points, const RateSearch& search,
+                       std::span<const size_t> tenants) {
   const auto at = [&](const std::optional<double>& multiple) {
     return std::ranges::find_if(points, [&](const RatePoint& point) { return point.multiple == multiple; });
   };
@@ -66,7 +69,8 @@ std::string found_text(const std::vector<RatePoint>& points, const RateSearch& s
   const std::string unit = unit_text(points.front().record, tenants);
   if (highest == points.end())
     return fmt::format("no {} was low enough: {} at {}", unit, above->why, rates_text(above->record, tenants));
-  std::string text = fmt::format("highest {} that meets the objectives: {}", unit, rates_text(highest->record, tenants));
+  std::string text =
+      fmt::format("highest {} that meets the objectives: {}", unit, rates_text(highest->record, tenants));
   if (above == points.end()) return text + "; it was never too much";
   text += fmt::format("; not {}: {}", rates_text(above->record, tenants), above->why);
   return above->by_generator ? text + ". The limit is cotenant's, not the tenant's: leave it a core of its own" : text;
@@ -83,8 +87,9 @@ std::vector<size_t> tenants_to_scale(const ExperimentConfig& config, const std::
     tenants.push_back(i);
   }
   if (tenants.empty())
-    throw usage_error(flag, name == "all" ? "no tenant's requests come by themselves" : fmt::format("there is no tenant {}", name),
-                      "Give a tenant a workload with a rate, for example workload: {kind: poisson, rate: 10}.");
+    throw usage_error(
+        flag, name == "all" ? "no tenant's requests come by themselves" : fmt::format("there is no tenant {}", name),
+        "Give a tenant a workload with a rate, for example workload: {kind: poisson, rate: 10}.");
   if (std::ranges::none_of(config.tenants, [](const TenantConfig& tenant) { return tenant.slo.any(); }))
     throw usage_error(flag, "no tenant has objectives", "Give one of them slo, for example slo: {latency_ms: 100}.");
   return tenants;
@@ -110,9 +115,9 @@ RatePoint judge_point(double multiple, ExperimentRecord record) {
     } else if (queue_grew(tenant)) {
       point.why = fmt::format("the queue of {} grew", tenant.name);
     } else if (!meets_objectives(tenant)) {
-      point.why = fmt::format("{:.4g}% of the requests of {} met its objectives, not {:g}%",
-                              100 * tenant.attainment.value_or(AttainmentRecord{}).share(), tenant.name,
-                              asked_percent(tenant));
+      point.why =
+          fmt::format("{:.4g}% of the requests of {} met its objectives, not {:g}%",
+                      100 * tenant.attainment.value_or(AttainmentRecord{}).share(), tenant.name, asked_percent(tenant));
     } else {
       continue;
     }
@@ -137,7 +142,9 @@ std::string max_rate_text(std::vector<RatePoint> points, const RateSearch& searc
                {"met"},
                {"", Align::left}});
   const auto ms = [](const std::optional<double>& value) { return value ? format_ms(*value) : std::string("-"); };
-  const auto per_s = [](const std::optional<double>& value) { return value ? format_fixed(*value, 2) : std::string("-"); };
+  const auto per_s = [](const std::optional<double>& value) {
+    return value ? format_fixed(*value, 2) : std::string("-");
+  };
   for (const RatePoint& point : points)
     for (const TenantRecord& tenant : point.record.tenants) {
       const TenantSummary& summary = tenant.summary;

@@ -15,8 +15,8 @@ namespace cotenant {
 
 inline constexpr double least_percentile = 99;  // of requests that must meet their objectives, where slo names none
 
-// The tenants whose rates are multiplied: that of this name, or with "all" each whose requests come by themselves. Throws
-// usage_error where there is none, where one's rate changes by itself, and where no tenant has objectives.
+// The tenants whose rates are multiplied: that of this name, or with "all" each whose requests come by themselves.
+// Throws usage_error where there is none, where one's rate changes by itself, and where no tenant has objectives.
 std::vector<size_t> tenants_to_scale(const ExperimentConfig& config, const std::string& name);
 
 // The changes that multiply their rates, and what is added to the experiment's name.

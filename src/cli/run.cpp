@@ -46,7 +46,7 @@ namespace fs = std::filesystem;
 struct RunFlags {
   std::vector<std::string> configs, models, set, vary;
   std::map<std::string, std::string> values;  // key of a configuration -> value, for --model
-  std::string out, find_max_rate;  // the latter: a tenant, "all"; empty: is not asked for
+  std::string out, find_max_rate;             // the latter: a tenant, "all"; empty: is not asked for
   bool no_save = false, no_baseline_search = false, json = false, quiet = false, verbose = false;
   SeriesOptions series;
 };
@@ -94,7 +94,8 @@ void check_flags(const RunFlags& flags) {
   if (flags.no_save && !flags.out.empty()) throw usage_error("--no-save", "does not go with --out");
   if (flags.find_max_rate.empty()) return;
   if (flags.configs.size() > 1 || !flags.vary.empty() || flags.no_save || flags.json)
-    throw usage_error("--find-max-rate", "goes with one experiment, whose runs are kept, and not with --vary or --json");
+    throw usage_error("--find-max-rate",
+                      "goes with one experiment, whose runs are kept, and not with --vary or --json");
 }
 
 // One experiment to be loaded: a file as it was when it was read first, or the text of the flags, with a cell of the
@@ -385,6 +386,11 @@ ExitCode find_max_rate(const RunFlags& flags, const Source& source, SignalWatch&
     if (!record) return outcome.code;
     points.push_back(judge_point(*multiple, std::move(*record)));
     search.note(*multiple, points.back().carried);
+    if (*multiple < 1 && !search.highest() && points.back().by_generator)  // lower rates tell no more of the tenants
+      throw Error(ExitCode::invalid, "--find-max-rate",
+                  fmt::format("at {:g} times the rates, too, {}: nothing is known of the tenants", *multiple,
+                              points.back().why),
+                  "Leave cotenant a core of its own, or run again when the machine is idle.");
   }
   print_all("\n" + max_rate_text(std::move(points), search, tenants, colour_wanted()));
   return search.highest() ? ExitCode::valid : ExitCode::threshold;

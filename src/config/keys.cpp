@@ -285,9 +285,8 @@ std::vector<TenantKey> make_tenant_keys() {
       field(
           plain("out_dir", ValueType::text, "<out_dir of the experiment>/<name>", "Directory of this tenant's files."),
           &T::out_dir),
-      shown_by(bind_engine(choice<Dtype>("dtype", "float16 on cuda, float32 on cpu",
-                                         "Type of weights and activations.", nullptr,
-                                         {Dtype::f32, Dtype::bf16, Dtype::f16}),
+      shown_by(bind_engine(choice<Dtype>("dtype", "float16 on cuda, float32 on cpu", "Type of weights and activations.",
+                                         nullptr, {Dtype::f32, Dtype::bf16, Dtype::f16}),
                            &TenantDraft::native, &NativeSpec::dtype),
                [](const T& tenant) { return shown(tenant.dtype()); }),
       shown_by(bind_engine(plain("weights", ValueType::text, "auto",
@@ -449,9 +448,9 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_objective(positive(number("slo.tpot_ms", 0, kDay_s * 1e3, "none",
                                      "Objective: the longest time per output token after the first (task: generate).")),
                      &Objectives::tpot_ms),
-      bind_objective(positive(number("slo.latency_ms", 0, kDay_s * 1e3, "none",
-                                     "Objective: the longest latency of a request.")),
-                     &Objectives::latency_ms),
+      bind_objective(
+          positive(number("slo.latency_ms", 0, kDay_s * 1e3, "none", "Objective: the longest latency of a request.")),
+          &Objectives::latency_ms),
       bind_objective(positive(number("slo.percentile", 0, 100, "none",
                                      "Of the requests, in percent, that must meet all objectives: where fewer do, the "
                                      "exit code is 5.")),

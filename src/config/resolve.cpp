@@ -117,8 +117,7 @@ void check_engine_keys(const TenantDraft& tenant) {
   if (tenant.engine != EngineKind::stress) refuse_key(tenant, "stress", "stress");
   if (tenant.engine != EngineKind::server) refuse_key(tenant, "server", "server");
   if (!program)
-    refuse_key(tenant, "command", "external or command",
-               "external talks to the program, command only watches it.");
+    refuse_key(tenant, "command", "external or command", "external talks to the program, command only watches it.");
   if (program && tenant.command.empty())
     refuse(tenant.config.where, tenant.path + ".command",
            fmt::format("expected it with engine: {}, found nothing", to_string(tenant.engine)),

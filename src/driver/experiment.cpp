@@ -499,7 +499,8 @@ class Run {
     }
     tenant.usage = state.done.usage;
     tenant.exit = state.exit;
-    if (state.ended_early) tenant.exit.ended_early = state.ended_early->code ? state.ended_early->text() : "its output ended";
+    if (state.ended_early)
+      tenant.exit.ended_early = state.ended_early->code ? state.ended_early->text() : "its output ended";
     if (const std::string problem = crew_->log_problem(i); !problem.empty())
       record_.validity.warnings.push_back(
           {fmt::format("what the program of {} printed is not all in its program.log: {}", tenant.name, problem),

@@ -26,7 +26,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<ExitCode> existing_run(const fs::path& directory, const ExperimentPlan& plan, const SeriesOptions& options) {
+std::optional<ExitCode> existing_run(const fs::path& directory, const ExperimentPlan& plan,
+                                     const SeriesOptions& options) {
   if (!options.skip_existing) return std::nullopt;
   return outcome_of_existing(directory, plan, {options.baselines, options.repeats});
 }

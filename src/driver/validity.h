@@ -12,8 +12,8 @@ namespace cotenant {
 // reason, too. Samples needed for the 95% interval of p99 (368) and the rest are told in docs/metrics.md.
 void judge(ExperimentRecord& record, const std::vector<IterationSource>& samples, bool strict);
 
-// Whether a tenant's requests came later than its workload says, by a fault of cotenant's own, so that its latencies are
-// not of that workload.
+// Whether a tenant's requests came later than its workload says, by a fault of cotenant's own, so that its latencies
+// are not of that workload.
 bool sent_late(const TenantRecord& tenant);
 
 // Whether more requests came than the tenant served, so that its latencies depend on the length of the run.

@@ -26,13 +26,13 @@ std::string name(const std::optional<Enum>& value) {
 std::string csv_output(std::span<const ExperimentAnalysis> experiments) {
   std::vector<Table::Column> columns;
   for (const char* title :
-       {"experiment", "tenant", "model",  "task",    "batch_size", "seq_len", "sharing", "valid",      "clock",
-        "count",      "mean_ms", "std_ms", "min_ms", "p25_ms",     "p50_ms",  "p75_ms",  "p90_ms",     "p95_ms",
-        "p99_ms",     "max_ms",  "n_eff",  "gpu_p50_ms", "ttft_p50_ms", "tpot_p50_ms", "itl_p50_ms", "baseline"})
+       {"experiment", "tenant",      "model",       "task",       "batch_size", "seq_len", "sharing",
+        "valid",      "clock",       "count",       "mean_ms",    "std_ms",     "min_ms",  "p25_ms",
+        "p50_ms",     "p75_ms",      "p90_ms",      "p95_ms",     "p99_ms",     "max_ms",  "n_eff",
+        "gpu_p50_ms", "ttft_p50_ms", "tpot_p50_ms", "itl_p50_ms", "baseline"})
     columns.push_back({title});
   for (const TenantFigure& figure : tenant_figures()) columns.push_back({std::string(figure.id)});
-  for (const char* title :
-       {"verdict", "study_verdict", "bound", "device_tokens_per_s", "stp", "antt", "sm_clock_mhz"})
+  for (const char* title : {"verdict", "study_verdict", "bound", "device_tokens_per_s", "stp", "antt", "sm_clock_mhz"})
     columns.push_back({title});
   Table table(columns);
   for (const ExperimentAnalysis& e : experiments)

@@ -134,7 +134,8 @@ struct ServerRecord {
 // How many requests met the tenant's objectives (slo), of those that ended in the window: completed, rejected or failed.
 struct AttainmentRecord {
   int64_t requests = 0, met = 0;
-  std::optional<double> goodput_requests_per_s, goodput_tokens_per_s;  // of those that met them; tokens as tokens_per_s
+  std::optional<double> goodput_requests_per_s = {},
+                        goodput_tokens_per_s = {};  // of those that met them; tokens as tokens_per_s
 
   double share() const { return requests > 0 ? static_cast<double>(met) / static_cast<double>(requests) : 0; }
 };

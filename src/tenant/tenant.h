@@ -92,7 +92,8 @@ struct ExternalSpec {
   std::optional<Dtype> dtype = {};   // none: by the device, until it is planned
 };
 
-// A program that goes on by itself, as a neighbour. Its requests are its iterations, as far as its output tells of them.
+// A program that goes on by itself, as a neighbour. Its requests are its iterations, as far as its output tells of
+// them.
 struct CommandSpec {
   static constexpr const char* type = "command";
   std::vector<std::string> command;  // the program and its arguments
@@ -175,8 +176,8 @@ struct Placement {
 
 // What whoever sends the requests was promised. A request meets it when it completed within every limit that is there.
 struct Objectives {
-  std::optional<double> ttft_ms, tpot_ms, latency_ms;
-  std::optional<double> percentile;  // (0, 100]: of the requests, that must meet it; none: it is only counted
+  std::optional<double> ttft_ms = {}, tpot_ms = {}, latency_ms = {};
+  std::optional<double> percentile = {};  // (0, 100]: of the requests, that must meet it; none: it is only counted
 
   bool any() const { return ttft_ms || tpot_ms || latency_ms; }
 };

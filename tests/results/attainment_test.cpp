@@ -5,7 +5,8 @@
 namespace cotenant {
 namespace {
 
-Iteration request(double start_s, double end_s, std::optional<double> ttft_ms = {}, std::optional<double> tpot_ms = {}) {
+Iteration request(double start_s, double end_s, std::optional<double> ttft_ms = {},
+                  std::optional<double> tpot_ms = {}) {
   Iteration iteration;
   iteration.start_s = start_s;
   iteration.end_s = end_s;
@@ -24,7 +25,7 @@ TEST(Attainment, AllLimitsMustHoldAndEachIncludesItsEnd) {
   EXPECT_FALSE(meets(request(0, 0.5, 50.1, 10), slo));
   EXPECT_FALSE(meets(request(0, 0.5, 50, 10.1), slo));
   EXPECT_FALSE(meets(request(0, 1.1, 50, 10), slo));
-  EXPECT_TRUE(meets(request(0, 0.5, 50), slo));              // one token: none after it was late
+  EXPECT_TRUE(meets(request(0, 0.5, 50), slo));                // one token: none after it was late
   EXPECT_FALSE(meets(request(0, 0.5, std::nullopt, 1), slo));  // no token at all
   Iteration failed = request(0, 0.001, 1, 1);
   failed.status = IterationStatus::failed;
