@@ -25,7 +25,8 @@ struct Unwrapped<std::optional<T>> {
 template <class T>
 T as(const Value& value) {
   if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<int>> ||
-                std::is_same_v<T, std::vector<Step>> || std::is_same_v<T, std::vector<std::string>>) {
+                std::is_same_v<T, std::vector<Step>> || std::is_same_v<T, LengthDescription> ||
+                std::is_same_v<T, std::vector<std::string>>) {
     return std::get<T>(value);
   } else if constexpr (std::is_floating_point_v<T>) {
     return std::get<double>(value);
@@ -36,6 +37,23 @@ T as(const Value& value) {
   }
 }
 
+inline Json shown(const LengthDescription& length) {
+  switch (length.kind) {
+    case LengthKind::fixed:
+      return length.most;
+    case LengthKind::trace:
+      return "trace";
+    case LengthKind::uniform:
+      return {{"kind", "uniform"}, {"least", length.least}, {"most", length.most}};
+    case LengthKind::lognormal:
+      return {{"kind", "lognormal"},
+              {"mean", length.mean},
+              {"cv", length.cv},
+              {"least", length.least},
+              {"most", length.most}};
+  }
+  return nullptr;
+}
 template <class T>
 Json shown(const T& value) {
   if constexpr (HasWords<T>) {
@@ -89,7 +107,8 @@ TenantKey bind_engine(Key key, Spec TenantDraft::*spec, T Spec::*field) {
 }
 
 bool is_workload_default(const WorkloadDescription& workload) {
-  return workload.kind == WorkloadKind::closed && workload.concurrency == 1 && workload.think_s == 0;
+  return workload.kind == WorkloadKind::closed && workload.concurrency == 1 && workload.think_s == 0 &&
+         !workload.input_tokens && !workload.output_tokens;
 }
 
 // Likewise of when requests come: told where the kind has it, and nothing where all is as it always was.
@@ -97,7 +116,9 @@ template <class T>
 TenantKey bind_workload(Key key, T WorkloadDescription::*field) {
   TenantKey bound;
   static_cast<Key&>(bound) = std::move(key);
-  bound.store = [field](TenantDraft& draft, const Value& value) { draft.config.workload.*field = as<T>(value); };
+  bound.store = [field](TenantDraft& draft, const Value& value) {
+    draft.config.workload.*field = as<typename Unwrapped<T>::type>(value);
+  };
   bound.show = [field, name = bound.path.substr(bound.path.find('.') + 1)](const TenantConfig& config) {
     const auto has = [&](const WorkloadKey& use) {
       return use.name == name && std::ranges::find(use.kinds, config.workload.kind) != use.kinds.end();
@@ -262,19 +283,21 @@ std::vector<TenantKey> make_tenant_keys() {
   using T = TenantConfig;
   const auto field = [](Key key, auto member) { return bind<TenantKey, T>(std::move(key), member); };
   return {
-      field(plain("model_name", ValueType::text, "required; for engine: stress its kind, for command its program",
-                  "Name on Hugging Face, or a directory with config.json and *.safetensors; of a server as it calls it."),
-            &T::model),
+      field(
+          plain("model_name", ValueType::text, "required; for engine: stress its kind, for command its program",
+                "Name on Hugging Face, or a directory with config.json and *.safetensors; of a server as it calls it."),
+          &T::model),
       field(plain("name", ValueType::name, "the tag, else the model's name, numbered when it repeats",
                   "Name of the tenant and of its directory, where '/' becomes '_'; unique."),
             &T::name),
       field(plain("tag", ValueType::text, "the name", "Label of the tenant in its events."), &T::tag),
       bind_to<TenantKey>(plain("device", ValueType::device, "the experiment's", "The same device for all tenants."),
                          [](TenantDraft& draft, const Value& value) { draft.device = std::get<std::string>(value); }),
-      only_if([](const T& t) { return t.command() == nullptr; },
-              field(integer("batch_size", 1, 65536, "required; 1 for engine: stress and server", "Sequences in a request."),
-                    &T::batch_size)),
-      only_if([](const T& t) { return t.command() == nullptr; },
+      only_if(
+          [](const T& t) { return t.command() == nullptr; },
+          field(integer("batch_size", 1, 65536, "required; 1 for engine: stress and server", "Sequences in a request."),
+                &T::batch_size)),
+      only_if([](const T& t) { return t.command() == nullptr && !t.workload.input_tokens; },
               field(integer("seq_len", 1, 1048576, "required; 1 for engine: stress",
                             "Tokens in a sequence (of the prompt with task: generate)."),
                     &T::seq_len)),
@@ -303,7 +326,7 @@ std::vector<TenantKey> make_tenant_keys() {
                                  "forward: one pass over batch_size x seq_len tokens, all logits. generate: "
                                  "prefill, then greedy decoding."),
                     &T::task)),
-      only_if([](const T& t) { return t.task == Task::generate; },
+      only_if([](const T& t) { return t.task == Task::generate && !t.workload.output_tokens; },
               field(integer("max_new_tokens", 1, 1048576, std::to_string(kNewTokens),
                             "Tokens to generate for each sequence (task: generate).", kNewTokens),
                     &T::max_new_tokens)),
@@ -321,14 +344,15 @@ std::vector<TenantKey> make_tenant_keys() {
       field(plain("cpus", ValueType::cpus, "all, or by the sharing mode",
                   "Cores the tenant is pinned to, for example [0, 1] or 0-3."),
             &T::cpus),
-      shown_by(bind_to<TenantKey>(
-                   choice<EngineKind>("engine", "native",
-                                      "native: runs the model. stress: requests of a known cost, without a model. "
-                                      "external: a program that answers requests (docs/external.md). command: any "
-                                      "program, as a neighbour. server: asks an OpenAI-compatible server (docs/servers.md).",
-                                      "native"),
-                   [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
-               [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
+      shown_by(
+          bind_to<TenantKey>(
+              choice<EngineKind>("engine", "native",
+                                 "native: runs the model. stress: requests of a known cost, without a model. "
+                                 "external: a program that answers requests (docs/external.md). command: any "
+                                 "program, as a neighbour. server: asks an OpenAI-compatible server (docs/servers.md).",
+                                 "native"),
+              [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
+          [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
       bind_draft(plain("command", ValueType::command, "required for engine: external, command",
                        "The program of the tenant and its arguments, such as [python3, train.py, --steps, 100]: a "
                        "name on PATH or a path. No shell reads it."),
@@ -431,10 +455,11 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_workload(
           positive(number("workload.duration_s", 0, kDay_s, "required for ramp", "Length of the ramp, in s.")),
           &WorkloadDescription::duration_s),
-      bind_workload(plain("workload.path", ValueType::text, "required for trace",
-                          "A trace: CSV or JSONL of timestamps and tokens; those of Azure, BurstGPT and Mooncake are "
-                          "understood. Its instants are replayed, its lengths are not."),
-                    &WorkloadDescription::path),
+      bind_workload(
+          plain("workload.path", ValueType::text, "required for trace",
+                "A trace: CSV or JSONL of timestamps and tokens; those of Azure, BurstGPT and Mooncake are "
+                "understood. Its instants are replayed; its lengths where input_tokens and output_tokens are trace."),
+          &WorkloadDescription::path),
       bind_workload(positive(number("workload.speedup", 0, 1e6, "1", "By which the gaps of a trace are divided.", 1)),
                     &WorkloadDescription::speedup),
       bind_workload(integer("workload.limit", 1, 33554432, "all", "So many of its first requests."),
@@ -442,6 +467,14 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_workload(integer("workload.max_queue", 0, 1048576, "65536",
                             "Requests that may wait for the tenant; one more is rejected.", 65536),
                     &WorkloadDescription::max_queue),
+      bind_workload(
+          plain("workload.input_tokens", ValueType::length, "seq_len",
+                "Lengths of prompts (engine: server): a number; trace; {kind: uniform, least, most}; or {kind: "
+                "lognormal, mean, cv, least, most}, where a length beyond a bound is that bound."),
+          &WorkloadDescription::input_tokens),
+      bind_workload(
+          plain("workload.output_tokens", ValueType::length, "max_new_tokens", "Lengths of answers, likewise."),
+          &WorkloadDescription::output_tokens),
       bind_objective(positive(number("slo.ttft_ms", 0, kDay_s * 1e3, "none",
                                      "Objective: the longest time to the first token (task: generate).")),
                      &Objectives::ttft_ms),
@@ -492,6 +525,8 @@ const std::vector<WorkloadKey>& workload_keys() {
       {"speedup", {trace}},
       {"limit", {trace}},
       {"max_queue", {constant, poisson, gamma, steps, ramp, trace}},
+      {"input_tokens", {closed, constant, poisson, gamma, steps, ramp, trace}},
+      {"output_tokens", {closed, constant, poisson, gamma, steps, ramp, trace}},
   };
   return keys;
 }
@@ -518,6 +553,8 @@ std::string expectation(const Key& key) {
       return "bytes, as 1073741824, 512MiB or 4GiB";
     case ValueType::cpus:
       return "CPU numbers, as [0, 1] or 0-3";
+    case ValueType::length:
+      return "an integer from 1 to 1048576, trace, or a map of kind: uniform or lognormal";
     case ValueType::steps:
       return fmt::format("a list of 1 to {} maps of rate (0 to {:.0f}) and duration_s (above 0)", kMostSteps,
                          kMostRate);

@@ -27,6 +27,7 @@ enum class ValueType : uint8_t {
   url,      // http://127.0.0.1:8000
   bytes,    // 1073741824, 512MiB, 4G
   cpus,     // [0, 1] or "0-3,8"
+  length,   // 128, trace, {kind: uniform, least: 16, most: 512}
   steps,    // [{rate: 10, duration_s: 60}, ...]
   command,  // [python3, train.py, --steps, 100]
   tenant,   // a map of tenant keys
@@ -46,14 +47,15 @@ struct Key {
 };
 
 // A value that has passed the checks of its key.
-using Value =
-    std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>, std::vector<std::string>>;
+using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>,
+                           std::vector<std::string>, LengthDescription>;
 
 enum class EngineKind : uint8_t { native, stress, external, command, server };
 template <>
 inline constexpr auto words_of<EngineKind> =
     std::array{Word{EngineKind::native, NativeSpec::type}, Word{EngineKind::stress, StressSpec::type},
-               Word{EngineKind::external, ExternalSpec::type}, Word{EngineKind::command, CommandSpec::type}, Word{EngineKind::server, ServerSpec::type}};
+               Word{EngineKind::external, ExternalSpec::type}, Word{EngineKind::command, CommandSpec::type},
+               Word{EngineKind::server, ServerSpec::type}};
 
 // What has been read so far, before defaults that depend on other keys.
 struct TenantDraft {
@@ -122,8 +124,8 @@ inline constexpr int64_t kMostBytes = int64_t{1} << 53;  // survives JSON
 inline constexpr int kHighestCpu = 4095;
 inline constexpr double kMostRate = 1e6;  // requests/s
 inline constexpr size_t kMostSteps = 10000;
-inline constexpr size_t kMostValues = 1000;  // of one key under vary
-inline constexpr size_t kMostArguments = 1000;      // of a command
+inline constexpr size_t kMostValues = 1000;          // of one key under vary
+inline constexpr size_t kMostArguments = 1000;       // of a command
 inline constexpr size_t kLongestArgument = 1 << 16;  // bytes
 
 }  // namespace cotenant

@@ -193,8 +193,8 @@ void resolve_engine(TenantDraft& tenant) {
   check_engine_keys(tenant);
   if (tenant.engine == EngineKind::command) return resolve_command(tenant);
   if (tenant.engine == EngineKind::external)
-    config.engine = ExternalSpec{
-        .command = tenant.command, .weights = tenant.native.weights, .dtype = tenant.native.dtype};
+    config.engine =
+        ExternalSpec{.command = tenant.command, .weights = tenant.native.weights, .dtype = tenant.native.dtype};
   if (tenant.engine == EngineKind::server) return resolve_server(tenant);
   if (tenant.engine != EngineKind::stress) return;
   const StressSpec& stress = config.engine.emplace<StressSpec>(tenant.stress);
@@ -245,12 +245,36 @@ void check_objectives(const TenantDraft& tenant) {
            "expected one of ttft_ms, tpot_ms, latency_ms beside it, found none");
 }
 
+// The tenant's one length is then the longest; of a trace it is known when that is read.
+void resolve_lengths_of(TenantDraft& tenant, const std::optional<LengthDescription>& lengths, const char* name,
+                        const char* one, int& longest) {
+  if (!lengths) return;
+  const std::string key = fmt::format("workload.{}", name), path = fmt::format("{}.{}", tenant.path, key);
+  const std::string& where = tenant.given.at(key);
+  if (tenant.engine != EngineKind::server)
+    refuse(where, path, fmt::format("expected engine: server beside it, found engine: {}", to_string(tenant.engine)),
+           fmt::format("This engine takes requests of one length: use {}.", one));
+  if (tenant.given.count(one)) refuse(where, path, fmt::format("expected it or {}, found both", one));
+  if (lengths->kind == LengthKind::trace && tenant.config.workload.kind != WorkloadKind::trace)
+    refuse(where, path,
+           fmt::format("expected workload.kind: trace beside it, found {}", to_string(tenant.config.workload.kind)));
+  longest = lengths->kind == LengthKind::trace ? kNewTokens : lengths->most;
+}
+
 void resolve_task(TenantDraft& tenant) {
+  TenantConfig& config = tenant.config;
+  const WorkloadDescription& workload = config.workload;
+  resolve_lengths_of(tenant, workload.input_tokens, "input_tokens", "seq_len", config.seq_len);
+  if (workload.output_tokens && config.task != Task::generate)
+    refuse(tenant.given.at("workload.output_tokens"), tenant.path + ".workload.output_tokens",
+           "expected task: generate beside it, found task: forward");
+  int longest_answer = 0;
+  resolve_lengths_of(tenant, workload.output_tokens, "output_tokens", "max_new_tokens", longest_answer);
   if (tenant.config.task != Task::generate && tenant.given.count("max_new_tokens"))
     refuse(tenant.given.at("max_new_tokens"), tenant.path + ".max_new_tokens",
            "expected task: generate beside it, found task: forward");
-  if (tenant.config.task == Task::generate && !tenant.given.count("max_new_tokens"))
-    tenant.config.max_new_tokens = kNewTokens;
+  if (config.task == Task::generate && !tenant.given.count("max_new_tokens"))
+    config.max_new_tokens = longest_answer > 0 ? longest_answer : kNewTokens;
 }
 
 void check_required(const TenantDraft& tenant) {

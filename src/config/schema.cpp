@@ -56,6 +56,24 @@ Json value_schema(const Key& key) {
                 {{"type", "array"}, {"items", cpu}, {"minItems", 1}, {"uniqueItems", true}},
                 text_like(kCpusPattern, kLongestText)}}};
     }
+    case ValueType::length: {
+      const Json tokens{{"type", "integer"}, {"minimum", 1}, {"maximum", most_tokens_of_sequence}};
+      const auto of_kind = [&](const char* kind, Json properties) {
+        properties.update({{"kind", {{"const", kind}}}, {"least", tokens}, {"most", tokens}});
+        Json names = Json::array();
+        for (const auto& [name, unused] : properties.items()) names.push_back(name);
+        return Json{
+            {"type", "object"}, {"additionalProperties", false}, {"required", names}, {"properties", properties}};
+      };
+      const auto above_0 = [](double most) {
+        return Json{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", most}};
+      };
+      return {{"anyOf",
+               {tokens,
+                {{"const", "trace"}},
+                of_kind("uniform", Json::object()),
+                of_kind("lognormal", {{"mean", above_0(most_tokens_of_sequence)}, {"cv", above_0(100)}})}}};
+    }
     case ValueType::steps: {
       const Json rate{{"type", "number"}, {"minimum", 0}, {"maximum", kMostRate}};
       const Json duration{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 86400}};
@@ -186,13 +204,15 @@ std::string key_table(const std::vector<Bound>& keys) {
 nlohmann::ordered_json config_schema() {
   Json tenant = map_schema(tenant_keys());
   tenant["properties"]["workload"]["allOf"] = workload_rules();
-  const Json stress = has("engine", "stress"), external = has("engine", "external"),
-             command = has("engine", "command"), server = has("engine", "server");
+  const Json stress = has("engine", "stress"), external = has("engine", "external"), command = has("engine", "command"),
+             server = has("engine", "server");
   const Json server_map{{"required", {"server"}}, {"properties", {{"server", has("base_url")}}}};
   const Json embeddings{{"required", {"server"}}, {"properties", {{"server", has("api", "embeddings")}}}};
   const Json text_server = both(server, never(embeddings));
-  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}}, stress, command,
-                     both(server, {{"required", {"model_name", "seq_len"}}})};
+  tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}},
+                     stress,
+                     command,
+                     both(server, {{"required", {"model_name"}}})};
   tenant["allOf"] = {{{"anyOf", {never(has("stress")), stress}}},
                      {{"anyOf", {never(has("server")), server}}},
                      {{"anyOf", {never(server), server_map}}},
@@ -211,6 +231,15 @@ nlohmann::ordered_json config_schema() {
     tenant["allOf"].push_back({{"anyOf", {never(has(key)), has("progress")}}});
   for (const char* key : {"batch_size", "seq_len", "task", "dtype", "weights", "workload"})
     tenant["allOf"].push_back(never(both(command, has(key))));
+  const auto length_given = [](const char* key) {
+    return Json{{"required", {"workload"}}, {"properties", {{"workload", has(key)}}}};
+  };
+  const Json own_input = length_given("input_tokens"), own_output = length_given("output_tokens");
+  tenant["allOf"].push_back({{"anyOf", {never(own_input), server}}});
+  tenant["allOf"].push_back({{"anyOf", {never(own_output), text_server}}});
+  tenant["allOf"].push_back({{"anyOf", {never(server), has("seq_len"), own_input}}});
+  tenant["allOf"].push_back(never(both(has("seq_len"), own_input)));
+  tenant["allOf"].push_back(never(both(has("max_new_tokens"), own_output)));
   for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance", "dtype", "weights"})
     tenant["allOf"].push_back(never(both(server, has(key))));
 

@@ -181,6 +181,46 @@ std::vector<std::string> as_command(const Key& key, const YamlNode& node, const 
   return command;
 }
 
+int as_tokens(const YamlNode* node, const YamlNode& map, const std::string& path) {
+  const auto tokens = node ? as_integer(*node) : std::nullopt;
+  if (!tokens || *tokens < 1 || *tokens > most_tokens_of_sequence)
+    refuse_value(node ? *node : map, path, fmt::format("an integer from 1 to {}", most_tokens_of_sequence));
+  return static_cast<int>(*tokens);
+}
+
+double as_bounded(const YamlNode* node, const YamlNode& map, const std::string& path, double most) {
+  const auto number = node ? as_number(*node) : std::nullopt;
+  if (!number || *number <= 0 || *number > most)
+    refuse_value(node ? *node : map, path, fmt::format("a number above 0, at most {:.0f}", most));
+  return *number;
+}
+
+LengthDescription as_length(const Key& key, const YamlNode& node, const std::string& path) {
+  if (node.kind == YamlNode::Kind::scalar) {
+    if (node.text == to_string(LengthKind::trace)) return {.kind = LengthKind::trace};
+    const auto tokens = as_integer(node);
+    if (!tokens || *tokens < 1 || *tokens > most_tokens_of_sequence) refuse_value(node, path, expectation(key));
+    return {.kind = LengthKind::fixed, .most = static_cast<int>(*tokens)};
+  }
+  if (node.kind != YamlNode::Kind::map) refuse_value(node, path, expectation(key));
+  const YamlNode* const kind = node.find("kind");
+  const bool lognormal = kind && kind->text == to_string(LengthKind::lognormal);
+  if (!kind || (!lognormal && kind->text != to_string(LengthKind::uniform)))
+    refuse_value(kind ? *kind : node, path + ".kind", "uniform or lognormal");
+  LengthDescription length{.kind = lognormal ? LengthKind::lognormal : LengthKind::uniform};
+  length.least = as_tokens(node.find("least"), node, path + ".least");
+  length.most = as_tokens(node.find("most"), node, path + ".most");
+  if (length.most < length.least)
+    refuse_value(*node.find("most"), path + ".most", fmt::format("at least {}, the shortest", length.least));
+  if (lognormal) {
+    length.mean = as_bounded(node.find("mean"), node, path + ".mean", most_tokens_of_sequence);
+    length.cv = as_bounded(node.find("cv"), node, path + ".cv", 100);
+  }
+  if (node.entries.size() != (lognormal ? 5u : 3u))
+    refuse_value(node, path, lognormal ? "kind, mean, cv, least and most alone" : "kind, least and most alone");
+  return length;
+}
+
 }  // namespace
 
 Value read_value(const Key& key, const YamlNode& node, const std::string& path) {
@@ -211,6 +251,8 @@ Value read_value(const Key& key, const YamlNode& node, const std::string& path) 
       return as_bytes(key, node, path);
     case ValueType::cpus:
       return as_cpus(key, node, path);
+    case ValueType::length:
+      return as_length(key, node, path);
     case ValueType::steps:
       return as_steps(key, node, path);
     case ValueType::command:

@@ -127,7 +127,13 @@ void check_length(const TenantConfig& tenant, const TenantOrder& order, const Mo
 }
 
 TenantPlan plan_tenant(const TenantConfig& tenant, const TenantOrder& order, const std::string& experiment_dir) {
-  TenantPlan plan{.order = order, .record = {}, .out_dir = "", .environment = {}, .quiet_s = 0, .longest_request_s = 0, .program = {}};
+  TenantPlan plan{.order = order,
+                  .record = {},
+                  .out_dir = "",
+                  .environment = {},
+                  .quiet_s = 0,
+                  .longest_request_s = 0,
+                  .program = {}};
   if (const ServerSpec* server = order.server()) plan.longest_request_s = server->timeout_s;
   TenantRecord& record = plan.record;
   static_cast<TenantDescription&>(record) = order;
@@ -156,6 +162,11 @@ void examine_workload(const TenantConfig& config, TenantPlan& plan) {
   const WorkloadSpec workload = workload_of(plan.order);
   check(workload, place(config, "workload"));
   plan.quiet_s = patience_s(workload, 0);
+  if (config.workload.input_tokens) plan.order.seq_len = plan.record.seq_len = longest_prompt(workload);
+  if (config.workload.output_tokens) plan.order.max_new_tokens = plan.record.max_new_tokens = longest_answer(workload);
+  if (config.task == Task::generate && longest_answer(workload) == 0)
+    throw usage_error(place(config, "workload.output_tokens"), "the trace has no lengths of answers",
+                      "Use a trace that has them, or give max_new_tokens.");
   const Replay* replay = std::get_if<Replay>(&workload.arrivals);
   if (replay && std::ssize(replay->trace->requests) < config.num_iters)
     throw usage_error(place(config, "num_iters"),
@@ -215,10 +226,10 @@ std::string find_file(const std::string& name, const std::string& where) {
   }
   std::string file = expand_home(name);
   if (fs::is_directory(file) || ::access(file.c_str(), X_OK) != 0)
-    throw usage_error(where,
-                      fmt::format("{} cannot be run: {}", file,
-                                  fs::is_directory(file) ? "it is a directory" : std::strerror(errno)),
-                      "Give a file that is there and may be executed, such as [python3, train.py].");
+    throw usage_error(
+        where,
+        fmt::format("{} cannot be run: {}", file, fs::is_directory(file) ? "it is a directory" : std::strerror(errno)),
+        "Give a file that is there and may be executed, such as [python3, train.py].");
   return file;
 }
 
@@ -326,7 +337,8 @@ Environment worker_environment(bool crowded) {
 // Of each tenant: its events, its worker's socket and output. Where one worker has all tenants, twice their rings
 // instead while it starts. Of a program: its socket, its output and its log, and four more until it has started.
 uint64_t open_files_needed(const RunPlan& run) {
-  const auto programs = std::ranges::count_if(run.tenants, [](const TenantPlan& plan) { return plan.program.has_value(); });
+  const auto programs =
+      std::ranges::count_if(run.tenants, [](const TenantPlan& plan) { return plan.program.has_value(); });
   return 128 + 3 * run.tenants.size() + 7 * static_cast<uint64_t>(programs);
 }
 

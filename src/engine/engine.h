@@ -66,6 +66,7 @@ struct ServerFacts {
   std::string prompts;                                 // "token ids", "words"
   int64_t exact_prompts = 0, other_prompts = 0;        // by the server's own count of tokens, of answers that had one
   int64_t per_chunk = 0, by_usage = 0, by_chunks = 0;  // answers, by what their tokens were counted from
+  int64_t tokens_asked = 0;                            // of complete answers
   int64_t chunks = 0, tokens = 0;                      // with text, and what was in them, of complete answers
   int64_t connections = 0;                             // that were opened
   std::vector<FaultCount> faults;

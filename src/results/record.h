@@ -126,6 +126,7 @@ struct ServerRecord {
   int64_t exact_prompts = 0, other_prompts = 0;  // of the length that was asked for, by the server's count; of another
   // Good answers, by what their tokens were counted from: the usage with each chunk, the usage at the end, the chunks.
   int64_t counted_by_chunk_usage = 0, counted_by_usage = 0, counted_by_chunks = 0;
+  int64_t tokens_asked = 0;        // of good answers, as many as each was asked to have
   int64_t chunks = 0, tokens = 0;  // with text, and all that was generated
   int64_t connections = 0;         // that were opened
   std::vector<Fault> faults;       // in the order in which they first came

@@ -167,6 +167,7 @@ void fields(Visitor& visit, ServerRecord& r) {
   visit("counted_by_chunk_usage", r.counted_by_chunk_usage);
   visit("counted_by_usage", r.counted_by_usage);
   visit("counted_by_chunks", r.counted_by_chunks);
+  visit("tokens_asked", r.tokens_asked);
   visit("chunks", r.chunks);
   visit("tokens", r.tokens);
   visit("connections", r.connections);

@@ -53,6 +53,15 @@ void fields(Visitor& visit, Step& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, LengthDescription& r) {
+  visit("kind", r.kind);
+  visit("least", r.least);
+  visit("most", r.most);
+  visit("mean", r.mean);
+  visit("cv", r.cv);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, WorkloadDescription& r) {
   visit("kind", r.kind);
   visit("concurrency", r.concurrency);
@@ -67,6 +76,8 @@ void fields(Visitor& visit, WorkloadDescription& r) {
   visit("speedup", r.speedup);
   visit("limit", r.limit);
   visit("max_queue", r.max_queue);
+  visit("input_tokens", r.input_tokens);
+  visit("output_tokens", r.output_tokens);
 }
 
 template <class Visitor>

@@ -122,8 +122,9 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
 
 WorkloadSpec workload_of(const TenantOrder& order) {
   return {.rows = order.batch_size,
-          .seq_len = order.seq_len,
-          .max_new_tokens = order.max_new_tokens,
+          .seq_len = order.workload.input_tokens ? length_of(*order.workload.input_tokens) : order.seq_len,
+          .max_new_tokens =
+              order.workload.output_tokens ? length_of(*order.workload.output_tokens) : Length(order.max_new_tokens),
           .arrivals = arrivals_of(order.workload),
           .max_queue = order.workload.max_queue,
           .seed = workload_seed(order),

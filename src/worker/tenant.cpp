@@ -56,6 +56,7 @@ std::optional<ServerRecord> server_record(const std::optional<ServerFacts>& fact
                       .counted_by_chunk_usage = facts->per_chunk,
                       .counted_by_usage = facts->by_usage,
                       .counted_by_chunks = facts->by_chunks,
+                      .tokens_asked = facts->tokens_asked,
                       .chunks = facts->chunks,
                       .tokens = facts->tokens,
                       .connections = facts->connections,

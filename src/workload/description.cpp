@@ -1,5 +1,6 @@
 #include "workload/description.h"
 
+#include "base/error.h"
 #include "base/text.h"
 #include "workload/trace.h"
 
@@ -24,6 +25,21 @@ Arrivals arrivals_of(const WorkloadDescription& workload) {
           read_trace(expand_home(workload.path), {.speedup = workload.speedup, .limit = workload.limit}))};
   }
   return ClosedLoop{.concurrency = workload.concurrency, .think_s = workload.think_s};
+}
+
+Length length_of(const LengthDescription& length) {
+  switch (length.kind) {
+    case LengthKind::fixed:
+      return length.most;
+    case LengthKind::uniform:
+      return UniformLength{.least = length.least, .most = length.most};
+    case LengthKind::lognormal:
+      return LognormalLength{
+          .mean = length.mean, .sigma = sigma_of_cv(length.cv), .least = length.least, .most = length.most};
+    case LengthKind::trace:
+      return TracedLength{};
+  }
+  throw internal_error("length_of", "unknown kind of length");
 }
 
 }  // namespace cotenant

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,20 @@ inline constexpr auto words_of<WorkloadKind> =
                Word{WorkloadKind::steps, "steps"},     Word{WorkloadKind::ramp, "ramp"},
                Word{WorkloadKind::trace, "trace"}};
 
+enum class LengthKind : uint8_t { fixed, uniform, lognormal, trace };
+template <>
+inline constexpr auto words_of<LengthKind> =
+    std::array{Word{LengthKind::fixed, "fixed"}, Word{LengthKind::uniform, "uniform"},
+               Word{LengthKind::lognormal, "lognormal"}, Word{LengthKind::trace, "trace"}};
+
+// How many tokens a prompt, or an answer, has.
+struct LengthDescription {
+  LengthKind kind = LengthKind::fixed;
+  int least = 0, most = 0;  // fixed: most is the length
+  double mean = 0, cv = 0;  // lognormal: of lengths without bounds
+};
+Length length_of(const LengthDescription& length);
+
 // When a tenant's requests come, as a user writes it (docs/configuration.md): plain data, of which each kind has its
 // own.
 struct WorkloadDescription {
@@ -31,8 +46,9 @@ struct WorkloadDescription {
   double duration_s = 0;
   std::string path;  // trace
   double speedup = 1;
-  int64_t limit = 0;        // 0: all requests
-  int max_queue = 1 << 16;  // all but closed
+  int64_t limit = 0;                                             // 0: all requests
+  int max_queue = 1 << 16;                                       // all but closed
+  std::optional<LengthDescription> input_tokens, output_tokens;  // none: all of the tenant's one length
 
   bool is_open() const { return kind != WorkloadKind::closed; }
 };

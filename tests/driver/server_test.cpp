@@ -274,6 +274,59 @@ TEST_F(ServerTest, ChatAndEmbeddings) {
   for (const Iteration& one : iterations("data/e", "a")) EXPECT_EQ(one.tokens_in, 36);
 }
 
+TEST_F(ServerTest, LengthsAreThoseOfTheTrace) {
+  serve("--gap-ms 0.2");
+  std::string trace = "timestamp,input_tokens,output_tokens\n";
+  for (int i = 0; i < 30; ++i)
+    trace += std::to_string(i * 0.02) + "," + std::to_string(3 + i) + "," + std::to_string(1 + i % 7) + "\n";
+  write("trace.csv", trace);
+  configure("", "");
+  std::string text = read("s.yaml");
+  text.replace(text.find("seq_len: 12"), 11,
+               "workload: {kind: trace, path: trace.csv, input_tokens: trace, output_tokens: trace}");
+  write("s.yaml", text);
+  const Finished finished = run("run s.yaml");
+  EXPECT_TRUE(finished.status.code == 0 || finished.status.code == 4) << finished.err;  // 4: a busy machine, sent late
+  const TenantRecord tenant = record("data/s").tenants[0];
+  EXPECT_EQ(tenant.seq_len, 32);
+  EXPECT_EQ(tenant.max_new_tokens, 7);
+  EXPECT_EQ(tenant.served->other_prompts, 0);
+  const auto samples = iterations("data/s", "a");
+  ASSERT_GE(samples.size(), 20u);
+  for (const Iteration& one : samples) {
+    EXPECT_EQ(one.tokens_in, 3 + one.iter);
+    EXPECT_EQ(one.tokens_out, 1 + one.iter % 7);
+    EXPECT_EQ(std::ssize(one.token_s), 1 + one.iter % 7);
+  }
+}
+
+TEST_F(ServerTest, LengthsAreDrawnFromTheSeed) {
+  serve("--gap-ms 0.2");
+  const auto lengths = [&](const std::string& name) {
+    configure("", "");
+    std::string text = read("s.yaml");
+    text.replace(text.find("seq_len: 12"), 11,
+                 "workload: {kind: closed, input_tokens: {kind: uniform, least: 4, most: 40}, output_tokens: {kind: "
+                 "lognormal, mean: 6, cv: 0.6, least: 2, most: 12}}");
+    write("s.yaml", text);
+    EXPECT_EQ(run("run s.yaml --set experiment_name=" + name).status.code, 0) << read("stderr");
+    std::vector<std::pair<int64_t, int64_t>> lengths;
+    for (const Iteration& one : iterations("data/" + name, "a"))
+      if (one.iter < 20) lengths.emplace_back(one.tokens_in.value(), one.tokens_out.value());
+    return lengths;
+  };
+  const auto first = lengths("one"), second = lengths("two");
+  EXPECT_EQ(first, second);
+  std::set<int64_t> in, out;
+  for (const auto& [prompt, answer] : first) {
+    EXPECT_TRUE(prompt >= 4 && prompt <= 40 && answer >= 2 && answer <= 12);
+    in.insert(prompt);
+    out.insert(answer);
+  }
+  EXPECT_GT(in.size(), 5u);
+  EXPECT_GT(out.size(), 3u);
+}
+
 TEST_F(ServerTest, WaitsUntilItIsReady) {
   serve("--ready-after-s 1");
   configure("", kShort);

@@ -40,6 +40,7 @@ bool ServerEngine::submit(const Request& request) {
   slot.in_use = true;
   slot.iter = request.iter;
   slot.prompt_tokens = request.rows * request.seq_len;
+  slot.answer_tokens = request.max_new_tokens;
   slot.done_ns = 0;
   slot.answer.begin(options_.api, request.max_new_tokens);
   client_->post(
@@ -109,6 +110,7 @@ void ServerEngine::count(const Slot& slot, int64_t connections) {
   ++(answer.has_usage_per_chunk() ? facts_.per_chunk : answer.answer_tokens() ? facts_.by_usage : facts_.by_chunks);
   facts_.chunks += answer.chunks();
   facts_.tokens += answer.tokens();
+  facts_.tokens_asked += slot.answer_tokens;
 }
 
 void ServerEngine::count_fault(Fault fault, const std::string& said) {

@@ -36,7 +36,8 @@ class ServerEngine : public Engine, private HttpClient::Listener {
     bool in_use = false;
     int64_t iter = 0;
     int prompt_tokens = 0;  // that were asked for, of all sequences
-    int64_t done_ns = 0;    // when the server said that nothing more will come; 0: it has not
+    int answer_tokens = 0;
+    int64_t done_ns = 0;  // when the server said that nothing more will come; 0: it has not
     Answer answer;
   };
   void on_head(size_t slot, int status, std::string_view content_type) override;
