@@ -354,7 +354,7 @@ std::vector<TenantKey> make_tenant_keys() {
               [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
           [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
       bind_draft(plain("command", ValueType::command, "required for engine: external, command",
-                       "The program of the tenant and its arguments, such as [python3, train.py, --steps, 100]: a "
+                       "The program of the tenant and its arguments, such as [python3, train.py]: a "
                        "name on PATH or a path. No shell reads it."),
                  &TenantDraft::command,
                  [](const T& tenant) { return tenant.program().empty() ? Json() : Json(tenant.program()); }),
