@@ -236,6 +236,7 @@ void Crew::note_program(size_t tenant) {
     if (state.stage == Stage::running || order.is_load_only()) state.ended_early = ended;
     return;
   }
+  if (ended->clean() && order.is_wired() && !order.command()) return;  // its worker tells at what it missed it
   if (state.stage != Stage::done || order.is_load_only()) return mark_program_died(tenant, *ended);
   note_fault(state, fmt::format("its program ended: {}", ended->text()));
 }

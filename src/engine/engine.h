@@ -47,6 +47,12 @@ struct MemoryNeed {
   size_t total() const { return weights_bytes + activation_bytes; }
 };
 
+// Of the token ids of an input.
+struct Vocabulary {
+  int64_t size = 0;
+  int64_t pad_token = -1;  // which an input has not; negative: none
+};
+
 // What an engine of known cost measured in prepare(): what one request is, and how long it takes alone.
 struct Calibration {
   std::string unit;             // of the rate: "GFLOP/s", "GB/s", "launches/s"
@@ -80,6 +86,9 @@ class Engine {
   // Before load; none where it is not for the engine to know.
   virtual std::optional<MemoryNeed> memory_needed() const { return std::nullopt; }
   virtual void load() = 0;   // weights to where they are used
+  // After load, where only the engine knows its model: of which ids its input is to be, and what its weights are.
+  virtual std::optional<Vocabulary> vocabulary() const { return std::nullopt; }
+  virtual std::string origin() const { return ""; }
   virtual void prepare() {}  // tunes kernels; the device is otherwise idle
   virtual std::optional<Calibration> calibration() const { return std::nullopt; }  // after prepare
   virtual void warm() = 0;  // records all programs, and runs each once if that matters; nothing is allocated afterwards

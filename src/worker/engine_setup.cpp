@@ -132,14 +132,32 @@ WorkloadSpec workload_of(const TenantOrder& order) {
           .exactly = order.fixed_iters};
 }
 
+ExternalOptions external_options(const TenantOrder& order) {
+  const ExternalSpec* external = order.external();
+  return {.model = order.model,
+          .weights = external ? external->weights : "",
+          .device = order.device == "cpu" ? "cpu" : "cuda:0",  // its program sees one GPU
+          .dtype = order.dtype().value_or(Dtype::f32),
+          .rows = order.batch_size,
+          .seq_len = order.seq_len,
+          .max_new_tokens = order.max_new_tokens,
+          .threads = order.threads.value_or(1),
+          .concurrency = most_in_flight(workload_of(order)),
+          .seed = order.seed};
+}
+
 std::vector<int32_t> synthetic_input(const TenantOrder& order, const Model* model) {
   if (model == nullptr) return {};
-  const auto vocab = static_cast<uint64_t>(model->spec.vocab_size);
+  return synthetic_input(order, Vocabulary{.size = model->spec.vocab_size, .pad_token = model->spec.pad_token});
+}
+
+std::vector<int32_t> synthetic_input(const TenantOrder& order, const Vocabulary& vocabulary) {
+  const auto vocab = static_cast<uint64_t>(vocabulary.size);
   std::vector<int32_t> tokens(static_cast<size_t>(order.batch_size) * static_cast<size_t>(order.seq_len));
   const uint64_t key = mix64(order.seed ^ 0x696e707574ull);  // "input": other numbers than the weights'
   for (size_t i = 0; i < tokens.size(); ++i) {
     uint64_t id = mix64(key + i) % vocab;
-    if (static_cast<int64_t>(id) == model->spec.pad_token) id = (id + 1) % vocab;
+    if (static_cast<int64_t>(id) == vocabulary.pad_token) id = (id + 1) % vocab;
     tokens[i] = static_cast<int32_t>(id);
   }
   return tokens;

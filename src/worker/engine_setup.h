@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/external/external_engine.h"
 #include "engine/options.h"
 #include "worker/messages.h"
 #include "workload/workload.h"
@@ -19,11 +20,14 @@ std::shared_ptr<const Model> open_model_of(const TenantOrder& order);
 EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Model> model,
                              std::shared_ptr<const DeviceShare> share = nullptr);
 
+ExternalOptions external_options(const TenantOrder& order);
+
 // Reads its trace where it has one: throws as read_trace.
 WorkloadSpec workload_of(const TenantOrder& order);
 
 // Token ids of one request, [batch_size * seq_len]: a pure function of the seed, uniform over the vocabulary without
 // the padding id. Empty without a model.
 std::vector<int32_t> synthetic_input(const TenantOrder& order, const Model* model);
+std::vector<int32_t> synthetic_input(const TenantOrder& order, const Vocabulary& vocabulary);
 
 }  // namespace cotenant

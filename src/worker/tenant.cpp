@@ -127,18 +127,23 @@ void Tenant::obey(const Command& command) {
 void Tenant::load() {
   if (order_.command()) return tell(report::Loaded{});  // it is started when the others are prepared
   model_ = open_model_of(order_);
-  engine_ = make_engine(engine_options(order_, model_, share_));
+  if (order_.external())
+    engine_ = std::make_unique<ExternalEngine>(external_options(order_), std::move(wires_.from), std::move(wires_.to));
+  else
+    engine_ = make_engine(engine_options(order_, model_, share_));
   engine_->load();
-  input_ = synthetic_input(order_, model_.get());
+  const auto vocabulary = engine_->vocabulary();
+  input_ = vocabulary ? synthetic_input(order_, *vocabulary) : synthetic_input(order_, model_.get());
   workload_ = workload_of(order_);
   in_flight_.emplace(std::min(most_in_flight(workload_), engine_->capacity()), longest_answer(workload_));
   report::Loaded loaded;
   if (model_) {
     loaded.weights_origin = model_->origin;
     loaded.weights_hash = fingerprint(*model_);
-    loaded.input_hash = fingerprint(input_);
   }
-  if (!order_.server()) loaded.sm_count = sms_of(order_.device, share_.get());
+  if (!input_.empty()) loaded.input_hash = fingerprint(input_);
+  if (loaded.weights_origin.empty()) loaded.weights_origin = engine_->origin();
+  if (!order_.server() && !order_.external()) loaded.sm_count = sms_of(order_.device, share_.get());
   const MemoryNeed need = engine_->memory_needed().value_or(MemoryNeed{});
   loaded.weights_bytes = need.weights_bytes;
   loaded.activation_bytes = need.activation_bytes;
@@ -174,7 +179,7 @@ void Tenant::warm() {
   if (order_.command()) return warm_command();
   engine_->warm();
   report::Warm warm;
-  if (model_ && order_.max_new_tokens > 0) {
+  if (!order_.server() && order_.max_new_tokens > 0) {
     const DueRequest first = longest_request(workload_);
     warm.tokens_hash = fingerprint_of_answer(*engine_, {.iter = -1,
                                                         .tokens = input_,
