@@ -1,6 +1,7 @@
 # `make install` and the Debian package.
 install(TARGETS cotenant RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/cotenant)
+install(PROGRAMS adapters/hf_transformers.py DESTINATION ${CMAKE_INSTALL_DATADIR}/cotenant/adapters)
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # The manual page and the completions are what the program itself says.

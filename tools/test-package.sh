@@ -31,4 +31,5 @@ YAML
 "$cotenant" run pair.yaml --baselines --quiet
 "$cotenant" analyze pair.yaml --json | grep -q '"slowdown_p50"'
 test -f "$root/usr/share/cotenant/configs/demo/demo.yaml"
+test -x "$root/usr/share/cotenant/adapters/hf_transformers.py"
 echo "$(basename "$deb"): $said works"

@@ -64,7 +64,7 @@ refused grep -Ev '^(libc|libm|libstdc\+\+|libgcc_s|libpthread|libdl|librt)\.so' 
 grep libc.so of-the-system
 find ~/venv -path '*cotenant*/licenses/*' -name '*.txt' | sort
 test -s "$(find ~/venv -path '*cotenant*/licenses/*' -name 'libdnnl2.txt')"
-for file in man/man1/cotenant.1 bash-completion/completions/cotenant zsh/site-functions/_cotenant; do
+for file in cotenant/adapters/hf_transformers.py man/man1/cotenant.1 bash-completion/completions/cotenant zsh/site-functions/_cotenant; do
   test -s ~/venv/share/$file
 done
 cotenant doctor

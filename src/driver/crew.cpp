@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/overloaded.h"
+#include "base/printable.h"
 
 namespace cotenant {
 namespace {
@@ -263,6 +264,10 @@ void Crew::note(size_t worker, const Report& report) {
                           note_program_of_fault(index);
                           tenant.failed = what;
                           note_fault(tenant, "failed");
+                        },
+                        [&](const report::Notice& what) {
+                          tenant.last_line = what.text.substr(0, kLastLine);
+                          if (context_.notice) context_.notice(fmt::format("{}: {}", report.tenant, printable(what.text)));
                         }},
              report.what);
 }

@@ -42,6 +42,7 @@ struct RunContext {
   bool strict = false;                                                     // every warning makes a run invalid
   std::function<void(const LiveRun&)> show;                                // several times a second; may be empty
   std::function<void(const std::string& tenant, const std::string&)> log;  // a line that a worker printed; may be empty
+  std::function<void(const std::string&)> notice = {};                     // a line for people; may be empty
   std::optional<double> deadline_s;  // of each phase but the run, instead of the computed ones
 };
 

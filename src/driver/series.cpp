@@ -72,6 +72,7 @@ class Series {
                  .strict = options.strict,
                  .show = events.show,
                  .log = events.log,
+                 .notice = events.notice,
                  .deadline_s = options.deadline_s} {}
 
   ExperimentOutcome run(const PlannedExperiment& experiment) {

@@ -73,6 +73,11 @@ void fields(Visitor& visit, Failed& r) {
   visit("error", r.error);
 }
 
+template <class Visitor>
+void fields(Visitor& visit, Notice& r) {
+  visit("text", r.text);
+}
+
 }  // namespace report
 
 template <class Visitor>

@@ -62,7 +62,7 @@ struct Command {
   }
 };
 
-// Worker to driver: the answer to each command, and Failed instead of any of them.
+// Worker to driver: the answer to each command, Failed instead of any of them, and Notice at any time.
 namespace report {
 
 struct Loaded {
@@ -94,11 +94,17 @@ struct Failed {
   std::string error;  // in one line, with what to do
 };
 
+struct Notice {
+  static constexpr const char* type = "notice";
+  std::string text;  // a line for people, while all goes on
+};
+
 }  // namespace report
 
 struct Report {
   std::string tenant;
-  std::variant<report::Loaded, report::Prepared, report::Warm, report::Done, report::Failed> what;
+  std::variant<report::Loaded, report::Prepared, report::Warm, report::Done, report::Failed, report::Notice>
+      what;
 };
 
 std::string to_json(const Command& command);

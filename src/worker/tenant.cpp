@@ -217,11 +217,15 @@ void Tenant::run() {
   tell(done);
 }
 
+Watcher Tenant::watcher() {
+  return {*watched_, leaving_, [this](std::string text) { tell(report::Notice{std::move(text)}); }};
+}
+
 // Until it has made progress.
 void Tenant::prepare_command() {
   if (const CommandSpec& command = *order_.command(); command.is_seen()) {
     watched_.emplace(std::move(wires_.from), std::move(wires_.to), command.progress);
-    if (!wait_for_progress(*watched_, leaving_)) return;
+    if (!wait_for_progress(watcher())) return;
   }
   tell(report::Prepared{});
 }
@@ -230,7 +234,7 @@ void Tenant::warm_command() {
   report::Warm warm;
   if (watched_)
     warm.longest_pass_ns = longest_pass_ns_ =
-        watch_warm_up(*watched_, order_.num_warmup, now_ns() + s_to_ns(order_.warmup_s), leaving_);
+        watch_warm_up(watcher(), order_.num_warmup, now_ns() + s_to_ns(order_.warmup_s));
   if (!leaving_) tell(std::move(warm));
 }
 
@@ -242,7 +246,7 @@ void Tenant::run_command() {
                            .exactly = order_.fixed_iters,
                            .longest_ns = longest_pass_ns_,
                            .tokens = int64_t{order_.batch_size} * order_.seq_len};
-    done.requests = watch_iterations(*watched_, rules, ring_, leaving_);
+    done.requests = watch_iterations(watcher(), rules, ring_);
   }
   done.usage = usage_since(before);
   tell(done);

@@ -17,6 +17,7 @@
 #include "process/event_ring.h"
 #include "worker/in_flight.h"
 #include "worker/messages.h"
+#include "worker/watch.h"
 #include "workload/workload.h"
 
 namespace cotenant {
@@ -57,6 +58,7 @@ class Tenant {
   void prepare();
   void warm();
   void run();
+  Watcher watcher();
   void prepare_command();
   void warm_command();
   void run_command();

@@ -151,7 +151,7 @@ TEST_F(ExternalTenant, AFloodOfErrorsHoldsUpNobody) {
 
 TEST_F(ExternalTenant, ARequestThatFailsIsRecordedAndMakesTheRunInvalid) {
   write_pair({"all", "fail"}, "", 1);
-  const Finished finished = run("run pair.yaml");
+  const Finished finished = run("run pair.yaml --verbose");
   EXPECT_EQ(finished.status.code, 4);
   EXPECT_THAT(finished.err, HasSubstr("request 999 failed: too hot"));
   EXPECT_GT(record("data/pair").tenants[1].summary.failed, 0);

@@ -200,7 +200,8 @@ TEST_F(CommandTenant, ThatNothingMatchesIsSaid) {
   write_pair("while :; do echo epoch 3; sleep 0.05; done\n");
   const Finished finished = run("run pair.yaml --deadline 11");
   EXPECT_EQ(finished.status.code, 3);
-  EXPECT_THAT(finished.err, HasSubstr("no line has matched progress for 10 s"));
+  EXPECT_THAT(finished.err, HasSubstr("\nb: no line has matched progress for 10 s")) << "while it goes on";
+  EXPECT_THAT(finished.err, HasSubstr("hung: did not finish phase prepare within 11 s: no line has matched"));
   EXPECT_THAT(finished.err, HasSubstr("the last one \"epoch 3\""));
 }
 
