@@ -207,6 +207,8 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   if (loaded.record && loaded.record->schedule) {
     const ScheduleRecord& schedule = *loaded.record->schedule;
     tenant.lag_p99_us = schedule.lag_p99_us;
+    if (experiment.window && experiment.window->end_s > 0)  // they were due from T0, which is 0, until then
+      tenant.offered_per_s = static_cast<double>(schedule.offered) / experiment.window->end_s;
     if (loaded.tally.completed > 0)
       tenant.arrival_ratio = static_cast<double>(schedule.offered) / static_cast<double>(loaded.tally.completed);
   }

@@ -117,6 +117,7 @@ struct TenantAnalysis {
   // nullopt where the window is empty.
   std::optional<double> rate_per_s;            // iterations per second in the window, edges pro rata
   std::optional<AttainmentRecord> attainment;  // of the requests in the window, where it has objectives
+  std::optional<double> offered_per_s;         // open loop: requests that were due, per second
   std::optional<double> arrival_ratio;         // open loop: requests that were due / completed, over the run
   std::optional<double> lag_p99_us;            // open loop: how late its generator sent
   std::optional<double> wall_s;                // the window, or the study's time_elapsed

@@ -25,6 +25,7 @@ constexpr std::array figures{
     TenantFigure{"tokens_per_s", "tokens/s", "tokens/s", count, of<&T::tokens_per_s>},
     TenantFigure{"total_tokens_per_s", "tokens/s with prompts", "tokens/s", never, of<&T::total_tokens_per_s>},
     TenantFigure{"requests_per_s", "requests/s", "requests/s", never, of<&T::rate_per_s>},
+    TenantFigure{"offered_requests_per_s", "offered/s", "requests/s", fixed, of<&T::offered_per_s>},
     TenantFigure{"goodput_requests_per_s", "goodput/s", "requests/s", fixed, of_attainment<&A::goodput_requests_per_s>},
     TenantFigure{"goodput_tokens_per_s", "goodput tokens/s", "tokens/s", never,
                  of_attainment<&A::goodput_tokens_per_s>},

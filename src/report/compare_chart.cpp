@@ -95,4 +95,24 @@ std::vector<ScalingLine> scaling_lines(std::span<const ExperimentAnalysis> exper
   return lines;
 }
 
+std::vector<LoadLine> load_lines(std::span<const ExperimentAnalysis> experiments) {
+  std::map<std::string, std::map<double, const TenantAnalysis*>> by_name;
+  for (const ExperimentAnalysis& experiment : experiments)
+    for (const TenantAnalysis& tenant : experiment.tenants)
+      if (tenant.offered_per_s && tenant.latency_ms.count > 0) by_name[tenant.name][*tenant.offered_per_s] = &tenant;
+  std::vector<LoadLine> lines;
+  for (const auto& [name, points] : by_name) {
+    if (points.size() < 2) continue;
+    LoadLine& line = lines.emplace_back();
+    line.name = name;
+    for (const auto& [offered_per_s, tenant] : points) {
+      line.offered_per_s.push_back(offered_per_s);
+      line.p99_ms.push_back(tenant->latency_ms.p99);
+      line.goodput_per_s.push_back(
+          (tenant->attainment ? tenant->attainment->goodput_requests_per_s : tenant->rate_per_s).value_or(NAN));
+    }
+  }
+  return lines;
+}
+
 }  // namespace cotenant

@@ -35,4 +35,12 @@ struct ScalingLine {
 };
 std::vector<ScalingLine> scaling_lines(std::span<const ExperimentAnalysis> experiments);
 
+// A tenant whose requests come by themselves, over experiments that differ in how many come.
+struct LoadLine {
+  std::string name;                           // the tenant's
+  std::vector<double> offered_per_s;          // ascending, at least two
+  std::vector<double> p99_ms, goodput_per_s;  // NaN where unknown; of a tenant without objectives what it served
+};
+std::vector<LoadLine> load_lines(std::span<const ExperimentAnalysis> experiments);
+
 }  // namespace cotenant

@@ -366,6 +366,13 @@ Json comparison_data(std::span<const ExperimentAnalysis> experiments, std::span<
                                    {"jain", to_page(figures.jain)},
                                    {"median_ms", to_page(figures.median_ms)}});
   }
+  data["load"] = Json::array();
+  for (const LoadLine& line : load_lines(experiments)) {
+    data["load"].push_back({{"name", line.name},
+                            {"offered_per_s", to_page(line.offered_per_s, 6)},
+                            {"p99_ms", to_page(line.p99_ms, 6)},
+                            {"goodput_per_s", to_page(line.goodput_per_s, 6)}});
+  }
   data["scaling"] = Json::array();
   for (const ScalingLine& line : scaling_lines(experiments)) {
     data["scaling"].push_back({{"name", line.name},

@@ -113,13 +113,37 @@ std::optional<Picture> scaling(std::span<const ScalingLine> lines, Metric metric
   return picture.take();
 }
 
+std::optional<Picture> against_load(std::span<const LoadLine> lines) {
+  if (lines.empty()) return std::nullopt;
+  PictureWriter picture("load", 1800, 1300);
+  picture.add("set multiplot layout 2,1 title 'Against the rate of requests' font 'DejaVu Sans,24'");
+  picture.add("set xlabel 'requests/s that were due'\nset xrange [0:*]\nset key outside right top");
+  const auto draw_lines = [&](auto values) {
+    std::vector<Script> parts;
+    for (size_t i = 0; i < lines.size(); ++i)
+      parts.push_back(script("{} with linespoints linetype {} pointsize 1.6 title {}",
+                             picture.curve_data({lines[i].offered_per_s, lines[i].*values}), i + 1,
+                             picture.text(lines[i].name, 30)));
+    picture.plot(parts);
+  };
+  picture.add("set logscale y");
+  set_axis_label(picture, 'y', "latency, p99 (ms)");
+  draw_lines(&LoadLine::p99_ms);
+  picture.add("unset logscale y\nset yrange [0:*]");
+  set_axis_label(picture, 'y', "goodput (requests/s)");
+  draw_lines(&LoadLine::goodput_per_s);
+  picture.add("unset multiplot");
+  return picture.take();
+}
+
 }  // namespace
 
 std::vector<Picture> comparison_pictures(std::span<const ExperimentAnalysis> experiments) {
   const auto figures = figures_of(experiments);
   const Metric metric = experiments.empty() ? Metric::latency : experiments.front().metric;
   std::vector<Picture> pictures = {side_by_side(figures, metric)};
-  for (auto& picture : {work_against_slowdown(figures), scaling(scaling_lines(experiments), metric)}) {
+  for (auto& picture : {work_against_slowdown(figures), scaling(scaling_lines(experiments), metric),
+                        against_load(load_lines(experiments))}) {
     if (picture) pictures.push_back(*picture);
   }
   return pictures;

@@ -125,5 +125,20 @@ TEST(Charts, ScalingJoinsTheSoloRunToEveryMode) {
   EXPECT_DOUBLE_EQ(lines[0].tokens_per_s[1], *experiments[1].device.tokens_per_s);
 }
 
+TEST(Charts, LoadIsSortedByTheRateAndNeedsTwo) {
+  std::vector<ExperimentAnalysis> experiments(3, synthetic_experiment({"a", "b"}));
+  experiments[0].tenants[0].offered_per_s = 20;
+  EXPECT_TRUE(load_lines(experiments).empty());
+  experiments[1].tenants[0].offered_per_s = 5;
+  experiments[1].tenants[0].attainment =
+      AttainmentRecord{.requests = 10, .met = 9, .goodput_requests_per_s = 4.5, .goodput_tokens_per_s = {}};
+  const auto lines = load_lines(experiments);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].name, "a");
+  EXPECT_THAT(lines[0].offered_per_s, ElementsAre(5, 20));
+  EXPECT_THAT(lines[0].goodput_per_s, ElementsAre(4.5, *experiments[0].tenants[0].rate_per_s));
+  EXPECT_DOUBLE_EQ(lines[0].p99_ms[1], experiments[0].tenants[0].latency_ms.p99);
+}
+
 }  // namespace
 }  // namespace cotenant

@@ -147,9 +147,11 @@ TEST_F(Plots, ManyTenantsAndManyExperimentsAreDrawn) {
   for (int i = 0; i < 24; ++i) names.push_back("tenant_" + std::to_string(i));
   const auto many = synthetic_experiment(names, 100, 1.3);
   EXPECT_NO_THROW(draw(experiment_pictures(many), gnuplot_, scratch_.path()));
-  const std::vector<ExperimentAnalysis> several = {synthetic_experiment({"a"}), synthetic_experiment({"a", "b"}), many};
+  std::vector<ExperimentAnalysis> several = {synthetic_experiment({"a"}), synthetic_experiment({"a", "b"}), many};
+  several[0].tenants[0].offered_per_s = 10;
+  several[1].tenants[0].offered_per_s = 20;
   draw(comparison_pictures(several), gnuplot_, scratch_.path());
-  for (const char* name : {"comparison.svg", "work_slowdown.svg", "scaling.svg"}) {
+  for (const char* name : {"comparison.svg", "work_slowdown.svg", "scaling.svg", "load.svg"}) {
     EXPECT_THAT(text_of(scratch_.path() / name), HasSubstr("</svg>"));
   }
 }

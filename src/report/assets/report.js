@@ -337,16 +337,21 @@ function comparison(d) {
   bars(`Mean of the tenants’ median ${d.metric.name}`, "median_ms", d.metric.title, "");
   bars("Energy", "joules_per_token", "J/token", "of the whole device");
   bars("Memory", "memory_gib", "GiB", "used on the device");
-  if (d.scaling.length) {
-    const lines = d.scaling.map((s, i) => ({ name: s.name, colour: i }));
-    const by = (title, key, yTitle) => chart(at("charts"), {
-      title, note: "one line per kind of sharing", items: lines,
-      draw: lineChart(lines, { curves: d.scaling.map((s) => ({ x: s.tenants, y: s[key] })), marks: true, xTitle: "tenants", yTitle, yFrom: 0 }),
-      rows: () => [["", "tenants", yTitle], d.scaling.flatMap((s) => s.tenants.map((n, k) => [s.name, String(n), number(s[key][k], 4)]))],
+  const against = (series, xKey, xTitle, note) => (title, key, yTitle) => {
+    if (!series.length) return;
+    const lines = series.map((s, i) => ({ name: s.name, colour: i }));
+    chart(at("charts"), {
+      title, note, items: lines,
+      draw: lineChart(lines, { curves: series.map((s) => ({ x: s[xKey], y: s[key] })), marks: true, xTitle, yTitle, yFrom: 0 }),
+      rows: () => [["", xTitle, yTitle], series.flatMap((s) => s[xKey].map((x, k) => [s.name, number(x, 4), number(s[key][k], 4)]))],
     });
-    by("Throughput against the number of tenants", "tokens_per_s", "tokens/s");
-    by("Latency against the number of tenants", "median_ms", d.metric.title);
-  }
+  };
+  const byTenants = against(d.scaling, "tenants", "tenants", "one line per kind of sharing");
+  byTenants("Throughput against the number of tenants", "tokens_per_s", "tokens/s");
+  byTenants("Latency against the number of tenants", "median_ms", d.metric.title);
+  const byLoad = against(d.load, "offered_per_s", "requests/s that were due", "one line per tenant whose requests come by themselves");
+  byLoad("Latency against load", "p99_ms", "latency, p99 (ms)");
+  byLoad("Goodput against load", "goodput_per_s", "goodput (requests/s)");
 }
 
 document.querySelectorAll("input[name=theme]").forEach((input) => input.addEventListener("change", () => {
