@@ -289,6 +289,11 @@ void check_required(const TenantDraft& tenant) {
 }
 
 void check_tenant(const TenantDraft& tenant, SharingMode mode) {
+  if (tenant.config.server() && mode != SharingMode::timeslice && mode != SharingMode::mps &&
+      mode != SharingMode::streams)
+    refuse(tenant.given.at("engine"), tenant.path + ".engine",
+           fmt::format("expected sharing.mode timeslice, mps or streams beside server, found {}", to_string(mode)),
+           fmt::format("{} divides what a server outside of this run never sees.", to_string(mode)));
   if (tenant.config.sm_percent && !traits(mode).sm_percent)
     refuse(tenant.given.at("sm_percent"), tenant.path + ".sm_percent",
            fmt::format("expected sharing.mode mps, green or partition, found {}", to_string(mode)),
