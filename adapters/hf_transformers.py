@@ -12,6 +12,7 @@ host knows it. It serves one request at a time. gpu_ms is the time between CUDA 
 """
 
 import argparse
+import inspect
 import json
 import os
 import sys
@@ -162,9 +163,11 @@ class Tenant:
     def generate(self, order):
         torch, ids = self.torch, self.batch(order)
         mask, past = torch.ones_like(ids), None
+        # Transformers 5.24 calls it otherwise than those before.
+        cache = "cache" if "cache" in inspect.signature(self.model.forward).parameters else "past_key_values"
         for _ in range(order["max_new_tokens"]):
-            out = self.model(input_ids=ids, attention_mask=mask, past_key_values=past, use_cache=True, logits_to_keep=1)
-            past, ids = out.past_key_values, out.logits[:, -1].argmax(-1, keepdim=True)
+            out = self.model(input_ids=ids, attention_mask=mask, use_cache=True, logits_to_keep=1, **{cache: past})
+            past, ids = out[cache], out.logits[:, -1].argmax(-1, keepdim=True)
             mask = torch.cat([mask, mask.new_ones(mask.shape[0], 1)], 1)
             say(type="token", id=order["id"], tokens=ids[:, 0].tolist())  # which waits for the device
         say(type="done", id=order["id"])

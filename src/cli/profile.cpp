@@ -98,6 +98,10 @@ PlannedExperiment plan_profile(const ProfileOptions& options, const ExperimentCo
   ConfigChanges changes{.set = shortened(options, measured)};
   changes.set.push_back(text_override("out_dir", output_directory(options, measured, "_profile")));
   const ExperimentConfig config = parse_config(measured.text, options.config, changes);
+  for (const TenantConfig& tenant : config.tenants)
+    if (!tenant.program().empty())
+      throw usage_error(place(tenant, "command"), "the kernels of a program cannot be recorded",
+                        "Profile the other tenants without it.");
   if (const auto measured_there = read_record(config.out_dir); measured_there && !measured_there->settings.profiled)
     throw usage_error(config.out_dir, "holds a measured run, which a profiled one does not replace",
                       "Choose another --out.");

@@ -220,6 +220,23 @@ TEST_F(CommandTenant, NothingOutlivesAKilledDriver) {
   driver->wait_until(now_ns() + s_to_ns(10));
 }
 
+TEST_F(CommandTenant, NothingOutlivesAKilledDriverAndKeeper) {
+  write_pair(with_daemon() + steps(100000), steps_, 60);
+  const auto driver = start("run pair.yaml");
+  ASSERT_TRUE(is_running());
+  pid_t keeper = 0;
+  for (const auto& [pid, state] : process_table()) {
+    std::string name;
+    if (state.parent == driver->pid()) std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), name);
+    if (name == "cotenant-keeper") keeper = pid;
+  }
+  ASSERT_GT(keeper, 1);
+  ::kill(keeper, SIGKILL);
+  ::kill(driver->pid(), SIGKILL);
+  expect_gone({pid_in("first"), pid_in("daemon")});
+  driver->wait_until(now_ns() + s_to_ns(10));
+}
+
 TEST_F(CommandTenant, NothingOutlivesAKilledWorker) {
   write_pair(with_daemon() + steps(100000), steps_, 60);
   const auto driver = start("run pair.yaml");
