@@ -353,7 +353,8 @@ std::vector<TenantKey> make_tenant_keys() {
                                  "native"),
               [](TenantDraft& draft, const Value& value) { draft.engine = as<EngineKind>(value); }),
           [](const T& tenant) { return Json(std::string(tenant.engine_name())); }),
-      bind_draft(plain("command", ValueType::command, "required for engine: external, command",
+      bind_draft(plain("command", ValueType::command,
+                       "required for engine: external, command; for server none: it runs already",
                        "The program of the tenant and its arguments, such as [python3, train.py]: a "
                        "name on PATH or a path. No shell reads it."),
                  &TenantDraft::command,

@@ -114,10 +114,12 @@ void refuse_key(const TenantDraft& tenant, const std::string& key, const std::st
 void check_engine_keys(const TenantDraft& tenant) {
   const bool command = tenant.engine == EngineKind::command;
   const bool program = command || tenant.engine == EngineKind::external;
+  const bool may_program = program || tenant.engine == EngineKind::server;
   if (tenant.engine != EngineKind::stress) refuse_key(tenant, "stress", "stress");
   if (tenant.engine != EngineKind::server) refuse_key(tenant, "server", "server");
-  if (!program)
-    refuse_key(tenant, "command", "external or command", "external talks to the program, command only watches it.");
+  if (!may_program)
+    refuse_key(tenant, "command", "external, command or server",
+               "external talks to the program, command only watches it, server asks it by HTTP.");
   if (program && tenant.command.empty())
     refuse(tenant.config.where, tenant.path + ".command",
            fmt::format("expected it with engine: {}, found nothing", to_string(tenant.engine)),
@@ -159,21 +161,24 @@ std::string without_version(std::string url) {
   return url;
 }
 
-// The server stands where it stands: what would place it in this run is not ours to give.
+// A server that runs already stands where it stands: what would place it in this run is not ours to give.
 void resolve_server(TenantDraft& tenant) {
   TenantConfig& config = tenant.config;
   ServerSpec& server = config.engine.emplace<ServerSpec>(tenant.server);
   if (server.base_url.empty())
     refuse(config.where, tenant.path + ".server.base_url", "expected it with engine: server, found nothing");
   server.base_url = without_version(server.base_url);
+  server.command = tenant.command;
   if (!server.ready_path.empty() && !server.ready_path.starts_with('/'))
     refuse(tenant.given.at("server.ready_path"), tenant.path + ".server.ready_path",
            fmt::format("expected a path that begins with '/', found \"{}\"", server.ready_path));
-  for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance", "dtype", "weights"})
-    if (const auto given = tenant.given.find(key); given != tenant.given.end())
+  for (const char* key : {"dtype", "weights"})
+    refuse_key(tenant, key, "native or external", "Give it to the server where that is started.");
+  for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance"})
+    if (const auto given = tenant.given.find(key); given != tenant.given.end() && server.command.empty())
       refuse(given->second, fmt::format("{}.{}", tenant.path, key),
-             "expected none with engine: server: it was started outside of this run",
-             "Give it to the server where that is started.");
+             "expected none with a server that was started outside of this run",
+             "Give it to the server where that is started, or let cotenant start it by command.");
   const bool generates = server.api != ApiKind::embeddings;
   if (!tenant.given.count("task")) config.task = generates ? Task::generate : Task::forward;
   if ((config.task == Task::generate) != generates)
@@ -289,7 +294,7 @@ void check_required(const TenantDraft& tenant) {
 }
 
 void check_tenant(const TenantDraft& tenant, SharingMode mode) {
-  if (tenant.config.server() && mode != SharingMode::timeslice && mode != SharingMode::mps &&
+  if (tenant.config.is_elsewhere() && mode != SharingMode::timeslice && mode != SharingMode::mps &&
       mode != SharingMode::streams)
     refuse(tenant.given.at("engine"), tenant.path + ".engine",
            fmt::format("expected sharing.mode timeslice, mps or streams beside server, found {}", to_string(mode)),

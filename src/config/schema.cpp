@@ -213,20 +213,20 @@ nlohmann::ordered_json config_schema() {
                      stress,
                      command,
                      both(server, {{"required", {"model_name"}}})};
-  tenant["allOf"] = {{{"anyOf", {never(has("stress")), stress}}},
-                     {{"anyOf", {never(has("server")), server}}},
-                     {{"anyOf", {never(server), server_map}}},
-                     {{"anyOf", {never(has("max_new_tokens")), has("task", "generate"), text_server}}},
-                     never(both(text_server, has("task", "forward"))),
-                     never(both(both(server, embeddings), has("task", "generate"))),
-                     {{"anyOf", {never(has_objective({"ttft_ms", "tpot_ms"})), has("task", "generate"), text_server}}},
-                     {{"anyOf", {never(has_objective({"percentile"})),
-                                 has_objective({"ttft_ms", "tpot_ms", "latency_ms"})}}},
-                     never(both(stress, has("task", "generate"))),
-                     {{"anyOf", {never(has("command")), external, command}}},
-                     {{"anyOf", {never(external), has("command")}}},
-                     {{"anyOf", {never(command), has("command")}}},
-                     {{"anyOf", {never(has("progress")), command}}}};
+  tenant["allOf"] = {
+      {{"anyOf", {never(has("stress")), stress}}},
+      {{"anyOf", {never(has("server")), server}}},
+      {{"anyOf", {never(server), server_map}}},
+      {{"anyOf", {never(has("max_new_tokens")), has("task", "generate"), text_server}}},
+      never(both(text_server, has("task", "forward"))),
+      never(both(both(server, embeddings), has("task", "generate"))),
+      {{"anyOf", {never(has_objective({"ttft_ms", "tpot_ms"})), has("task", "generate"), text_server}}},
+      {{"anyOf", {never(has_objective({"percentile"})), has_objective({"ttft_ms", "tpot_ms", "latency_ms"})}}},
+      never(both(stress, has("task", "generate"))),
+      {{"anyOf", {never(has("command")), external, command, server}}},
+      {{"anyOf", {never(external), has("command")}}},
+      {{"anyOf", {never(command), has("command")}}},
+      {{"anyOf", {never(has("progress")), command}}}};
   for (const char* key : {"samples_per_step", "tokens_per_step"})
     tenant["allOf"].push_back({{"anyOf", {never(has(key)), has("progress")}}});
   for (const char* key : {"batch_size", "seq_len", "task", "dtype", "weights", "workload"})
@@ -240,8 +240,9 @@ nlohmann::ordered_json config_schema() {
   tenant["allOf"].push_back({{"anyOf", {never(server), has("seq_len"), own_input}}});
   tenant["allOf"].push_back(never(both(has("seq_len"), own_input)));
   tenant["allOf"].push_back(never(both(has("max_new_tokens"), own_output)));
-  for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance", "dtype", "weights"})
-    tenant["allOf"].push_back(never(both(server, has(key))));
+  for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance"})
+    tenant["allOf"].push_back(never(both(both(server, never(has("command"))), has(key))));
+  for (const char* key : {"dtype", "weights"}) tenant["allOf"].push_back(never(both(server, has(key))));
 
   Json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "An experiment of cotenant"}};
   schema.update(map_schema(experiment_keys()));

@@ -21,6 +21,7 @@
 #include "driver/recorder.h"
 #include "driver/run_telemetry.h"
 #include "driver/validity.h"
+#include "engine/server/listening.h"
 #include "results/attainment.h"
 #include "results/output_file.h"
 #include "results/window.h"
@@ -237,7 +238,8 @@ class Run {
       const auto is_client = [&](pid_t pid) { return std::ranges::count(*clients, pid) > 0; };
       const bool found = std::ranges::any_of(crew_->processes_of(i), is_client);
       // Whether a program or a server uses the GPU at all, and since when, is its own affair.
-      if (found || !(plan_.tenants[i].program || plan_.tenants[i].order.server())) record_.tenants[i].mps_client = found;
+      if (found || !(plan_.tenants[i].program || plan_.tenants[i].order.server()))
+        record_.tenants[i].mps_client = found;
     }
   }
 
@@ -294,8 +296,20 @@ class Run {
         crew_->give_up(i, fmt::format("hung: did not finish phase {} within {:g} s", phases_.back().name, deadline_s));
   }
 
+  // Else the requests would go to another server than the one that is started for them.
+  void check_ports() const {
+    for (const TenantPlan& tenant : plan_.tenants)
+      if (const ServerSpec* server = tenant.order.server();
+          server && !server->command.empty() && is_listening(server->base_url))
+        throw usage_error(server->base_url,
+                          fmt::format("somebody else listens there already, and the server of {} is to be started",
+                                      tenant.order.name),
+                          "End it, give the server another port, or leave out command to use the one that is there.");
+  }
+
   bool load() {
     enter("load");
+    check_ports();
     crew_->start_programs(false);
     crew_->tell({"", command::Load{}});
     return reach(Stage::loaded, deadlines_.load_s);

@@ -256,7 +256,7 @@ void note_server_processes(ExperimentRecord& record) {
 }
 
 void check_gpu_processes(ExperimentRecord& record) {
-  const auto is_server = [](const TenantRecord& tenant) { return tenant.server() != nullptr; };
+  const auto is_server = [](const TenantRecord& tenant) { return tenant.is_elsewhere(); };
   if (std::ranges::any_of(record.tenants, is_server)) return note_server_processes(record);
   for (const std::string& process : record.foreign.gpu_processes)
     record.validity.reasons.push_back(

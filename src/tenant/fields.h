@@ -35,6 +35,7 @@ void fields(Visitor& visit, CommandSpec& r) {
 
 template <class Visitor>
 void fields(Visitor& visit, ServerSpec& r) {
+  visit("command", r.command);
   visit("base_url", r.base_url);
   visit("api", r.api);
   visit("api_key_env", r.api_key_env);

@@ -105,7 +105,8 @@ struct CommandSpec {
 // An OpenAI-compatible server, of which the tenant is the client.
 struct ServerSpec {
   static constexpr const char* type = "server";
-  std::string base_url;  // "http://127.0.0.1:8000", without /v1
+  std::vector<std::string> command;  // the program that is started to be it, and its arguments; empty: it runs already
+  std::string base_url;              // "http://127.0.0.1:8000", without /v1
   ApiKind api = ApiKind::completions;
   std::string api_key_env;  // the environment variable with the API key; empty: none. The key itself is kept nowhere
   std::string ready_path;   // empty: /health, or /v1/models
@@ -116,8 +117,8 @@ struct ServerSpec {
 };
 
 struct TenantSpec {
-  std::string name;   // unique in its directory form
-  std::string tag;    // the study's label
+  std::string name;  // unique in its directory form
+  std::string tag;   // the study's label
   // Hugging Face name or a directory; for stress the kind's name, for a command the program's; as a server calls it
   std::string model;
   std::variant<NativeSpec, StressSpec, ExternalSpec, CommandSpec, ServerSpec> engine;
@@ -132,6 +133,8 @@ struct TenantSpec {
   const ExternalSpec* external() const { return std::get_if<ExternalSpec>(&engine); }
   const CommandSpec* command() const { return std::get_if<CommandSpec>(&engine); }
   const ServerSpec* server() const { return std::get_if<ServerSpec>(&engine); }
+  // A server that was there before the run, and is not part of how it divides the device.
+  bool is_elsewhere() const { return server() && server()->command.empty(); }
   // A command of which only the effect on others can be seen: it has no requests, and is meant to have none.
   bool is_load_only() const { return command() && !command()->is_seen(); }
   // Whether its worker has pipes from and to its program: to talk to it, or to watch its output on the way to its log.

@@ -108,7 +108,9 @@ void Tenant::live() {
   thread_id_ = static_cast<uint32_t>(::gettid());
   ::pthread_setname_np(::pthread_self(), order_.name.substr(0, 15).c_str());
   try {
-    if (!order_.cpus.empty()) set_affinity(order_.cpus);  // before the engine starts threads, which inherit it
+    // The cores of a server that was started for the tenant are the server's.
+    if (!order_.cpus.empty() && (!order_.server() || order_.is_elsewhere()))
+      set_affinity(order_.cpus);  // before the engine starts threads, which inherit it
     for (Command command = next_command(); !command.is<command::Exit>(); command = next_command()) obey(command);
     engine_.reset();
   } catch (const std::exception& error) {

@@ -225,7 +225,7 @@ std::vector<BadInput> contradictions() {
       {"TextOfEmbeddings", one_server(", api: embeddings", "task: generate"), "5:11",
        "tenants.0.task: expected forward with server.api: embeddings, found generate", ""},
       {"ShareOfAServer", one_server("", "sm_percent: 50"), "5:17",
-       "tenants.0.sm_percent: expected none with engine: server: it was started outside of this run",
+       "tenants.0.sm_percent: expected none with a server that was started outside of this run",
        "Give it to the server"},
       {"BatchesOfAServer", one_server("", "batch_size: 8"), "5:17",
        "tenants.0.batch_size: expected 1 with server.api: completions, found 8", "raise workload.concurrency",

@@ -137,7 +137,7 @@ TEST_F(CommandTenant, IsToldOfBeforeAnythingStarts) {
   refused("engine: command", "expected it with engine: command");
   refused("engine: command, command: sleep 10", "No shell reads it");
   refused("engine: command, command: []", "a list of 1 to");
-  refused("engine: stress, command: [sleep, 10]", "expected engine: external or command beside it");
+  refused("engine: stress, command: [sleep, 10]", "expected engine: external, command or server beside it");
   refused("engine: stress, progress: x", "expected engine: command beside it");
   refused("engine: command, command: [sleep, 10], batch_size: 4", "Use samples_per_step");
   refused("engine: command, command: [sleep, 10], tokens_per_step: 4", "expected progress beside it");

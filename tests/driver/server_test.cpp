@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -254,6 +257,50 @@ TEST_F(ServerTest, IsAskedNothingThatItDoesNotKnow) {
   EXPECT_FALSE(last.contains("stream_options"));
   EXPECT_FALSE(last.contains("ignore_eos"));
   EXPECT_THAT(finished.err, HasSubstr("how many tokens its prompts of words have is not known"));
+}
+
+// A port that was free a moment ago.
+int free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  EXPECT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+TEST_F(ServerTest, IsStartedByItsCommandAndEndsWithTheRun) {
+  port_ = std::to_string(free_port());
+  const std::string command = ", command: [python3, '" + source_dir() + "/tests/servers/bad_server.py', --port, '" +
+                              port_ + "', --port-file, port, --log, served.jsonl";
+  configure("", kShort + command + "]");
+  const Finished finished = run("run s.yaml --baselines");
+  EXPECT_EQ(finished.status.code, 0) << finished.err;
+  EXPECT_GE(iterations("data/s", "a").size(), 20u);
+  EXPECT_GE(served().size(), 20u);
+  EXPECT_TRUE(std::filesystem::exists(at("data/s/a/program.log")));
+  EXPECT_EQ(record("data/s").tenants[0].server()->command.front(), "python3");
+  const std::string gone = "exec 3<>/dev/tcp/127.0.0.1/" + port_;
+  EXPECT_NE(::system(("bash -c '" + gone + "' 2>/dev/null").c_str()), 0);  // nobody listens there any more
+
+  configure("", kShort + command + ", --mode, die, --good, '10']");
+  const Finished died = run("run s.yaml --set experiment_name=d");
+  EXPECT_EQ(died.status.code, 3);
+  EXPECT_THAT(died.err, HasSubstr("its program ended: exit code 1"));
+
+  configure("", kShort + command + ", --no-such-option]");
+  const Finished refused = run("run s.yaml --set experiment_name=n");
+  EXPECT_EQ(refused.status.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("unrecognized arguments: --no-such-option"));
+
+  serve("--port " + port_);
+  configure("", kShort + command + "]");
+  const Finished busy = run("run s.yaml --set experiment_name=b");
+  EXPECT_EQ(busy.status.code, 2);
+  EXPECT_THAT(busy.err, HasSubstr("somebody else listens there already"));
 }
 
 TEST_F(ServerTest, ChatAndEmbeddings) {

@@ -19,6 +19,7 @@ def parse():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mode", default="ok")
     parser.add_argument("--good", type=int, default=0)
+    parser.add_argument("--port", type=int, default=0, help="0: one that is free")
     parser.add_argument("--port-file", required=True)
     parser.add_argument("--log", required=True)
     parser.add_argument("--gap-ms", type=float, default=2)
@@ -194,7 +195,7 @@ async def main():
     if options.cert:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.cert)
-    server = await asyncio.start_server(Server(options).serve, "127.0.0.1", 0, ssl=context, limit=1 << 24)
+    server = await asyncio.start_server(Server(options).serve, "127.0.0.1", options.port, ssl=context, limit=1 << 24)
     port = server.sockets[0].getsockname()[1]
     with open(options.port_file + ".new", "w") as file:
         file.write(str(port))
