@@ -9,6 +9,7 @@ namespace {
 constexpr double kBytesPerS = 20e6;            // from a disk, or generated
 constexpr double kFlopsPerS = 500e6;           // of one tenant among many
 constexpr double kLeaveS = 10, kWriteS = 120;  // the latter also to write down millions of kernels
+constexpr double kStartS = 180;                // of a program that is not ours, as imports from a slow disk take
 constexpr double kCalibrations = 20;           // requests that a stressor tries before it knows their size
 
 }  // namespace
@@ -23,6 +24,7 @@ Deadlines Deadlines::of(const RunPlan& plan, std::optional<double> fixed_s) {
         std::max(static_cast<double>(tenant.record.weights_bytes), 2.0 * static_cast<double>(tenant.record.parameters));
     warm_flops = std::max(warm_flops, flops * (tenant.order.num_warmup + 2));
     pass_flops = std::max(pass_flops, flops);
+    if (tenant.program) ready_s = std::max(ready_s, kStartS);
     if (const ServerSpec* server = tenant.order.server()) {
       ready_s = std::max(ready_s, server->ready_timeout_s + 10 * server->timeout_s);
       service_s = std::max(service_s, server->timeout_s * (tenant.order.num_warmup + 2));
