@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/processes.h"
 #include "command.h"
+#include "engine/command/progress_pattern.h"
 #include "results/program_log.h"
 
 // Tenants that are programs which go on by themselves (engine: command), with real ones.
@@ -261,6 +262,23 @@ TEST_F(CommandTenant, AFloodIsCutAndHoldsUpNobody) {
   write_pair("echo step 1; sleep 0.3; echo step 2; yes | head -c 40000000 >&2; " + steps(100000), steps_, 1);
   ASSERT_EQ(run("run pair.yaml").status.code, 0);
   EXPECT_LE(fs::file_size(at("data/pair/b/program.log")), ProgramLog::most_bytes + 100);
+}
+
+TEST(ProgressPattern, FindsTheIterationsNumber) {
+  ProgressPattern pattern("step (?<iter>\\d+)");
+  EXPECT_EQ(pattern.find("epoch 1, step 42: loss 0.3")->iter, 42);
+  EXPECT_FALSE(pattern.find("step one"));
+  EXPECT_FALSE(pattern.find("step 99999999999999999999")->iter) << "no number that can be held";
+  EXPECT_FALSE(ProgressPattern("done").find("done")->iter);
+  EXPECT_EQ(pattern.find("\xff\xfe step 7\x80")->iter, 7) << "lines need not be UTF-8";
+}
+
+// This pattern tries 2^n ways on a line of n letters that it does not match.
+TEST(ProgressPattern, GivesUpWhatTakesTooLong) {
+  ProgressPattern pattern("^(a+)+$");
+  EXPECT_FALSE(pattern.find(std::string(50000, 'a') + "b"));
+  EXPECT_EQ(pattern.given_up(), 1);
+  EXPECT_TRUE(pattern.find("aaaa"));
 }
 
 }  // namespace
