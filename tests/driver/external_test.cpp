@@ -20,14 +20,15 @@ using testing::HasSubstr;
 class ExternalTenant : public DriverTest {
  protected:
   // Beside a neighbour of a known cost. `arguments`: of external_program.py; `keys`: of the tenant.
-  void write_pair(const std::vector<std::string>& arguments = {}, const std::string& keys = "", double min_duration_s = 0.3) const {
-    write("pair.yaml", "experiment_name: pair\ndevice: cpu\nwarmup_s: 0\nmin_duration_s: " +
-                           std::to_string(min_duration_s) +
-                           "\ntenants:\n"
-                           "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
-                           "  - {name: b, engine: external, model_name: some/model, batch_size: 2, seq_len: 8, "
-                           "num_iters: 20, num_warmup: 2, command: [python3, " +
-                           source_dir() + "/tests/driver/external_program.py" + listed(arguments) + "]" + keys + "}\n");
+  void write_pair(const std::vector<std::string>& arguments = {}, const std::string& keys = "",
+                  double min_duration_s = 0.3) const {
+    write("pair.yaml",
+          "experiment_name: pair\ndevice: cpu\nwarmup_s: 0\nmin_duration_s: " + std::to_string(min_duration_s) +
+              "\ntenants:\n"
+              "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
+              "  - {name: b, engine: external, model_name: some/model, batch_size: 2, seq_len: 8, "
+              "num_iters: 20, num_warmup: 2, command: [python3, " +
+              source_dir() + "/tests/driver/external_program.py" + listed(arguments) + "]" + keys + "}\n");
   }
   static std::string listed(const std::vector<std::string>& arguments) {
     std::string list;
@@ -42,12 +43,15 @@ class ExternalTenant : public DriverTest {
     EXPECT_EQ(finished.status.code, 3) << listed(arguments) << "\n" << finished.err;
     EXPECT_THAT(finished.err, HasSubstr("b died in phase ")) << listed(arguments);
     EXPECT_THAT(finished.err, HasSubstr(message)) << listed(arguments);
-    EXPECT_TRUE(eventually([] { return programs().empty(); }, 5)) << listed(arguments);
+    EXPECT_TRUE(eventually([&] { return programs().empty(); }, 5)) << listed(arguments);
   }
-  // Of all users of the script, by their command lines.
-  static std::vector<pid_t> programs() {
+  // Of this test, by their directory and command lines: others run beside it.
+  std::vector<pid_t> programs() const {
     std::vector<pid_t> found;
+    std::error_code error;
     for (const pid_t pid : all_processes()) {
+      const fs::path directory = fs::read_symlink("/proc/" + std::to_string(pid) + "/cwd", error);
+      if (error || directory != fs::canonical(at(""))) continue;
       std::string text;
       std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/cmdline"), text);
       if (text.substr(0, text.find('\0')).find("python") != std::string::npos &&
@@ -121,7 +125,8 @@ TEST_F(ExternalTenant, WhatItDoesWrongIsOneClearMessage) {
 }
 
 TEST_F(ExternalTenant, WhatItDoesWrongInTheRunIsToldAndKeepsTheSamples) {
-  const auto expect = [&](const std::vector<std::string>& arguments, const std::string& message, const std::string& keys = "") {
+  const auto expect = [&](const std::vector<std::string>& arguments, const std::string& message,
+                          const std::string& keys = "") {
     expect_death(arguments, message, keys);
     EXPECT_GT(iterations("data/pair.incomplete", "b").size(), 20u) << listed(arguments);
     EXPECT_GT(iterations("data/pair.incomplete", "a").size(), 0u) << listed(arguments);
@@ -164,7 +169,7 @@ TEST_F(ExternalTenant, NothingOutlivesAKilledDriverOrWorker) {
   EXPECT_EQ(programs().size(), 1u);
   ::kill(programs().at(0), SIGSTOP);  // one that cannot notice by itself
   ::kill(driver->pid(), SIGKILL);
-  EXPECT_TRUE(eventually([] { return programs().empty(); }, 5));
+  EXPECT_TRUE(eventually([&] { return programs().empty(); }, 5));
   driver->wait_until(now_ns() + s_to_ns(10));
   fs::remove_all(at("data"));
 

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef COTENANT_SANITIZED
 #define COTENANT_COUNTS_ALLOCATIONS 0
 #else
 #define COTENANT_COUNTS_ALLOCATIONS 1

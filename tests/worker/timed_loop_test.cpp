@@ -13,7 +13,7 @@
 #include "engine/options.h"
 #include "spin_engine.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef COTENANT_SANITIZED
 #define COTENANT_COUNTS_ALLOCATIONS 0
 #else
 #define COTENANT_COUNTS_ALLOCATIONS 1
