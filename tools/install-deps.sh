@@ -22,7 +22,7 @@ git                   build: the commit that results name
 libyaml-cpp-dev       reads configurations
 nlohmann-json3-dev    reads and writes JSON
 libsimdjson-dev       reads large JSON quickly
-libpcre2-dev          patterns in a program's output
+libpcre2-dev          patterns in the output of programs
 libcli11-dev          command line
 libfmt-dev            text
 libspdlog-dev         messages

@@ -128,8 +128,9 @@ void report(const fs::path& directory, const ProfileOptions& options) {
 
 int profile(const ProfileOptions& options) {
   if (options.nsys) become_nsys(options);
-  const ExperimentConfig measured = load_config(options.config, {.set = options.set});  // a signal ends the wait for a pipe
-  SignalWatch signals;                                                                 // before a driver starts threads
+  const ExperimentConfig measured =
+      load_config(options.config, {.set = options.set});  // a signal ends the wait for a pipe
+  SignalWatch signals;                                    // before a driver starts threads
   be_no_mps_client();
   const std::vector<PlannedExperiment> planned = {plan_profile(options, measured)};
   SeriesOptions series;

@@ -15,10 +15,10 @@
 namespace cotenant {
 namespace {
 
-constexpr size_t kLastLine = 500;  // bytes of the last line printed that a record keeps
-constexpr int64_t kReapS = 2;      // between the end of a worker's socket and that of its process
-constexpr double kProgramPatienceS = 5;         // of a program that was asked to end
-constexpr int64_t kEndNs = 500'000'000;         // between the end of a program's output and its own
+constexpr size_t kLastLine = 500;        // bytes of the last line printed that a record keeps
+constexpr int64_t kReapS = 2;            // between the end of a worker's socket and that of its process
+constexpr double kProgramPatienceS = 5;  // of a program that was asked to end
+constexpr int64_t kEndNs = 500'000'000;  // between the end of a program's output and its own
 constexpr int64_t kLookAgainNs = 10'000'000;
 
 }  // namespace
@@ -259,7 +259,10 @@ void Crew::note(size_t worker, const Report& report) {
   std::visit(Overloaded{[&](const report::Loaded& what) { reach(Stage::loaded, tenant.loaded, what); },
                         [&](const report::Prepared& what) { reach(Stage::prepared, tenant.prepared, what); },
                         [&](const report::Warm& what) { reach(Stage::warm, tenant.warm, what); },
-                        [&](const report::Done& what) { reach(Stage::done, tenant.done, what); note_done(index); },
+                        [&](const report::Done& what) {
+                          reach(Stage::done, tenant.done, what);
+                          note_done(index);
+                        },
                         [&](const report::Failed& what) {
                           note_program_of_fault(index);
                           tenant.failed = what;
@@ -267,18 +270,20 @@ void Crew::note(size_t worker, const Report& report) {
                         },
                         [&](const report::Notice& what) {
                           tenant.last_line = what.text.substr(0, kLastLine);
-                          if (context_.notice) context_.notice(fmt::format("{}: {}", report.tenant, printable(what.text)));
+                          if (context_.notice)
+                            context_.notice(fmt::format("{}: {}", report.tenant, printable(what.text)));
                         }},
              report.what);
 }
 
-// A command that is seen no more. Where all tenants do a fixed number of iterations, its own are over, and it is to load
-// the device no longer; else its output ended by itself, most likely because it did.
+// A command that is seen no more. Where all tenants do a fixed number of iterations, its own are over, and it is to
+// load the device no longer; else its output ended by itself, most likely because it did.
 void Crew::note_done(size_t tenant) {
   const TenantOrder& order = plan_.tenants[tenant].order;
   if (!order.command() || order.is_load_only() || ring(tenant).stop_requested()) return;
   TenantProgram& program = *programs_[tenant];
-  if (order.fixed_iters > 0 && tenants_[tenant].done.requests >= order.fixed_iters) return program.end(kProgramPatienceS);
+  if (order.fixed_iters > 0 && tenants_[tenant].done.requests >= order.fixed_iters)
+    return program.end(kProgramPatienceS);
   const auto ended = program.wait_until(now_ns() + kEndNs);
   if (ended && !ended->clean())
     mark_program_died(tenant, *ended);

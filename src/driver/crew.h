@@ -35,7 +35,8 @@ struct TenantState {
 // The workers and programs of one run, and how far each tenant is. One call, wait(), does everything that takes time.
 class Crew {
  public:
-  // `environment` of every worker: what the sharing mode needs, besides the plan's own. `directory`: of the run's files.
+  // `environment` of every worker: what the sharing mode needs, besides the plan's own. `directory`: of the run's
+  // files.
   Crew(const RunPlan& plan, RunContext& context, const Environment& environment,
        const std::filesystem::path& directory);
 

@@ -18,8 +18,7 @@ constexpr int kLastReads = 100;      // more than what a pipe holds
 
 }  // namespace
 
-TenantProgram::TenantProgram(const TenantPlan& tenant, const std::filesystem::path& log)
-    : tenant_(tenant), log_(log) {
+TenantProgram::TenantProgram(const TenantPlan& tenant, const std::filesystem::path& log) : tenant_(tenant), log_(log) {
   auto [reading, writing] = make_pipe("program");
   ::fcntl(writing.get(), F_SETPIPE_SZ, kPipeBytes);  // where it may not be so large, it is smaller
   output_ = PrintedOutput(std::move(reading));

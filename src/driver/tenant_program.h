@@ -35,8 +35,8 @@ class TenantProgram {
   void start(const std::string& executable, const Environment& environment, Keeper& keeper);
   bool is_started() const { return program_.has_value(); }
 
-  int fd() const { return program_ ? program_->fd() : -1; }  // to poll: it may have ended
-  void read_output();                                        // into the log
+  int fd() const { return program_ ? program_->fd() : -1; }    // to poll: it may have ended
+  void read_output();                                          // into the log
   const std::string& last_line() const { return last_line_; }  // that it printed there
 
   // How it has ended; none: it runs, or is not started.
@@ -47,8 +47,8 @@ class TenantProgram {
   bool was_told_to_end() const { return told_to_end_; }
   void kill();
 
-  void look();                                          // at which processes it consists of
-  const std::set<pid_t>& now() const { return now_; }   // when last looked at, its supervisor included
+  void look();                                         // at which processes it consists of
+  const std::set<pid_t>& now() const { return now_; }  // when last looked at, its supervisor included
   const std::set<pid_t>& ever() const { return ever_; }
 
   ProgramLog& log() { return log_; }

@@ -85,7 +85,7 @@ class Engine {
 
   // Before load; none where it is not for the engine to know.
   virtual std::optional<MemoryNeed> memory_needed() const { return std::nullopt; }
-  virtual void load() = 0;   // weights to where they are used
+  virtual void load() = 0;  // weights to where they are used
   // After load, where only the engine knows its model: of which ids its input is to be, and what its weights are.
   virtual std::optional<Vocabulary> vocabulary() const { return std::nullopt; }
   virtual std::string origin() const { return ""; }

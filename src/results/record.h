@@ -132,7 +132,8 @@ struct ServerRecord {
   std::vector<Fault> faults;       // in the order in which they first came
 };
 
-// How many requests met the tenant's objectives (slo), of those that ended in the window: completed, rejected or failed.
+// How many requests met the tenant's objectives (slo), of those that ended in the window: completed, rejected or
+// failed.
 struct AttainmentRecord {
   int64_t requests = 0, met = 0;
   std::optional<double> goodput_requests_per_s = {},
@@ -191,10 +192,10 @@ struct TenantRecord : TenantDescription {
   std::string weights_hash, input_hash, tokens_hash;
   int pid = 0;
 
-  TenantSummary summary;                   // over the window
-  std::optional<TenantSummary> whole_run;  // `corun: fixed`: over all its requests
-  std::optional<ScheduleRecord> schedule;  // of an open loop or a replay
-  std::optional<ServerRecord> served;      // of a server
+  TenantSummary summary;                       // over the window
+  std::optional<TenantSummary> whole_run;      // `corun: fixed`: over all its requests
+  std::optional<ScheduleRecord> schedule;      // of an open loop or a replay
+  std::optional<ServerRecord> served;          // of a server
   std::optional<AttainmentRecord> attainment;  // where it has objectives
   UsageRecord usage;
   ExitRecord exit;

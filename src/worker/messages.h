@@ -27,8 +27,8 @@ struct TenantOrder : TenantDescription {
 // Driver to worker, in this order.
 namespace command {
 
-// The first one. Event ring i is the worker's descriptor 4 + i. A tenant that is wired to a program is the worker's only
-// one: it reads from 5, and writes to 6.
+// The first one. Event ring i is the worker's descriptor 4 + i. A tenant that is wired to a program is the worker's
+// only one: it reads from 5, and writes to 6.
 struct Order {
   static constexpr const char* type = "order";
   std::vector<TenantOrder> tenants;
@@ -103,8 +103,7 @@ struct Notice {
 
 struct Report {
   std::string tenant;
-  std::variant<report::Loaded, report::Prepared, report::Warm, report::Done, report::Failed, report::Notice>
-      what;
+  std::variant<report::Loaded, report::Prepared, report::Warm, report::Done, report::Failed, report::Notice> what;
 };
 
 std::string to_json(const Command& command);

@@ -72,8 +72,8 @@ class Tenant {
   const std::function<void(const Report&)> report_;
 
   std::shared_ptr<const Model> model_;
-  std::unique_ptr<Engine> engine_;              // null: it is a command
-  std::optional<WatchedProgram> watched_;       // of a command whose iterations are seen
+  std::unique_ptr<Engine> engine_;         // null: it is a command
+  std::optional<WatchedProgram> watched_;  // of a command whose iterations are seen
   std::vector<int32_t> input_;
   WorkloadSpec workload_;
   std::optional<InFlight> in_flight_;

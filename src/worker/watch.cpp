@@ -11,8 +11,8 @@
 namespace cotenant {
 namespace {
 
-constexpr int64_t kNapNs = 10'000'000;              // how long a request to stop or to leave may go unheard
-constexpr int64_t kSilenceNs = 10'000'000'000;      // after which it is told that no iteration ends
+constexpr int64_t kNapNs = 10'000'000;          // how long a request to stop or to leave may go unheard
+constexpr int64_t kSilenceNs = 10'000'000'000;  // after which it is told that no iteration ends
 constexpr int64_t kLeastLastNs = 1'000'000'000, kMostLastNs = 25'000'000'000;  // to wait for the last iteration
 
 // Tells, at growing distances, that nothing comes.

@@ -8,8 +8,8 @@
 #include "engine/command/watched_program.h"
 #include "process/event_ring.h"
 
-// What a command's tenant does instead of sending requests: it notes the iterations that its program makes by itself. All
-// of these end early when `leaving` is set, and tell where iterations fail to come.
+// What a command's tenant does instead of sending requests: it notes the iterations that its program makes by itself.
+// All of these end early when `leaving` is set, and tell where iterations fail to come.
 namespace cotenant {
 
 struct Watcher {

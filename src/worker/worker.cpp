@@ -59,10 +59,10 @@ void make_tenants(const std::vector<TenantOrder>& orders, Outbox& outbox,
   for (const TenantOrder& tenant : orders) {
     const int ring = kFirstRing + static_cast<int>(tenants.size());
     const int wires = kFirstRing + static_cast<int>(orders.size());  // the only tenant's
-    tenants.push_back(std::make_unique<Tenant>(
-        tenant, shares[tenants.size()], EventRing::attach(inherited(ring)),
-        tenant.is_wired() ? Wires{inherited(wires), inherited(wires + 1)} : Wires{},
-        [&outbox](const Report& report) { outbox.send(report); }));
+    tenants.push_back(
+        std::make_unique<Tenant>(tenant, shares[tenants.size()], EventRing::attach(inherited(ring)),
+                                 tenant.is_wired() ? Wires{inherited(wires), inherited(wires + 1)} : Wires{},
+                                 [&outbox](const Report& report) { outbox.send(report); }));
   }
 }
 
@@ -100,7 +100,7 @@ int refuse(const std::vector<TenantOrder>& orders, std::string why, Channel& cha
 
 int worker_main() {
   ::prctl(PR_SET_NAME, "cotenant-worker");
-  ::signal(SIGPIPE, SIG_IGN);  // a program that has ended is told by its pipe
+  ::signal(SIGPIPE, SIG_IGN);          // a program that has ended is told by its pipe
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the keeper be gone, too; sent when the driver's main thread ends
   Channel channel(inherited(kSocket));
   Outbox outbox(channel);

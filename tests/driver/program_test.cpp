@@ -24,14 +24,14 @@ class CommandTenant : public DriverTest {
   // A neighbour of a known cost, and `script` run by sh. `keys`: of the tenant, besides.
   void write_pair(const std::string& script, const std::string& keys = steps_, double min_duration_s = 0.5) const {
     write("program.sh", script);
-    write("pair.yaml", "experiment_name: pair\ndevice: cpu\nwarmup_s: 0\nmin_duration_s: " +
-                           std::to_string(min_duration_s) +
-                           "\ntenants:\n"
-                           "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
-                           "  - name: b\n"
-                           "    engine: command\n"
-                           "    command: [sh, program.sh, \"" +
-                           directory_.path().string() + "\"]\n" + keys);
+    write("pair.yaml",
+          "experiment_name: pair\ndevice: cpu\nwarmup_s: 0\nmin_duration_s: " + std::to_string(min_duration_s) +
+              "\ntenants:\n"
+              "  - {name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}\n"
+              "  - name: b\n"
+              "    engine: command\n"
+              "    command: [sh, program.sh, \"" +
+              directory_.path().string() + "\"]\n" + keys);
   }
   static std::string steps(int count, const char* delay_s = "0.01") {
     return "i=0; while [ $i -lt " + std::to_string(count) + " ]; do sleep " + delay_s +
@@ -97,7 +97,8 @@ TEST_F(CommandTenant, WithoutProgressItIsALoad) {
   EXPECT_TRUE(iterations("data/pair", "b").empty());
   EXPECT_GT(iterations("data/pair", "a").size(), 100u);
   EXPECT_THAT(read("data/pair/b/program.log"), testing::StartsWith("busy\n"));
-  for (const char* command : {"analyze data/pair", "trace data/pair", "export data/pair", "compare data/pair data/pair"})
+  for (const char* command :
+       {"analyze data/pair", "trace data/pair", "export data/pair", "compare data/pair data/pair"})
     EXPECT_EQ(run(command).status.code, 0) << command;
 }
 
@@ -125,8 +126,10 @@ TEST_F(CommandTenant, ItsProcessesAreNobodyElses) {
 
 TEST_F(CommandTenant, IsToldOfBeforeAnythingStarts) {
   const auto refused = [&](const std::string& tenant, const std::string& what) {
-    write("pair.yaml", "experiment_name: pair\ndevice: cpu\ntenants:\n"
-                       "  - {name: a, engine: stress}\n  - {name: b, " + tenant + "}\n");
+    write("pair.yaml",
+          "experiment_name: pair\ndevice: cpu\ntenants:\n"
+          "  - {name: a, engine: stress}\n  - {name: b, " +
+              tenant + "}\n");
     const Finished finished = run("run pair.yaml");
     EXPECT_EQ(finished.status.code, 2) << tenant;
     EXPECT_THAT(finished.err, HasSubstr(what)) << tenant;

@@ -293,8 +293,9 @@ TEST(ConfigJson, ReadsWhatPythonWrites) {
   // Where a number is wanted, they are none.
   expect_usage_error([&] { parse_config_json(text + R"(, "rms_norm_eps": Infinity})", "config.json"); },
                      {"rms_norm_eps: expected a positive number of 1e-37 to 1e37, found \"Infinity\""});
-  expect_usage_error([&] { parse_config_json(text + R"(, "rope_scaling": {"type": "linear", "factor": 1e-320}})", "x"); },
-                     {"factor: expected a positive number of 1e-37 to 1e37"});
+  expect_usage_error(
+      [&] { parse_config_json(text + R"(, "rope_scaling": {"type": "linear", "factor": 1e-320}})", "x"); },
+      {"factor: expected a positive number of 1e-37 to 1e37"});
   expect_usage_error([&] { parse_config_json(text + R"(, "hidden_size": NaN})", "config.json"); },
                      {"hidden_size", "NaN"});
 }

@@ -18,7 +18,7 @@ namespace cotenant {
 namespace {
 
 constexpr size_t kLongestLine = 1 << 16;
-constexpr size_t kShownBytes = 200;           // of the last line
+constexpr size_t kShownBytes = 200;               // of the last line
 constexpr size_t kMostWaiting = size_t{1} << 16;  // iterations that nobody asks for
 
 }  // namespace

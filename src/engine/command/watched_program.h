@@ -14,10 +14,10 @@
 
 namespace cotenant {
 
-// A program that goes on by itself, seen by what it prints: each line that matches a pattern is the end of an iteration.
-// A thread of its own reads, so that a line's instant is that at which it came whatever else goes on, and passes all on
-// to a log. Lines end with a newline or, as progress bars have it, a carriage return; of longer ones than 64 KiB the
-// rest is not looked at.
+// A program that goes on by itself, seen by what it prints: each line that matches a pattern is the end of an
+// iteration. A thread of its own reads, so that a line's instant is that at which it came whatever else goes on, and
+// passes all on to a log. Lines end with a newline or, as progress bars have it, a carriage return; of longer ones than
+// 64 KiB the rest is not looked at.
 class WatchedProgram {
  public:
   // `output`: the reading end of what it prints. `log`: what does not fit into this pipe at once is not logged. Throws

@@ -59,7 +59,8 @@ What ExternalEngine::expect() {
       const external::Message message = external::parse_message(*line);
       if (const auto* what = std::get_if<What>(&message)) return *what;
       if (const auto* trouble = std::get_if<external::Trouble>(&message)) throw usage_error("", trouble->error);
-      refuse_message(fmt::format("said {} where {} was expected", external::type_of(message), external::type_of(What{})));
+      refuse_message(
+          fmt::format("said {} where {} was expected", external::type_of(message), external::type_of(What{})));
     }
     wire_.wait(kNever);
   }
@@ -133,36 +134,35 @@ ExternalEngine::InWork& ExternalEngine::in_work(int64_t number, std::string_view
 }
 
 void ExternalEngine::note(const external::Message& message, int64_t at_ns) {
-  std::visit(Overloaded{[&](const external::Token& token) { note_token(token, at_ns); },
-                        [&](const external::Started& started) {
-                          InWork& request = in_work(started.id, "started");
-                          if (std::exchange(request.has_begun, true))
-                            refuse_message(fmt::format("said started of request {} after it had begun", started.id));
-                          progress_.push_back({.id = request.id, .status = Status::started, .at_ns = at_ns});
-                        },
-                        [&](const external::Done& done) {
-                          const InWork& request = in_work(done.id, "done");
-                          if (request.most_tokens > 0 && std::ranges::count(request.tokens, 0) > 0)
-                            refuse_message(fmt::format("said done of request {} without a token of each row", done.id));
-                          note_end(done.id, "done",
-                                   {.status = Status::done,
-                                    .at_ns = at_ns,
-                                    .gpu_ms = static_cast<float>(done.gpu_ms.value_or(-1))});
-                        },
-                        [&](const external::Rejected& rejected) {
-                          note_end(rejected.id, "rejected", {.status = Status::rejected, .at_ns = at_ns});
-                        },
-                        [&](const external::Failed& failed) {
-                          note_end(failed.id, "failed", {.status = Status::failed, .fault = Fault::said, .at_ns = at_ns});
-                          if (++told_failures_ <= kMostToldFailures)
-                            std::fputs(fmt::format("request {} failed: {}\n", failed.id, printable(failed.error)).c_str(),
-                                       stderr);
-                        },
-                        [](const external::Trouble& trouble) { throw usage_error("", trouble.error); },
-                        [&](const auto&) {
-                          refuse_message(fmt::format("said {} where none was expected", external::type_of(message)));
-                        }},
-             message);
+  std::visit(
+      Overloaded{
+          [&](const external::Token& token) { note_token(token, at_ns); },
+          [&](const external::Started& started) {
+            InWork& request = in_work(started.id, "started");
+            if (std::exchange(request.has_begun, true))
+              refuse_message(fmt::format("said started of request {} after it had begun", started.id));
+            progress_.push_back({.id = request.id, .status = Status::started, .at_ns = at_ns});
+          },
+          [&](const external::Done& done) {
+            const InWork& request = in_work(done.id, "done");
+            if (request.most_tokens > 0 && std::ranges::count(request.tokens, 0) > 0)
+              refuse_message(fmt::format("said done of request {} without a token of each row", done.id));
+            note_end(done.id, "done",
+                     {.status = Status::done, .at_ns = at_ns, .gpu_ms = static_cast<float>(done.gpu_ms.value_or(-1))});
+          },
+          [&](const external::Rejected& rejected) {
+            note_end(rejected.id, "rejected", {.status = Status::rejected, .at_ns = at_ns});
+          },
+          [&](const external::Failed& failed) {
+            note_end(failed.id, "failed", {.status = Status::failed, .fault = Fault::said, .at_ns = at_ns});
+            if (++told_failures_ <= kMostToldFailures)
+              std::fputs(fmt::format("request {} failed: {}\n", failed.id, printable(failed.error)).c_str(), stderr);
+          },
+          [](const external::Trouble& trouble) { throw usage_error("", trouble.error); },
+          [&](const auto&) {
+            refuse_message(fmt::format("said {} where none was expected", external::type_of(message)));
+          }},
+      message);
 }
 
 void ExternalEngine::note_token(const external::Token& token, int64_t at_ns) {

@@ -19,8 +19,9 @@ using Json = nlohmann::json;
 constexpr size_t kShown = 200;  // bytes of a line that a message shows
 
 [[noreturn]] void refuse_line(std::string_view line, const std::string& why) {
-  throw usage_error("", fmt::format("its program printed what is no message ({}): {}", why,
-                                    printable(std::string(line.substr(0, kShown)))),
+  throw usage_error("",
+                    fmt::format("its program printed what is no message ({}): {}", why,
+                                printable(std::string(line.substr(0, kShown)))),
                     "Let it print anything else to standard error: docs/external.md.");
 }
 
@@ -33,8 +34,9 @@ class Reader {
     const auto found = object_.find(key);
     if ((found == object_.end() || found->is_null()) && otherwise) return *otherwise;
     if (found == object_.end()) refuse_line(line_, fmt::format("without {}", key));
-    const bool fits = found->is_number_unsigned() ? std::in_range<T>(found->get<uint64_t>())
-                                                  : found->is_number_integer() && std::in_range<T>(found->get<int64_t>());
+    const bool fits = found->is_number_unsigned()
+                          ? std::in_range<T>(found->get<uint64_t>())
+                          : found->is_number_integer() && std::in_range<T>(found->get<int64_t>());
     const T value = fits ? found->get<T>() : T{};
     if (!fits || value < least || value > most)
       refuse_line(line_, fmt::format("{} is no integer from {} to {}", key, least, most));
@@ -81,7 +83,8 @@ Token read_token(const Reader& read, std::string_view line) {
               .row = read.integer<int>("row", -1, most, -1),
               .count = read.integer<int>("count", 1, most, 1),
               .tokens = read.ids("tokens")};
-  if (token.row >= 0 && token.tokens.size() > 1 && token.count == 1) token.count = static_cast<int>(token.tokens.size());
+  if (token.row >= 0 && token.tokens.size() > 1 && token.count == 1)
+    token.count = static_cast<int>(token.tokens.size());
   if (token.row >= 0 && !token.tokens.empty() && token.tokens.size() != static_cast<size_t>(token.count))
     refuse_line(line, "as many tokens as count says are expected");
   if (token.row < 0 && token.count > 1 && !token.tokens.empty())

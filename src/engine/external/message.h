@@ -17,9 +17,9 @@ struct Hello {
   int version = 0;
 };
 struct Loaded {
-  int capacity = 1;       // requests that it takes at once
-  int64_t vocab_size = 0;  // of the token ids that it wants as input; 0: it makes its own
-  int64_t pad_token = -1;  // an id that the input has not; negative: none
+  int capacity = 1;                                  // requests that it takes at once
+  int64_t vocab_size = 0;                            // of the token ids that it wants as input; 0: it makes its own
+  int64_t pad_token = -1;                            // an id that the input has not; negative: none
   uint64_t weights_bytes = 0, activation_bytes = 0;  // that it takes of the device; 0: it does not say
   std::string origin;                                // what its weights are
 };
@@ -29,9 +29,9 @@ struct Started {
 };
 struct Token {
   int64_t id = 0;
-  int row = -1;                  // of which sequence; negative: the next of each
-  int count = 1;                 // how many at once
-  std::vector<int32_t> tokens;   // their ids, of one row in order, or one of each row; empty: it does not say
+  int row = -1;                 // of which sequence; negative: the next of each
+  int count = 1;                // how many at once
+  std::vector<int32_t> tokens;  // their ids, of one row in order, or one of each row; empty: it does not say
 };
 struct Done {
   int64_t id = 0;
