@@ -37,7 +37,7 @@ struct Options {
 // A thread that samples the host and the device, and throws the samples away as text, while it is switched on.
 class Sampler {
  public:
-  Sampler(const std::string& uuid, int interval_ms) : host_({{"tenant", ::getpid()}}) {
+  Sampler(const std::string& uuid, int interval_ms) : host_({TenantProcesses{"tenant", {::getpid()}}}) {
     if (!uuid.empty()) {
       if (const auto nvml = Nvml::open(gap_)) {
         device_.emplace(nvml, uuid);
