@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "driver/experiment.h"
 #include "results/reader.h"
 #include "results/record_fields.h"
 
