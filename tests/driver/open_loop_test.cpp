@@ -63,11 +63,11 @@ TEST_F(DriverTest, AFullQueueRejectsAndTheRunCountsIt) {
   EXPECT_EQ(iterations("data/open", "a").size(), 100u);
 }
 
-// 4 ms each and one every 2 ms: request k waits 2k ms more than it should, so those before the 8th make 20 ms.
+// 4 ms each and one every 2 ms: request k waits 2k ms at least, so that the first 29 make 60 ms at best.
 TEST_F(DriverTest, CountsWhatMetItsObjectivesAndFailsWhereTooFewDid) {
   const auto with_percentile = [](const std::string& percentile) {
     std::string text = experiment("{kind: constant, rate: 500}");
-    return text.insert(text.rfind('}'), ", slo: {latency_ms: 20" + percentile + "}");
+    return text.insert(text.rfind('}'), ", slo: {latency_ms: 60" + percentile + "}");
   };
   write("slo.yaml", with_percentile(""));
   EXPECT_NE(run("run slo.yaml").status.code, 5);  // nothing is asked for
@@ -77,19 +77,21 @@ TEST_F(DriverTest, CountsWhatMetItsObjectivesAndFailsWhereTooFewDid) {
   ASSERT_TRUE(record.tenants.at(0).attainment);
   const AttainmentRecord& attainment = *record.tenants[0].attainment;
   EXPECT_EQ(finished.status.code, record.validity.valid ? 5 : 4) << finished.err;
-  EXPECT_THAT(finished.err,
-              HasSubstr("requests of a met its objectives (latency_ms 20), and slo.percentile asks for 90%"));
+  if (record.validity.valid) {  // else it is the reasons for that which are told
+    EXPECT_THAT(finished.err,
+                HasSubstr("requests of a met its objectives (latency_ms 60), and slo.percentile asks for 90%"));
+  }
   int64_t met = 0, ended = 0;
   const auto samples = iterations("data/open", "a");
   for (const Iteration& sample : samples) {
     if (*sample.start_s < record.window->start_s || *sample.end_s > record.window->end_s) continue;
     ++ended;
-    met += sample.latency_ms <= 20;
+    met += sample.latency_ms <= 60;
   }
   EXPECT_EQ(attainment.requests, ended);
   EXPECT_EQ(attainment.met, met);
   EXPECT_GT(met, 0);
-  EXPECT_LE(met, 8);
+  EXPECT_LE(met, 29);
   EXPECT_NEAR(*attainment.goodput_requests_per_s, static_cast<double>(met) / record.window->duration_s(), 1e-9);
   const auto analysis = nlohmann::json::parse(run("analyze data/open --json").out);
   EXPECT_NEAR(analysis["tenants"][0]["attainment"].get<double>(), static_cast<double>(met) / static_cast<double>(ended),
