@@ -32,7 +32,7 @@ Crew::Crew(const RunPlan& plan, RunContext& context, const Environment& environm
       tenants_(plan.tenants.size()) {
   std::vector<TenantOrder> orders;
   const auto start = [&](const std::vector<int>& wires, const Environment& own) {
-    workers_.emplace_back(context.executable, orders, wires, environment_of(own), context.keeper);
+    workers_.emplace_back(context.executable, orders, plan.tenants.size(), wires, environment_of(own), context.keeper);
     orders.clear();
   };
   for (size_t i = 0; i < plan.tenants.size(); ++i) {

@@ -1,13 +1,14 @@
 #include "driver/worker_process.h"
 
+#include "driver/ring_size.h"
 #include "process/pipe.h"
 
 namespace cotenant {
 namespace {
 
-std::vector<EventRing> make_rings(size_t count) {
+std::vector<EventRing> make_rings(const std::vector<TenantOrder>& tenants, size_t in_all) {
   std::vector<EventRing> rings;
-  for (size_t i = 0; i < count; ++i) rings.push_back(EventRing::create());
+  for (const TenantOrder& tenant : tenants) rings.push_back(EventRing::create(ring_words(tenant, in_all)));
   return rings;
 }
 
@@ -27,9 +28,9 @@ Child start(const std::string& executable, int socket, int output, const std::ve
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants,
+WorkerProcess::WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants, size_t in_all,
                              const std::vector<int>& wires, const Environment& environment, Keeper& keeper)
-    : keeper_(&keeper), rings_(make_rings(tenants.size())), channel_(Fd()), child_([&] {
+    : keeper_(&keeper), rings_(make_rings(tenants, in_all)), channel_(Fd()), child_([&] {
         auto [ours, theirs] = Channel::make_pair();
         auto [reading, writing] = make_pipe("worker");
         channel_ = std::move(ours);

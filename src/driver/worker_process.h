@@ -19,9 +19,9 @@ namespace cotenant {
 // The driver's end of one worker: its process, its socket, the rings of its tenants and what it prints.
 class WorkerProcess {
  public:
-  // Starts it and tells it its tenants. `wires`: descriptors that it has behind its rings.
-  WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants, const std::vector<int>& wires,
-                const Environment& environment, Keeper& keeper);
+  // Starts it and tells it its tenants, of `in_all` in the run. `wires`: descriptors that it has behind its rings.
+  WorkerProcess(const std::string& executable, const std::vector<TenantOrder>& tenants, size_t in_all,
+                const std::vector<int>& wires, const Environment& environment, Keeper& keeper);
   WorkerProcess(WorkerProcess&&) = default;
   ~WorkerProcess();
 

@@ -34,7 +34,7 @@ class EventRing {
   static constexpr uint32_t event_words = sizeof(EventSlot) / sizeof(int64_t);  // of a record without tokens
 
   // `words` of 8 bytes, a power of two.
-  static EventRing create(uint32_t words = 1 << 19);
+  static EventRing create(uint32_t words);
   static EventRing attach(Fd fd);  // throws internal_error when the memory is no ring
 
   int fd() const { return memory_.fd(); }
