@@ -57,10 +57,13 @@ bool wants_files(const AnalyzeOptions& options) {
   return !options.no_plots && (!for_programs || !options.out.empty());
 }
 
+std::optional<std::filesystem::path> place_of_files(const AnalyzeOptions& options) {
+  return options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
+}
+
 void write_files(const std::vector<ExperimentAnalysis>& experiments, const AnalyzeOptions& options) {
   const std::filesystem::path gnuplot = find_program("gnuplot").value_or("");
-  const auto out = options.out.empty() ? std::nullopt : std::optional<std::filesystem::path>(options.out);
-  const ReportFiles files = write_report_files(experiments, out, gnuplot);
+  const ReportFiles files = write_report_files(experiments, place_of_files(options), gnuplot);
   tell(fmt::format("report: {}\n", printable(files.pages.back().string())));
   if (gnuplot.empty())
     tell("no plots: there is no gnuplot (Debian and Ubuntu: apt-get install gnuplot-nox)\n");
@@ -77,6 +80,7 @@ void analyze(const AnalyzeOptions& options) {
       experiments.push_back(analyze_experiment(request_for(directory, options)));
     any_sweep = any_sweep || of_sweep;
   }
+  if (wants_files(options)) check_report_places(experiments, place_of_files(options));
   const auto tables = any_sweep ? sensitivity_tables(experiments) : std::vector<SensitivityTable>();
   if (options.json)
     print_all(any_sweep ? sweep_json(experiments, tables) : json_output(experiments));

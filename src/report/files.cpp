@@ -13,6 +13,7 @@
 #include "report/page.h"
 #include "report/plots.h"
 #include "results/output_file.h"
+#include "results/own_directory.h"
 
 namespace cotenant {
 namespace {
@@ -54,6 +55,20 @@ fs::path folder_in(const fs::path& root, const std::string& name) {
   return folder;
 }
 
+struct Places {
+  std::vector<std::string> names;  // of the experiments' folders
+  std::vector<fs::path> folders;   // the last one of all together, if there are several
+};
+
+Places places_of(std::span<const ExperimentAnalysis> experiments, const std::optional<fs::path>& out) {
+  Places places{folder_names(experiments), {}};
+  const bool several = experiments.size() > 1;
+  const fs::path root = out.value_or("plots");
+  for (const std::string& name : places.names) places.folders.push_back(out && !several ? *out : folder_in(root, name));
+  if (several) places.folders.push_back(root / "comparison");
+  return places;
+}
+
 void write_one(ReportFiles& files, const fs::path& directory, const std::string& page,
                const std::vector<Picture>& pictures, const fs::path& gnuplot) {
   make_directory(directory);
@@ -65,20 +80,22 @@ void write_one(ReportFiles& files, const fs::path& directory, const std::string&
 
 }  // namespace
 
+void check_report_places(std::span<const ExperimentAnalysis> experiments, const std::optional<fs::path>& out) {
+  for (const fs::path& folder : places_of(experiments, out).folders) check_outside_results(folder / "report.html");
+}
+
 ReportFiles write_report_files(std::span<const ExperimentAnalysis> experiments, const std::optional<fs::path>& out,
                                const fs::path& gnuplot) {
+  check_report_places(experiments, out);
   ReportFiles files;
-  const bool several = experiments.size() > 1;
-  const std::vector<std::string> names = folder_names(experiments);
-  const fs::path root = out.value_or("plots");
+  const Places places = places_of(experiments, out);
   std::vector<std::string> links;
   for (size_t i = 0; i < experiments.size(); ++i) {
-    const fs::path directory = out && !several ? *out : folder_in(root, names[i]);
-    write_one(files, directory, experiment_page(experiments[i]), experiment_pictures(experiments[i]), gnuplot);
-    links.push_back("../" + url_part(names[i]) + "/report.html");
+    write_one(files, places.folders[i], experiment_page(experiments[i]), experiment_pictures(experiments[i]), gnuplot);
+    links.push_back("../" + url_part(places.names[i]) + "/report.html");
   }
-  if (several)
-    write_one(files, root / "comparison", comparison_page(experiments, links), comparison_pictures(experiments),
+  if (experiments.size() > 1)
+    write_one(files, places.folders.back(), comparison_page(experiments, links), comparison_pictures(experiments),
               gnuplot);
   return files;
 }

@@ -40,6 +40,7 @@ OutputFile::OutputFile(std::filesystem::path path) : OutputFile(path, create_fil
 OutputFile OutputFile::named_by_user(std::filesystem::path path) {
   if (is_result_file(path))
     throw usage_error(path.string(), "is a file of a run's results, which is not overwritten", "Choose another name.");
+  check_outside_results(path);
   Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC, 0666));
   if (!fd) throw file_error(path.string(), "open");
   return {std::move(path), std::move(fd)};

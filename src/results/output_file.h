@@ -14,7 +14,7 @@ class OutputFile {
  public:
   explicit OutputFile(std::filesystem::path path);  // a new one; refuses what is there already
   // What a user has named as the place of an output: a file (emptied), a pipe, a device; a link is followed. Throws
-  // usage_error when it is a file of results (own_directory.h).
+  // usage_error when it is a file of results or lies among them (own_directory.h).
   static OutputFile named_by_user(std::filesystem::path path);
   OutputFile(OutputFile&&) = default;
   ~OutputFile() = default;  // without close() the file is abandoned: what was buffered is lost

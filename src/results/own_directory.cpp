@@ -231,4 +231,13 @@ fs::path experiment_around(const fs::path& path) {
   return {};
 }
 
+void check_outside_results(const fs::path& path) {
+  if (const fs::path around = experiment_around(path); !around.empty())
+    throw usage_error(path.string(),
+                      fmt::format("lies in {}, an experiment's results, which nothing is put beside: a later run could "
+                                  "not replace them",
+                                  around.string()),
+                      "Choose another place.");
+}
+
 }  // namespace cotenant

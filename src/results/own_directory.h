@@ -36,6 +36,10 @@ void remove_left_over(const std::filesystem::path& directory);
 // The nearest directory above `path`, links resolved, that holds an experiment.json of ours; empty: there is none.
 std::filesystem::path experiment_around(const std::filesystem::path& path);
 
+// Throws usage_error when a file at `path` would stand among an experiment's results, which a later run would then no
+// longer replace.
+void check_outside_results(const std::filesystem::path& path);
+
 // Whether there is a file of that name which a run, ours or one of the study's, may have written: an output that is put
 // there would destroy results.
 bool is_result_file(const std::filesystem::path& path);

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -41,6 +44,33 @@ TEST_F(AnalyzeCommand, PrintsTheAnswerFirst) {
   EXPECT_THAT(outcome.out, StartsWith("pair ("));
   EXPECT_THAT(outcome.out, HasSubstr("the work of 1.00 CPUs; worst slowdown 2.00x"));
   EXPECT_THAT(outcome.out, testing::Not(HasSubstr("\033")));  // no colours: this is no terminal
+}
+
+// What stands beside results would keep a later run from replacing them.
+TEST_F(AnalyzeCommand, PutsNothingBesideResults) {
+  std::ofstream(root_ / "real.yaml")
+      << "experiment_name: real\nout_dir: .\ndevice: cpu\nmin_duration_s: 0\nwarmup_s: 0\n"
+         "tenants: [{name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}]\n";
+  const auto run = [&] { return run_cotenant("run real.yaml -q --out real", root_.string()); };
+  const auto files = [&] {
+    std::set<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root_)) found.insert(entry.path());
+    return found;
+  };
+  ASSERT_EQ(run().exit_code, 0);
+  const auto before = files();
+  for (const char* arguments : {"analyze real --out real", "analyze real --out real/a/new",
+                                "analyze pair --out real/plots --json", "analyze pair real --out .",
+                                "export real --format json -o real/real.json", "trace pair -o real/a/trace.json"}) {
+    const Outcome outcome = run_cotenant(arguments, root_.string());
+    EXPECT_EQ(outcome.exit_code, 2) << arguments;
+    EXPECT_THAT(outcome.err, HasSubstr("an experiment's results")) << arguments;
+    EXPECT_THAT(outcome.out, IsEmpty()) << arguments;
+  }
+  EXPECT_EQ(files(), before);
+  EXPECT_EQ(run_cotenant("export real --format json -o real.json", root_.string()).exit_code, 0);
+  EXPECT_EQ(run_cotenant("analyze real --out real.plots", root_.string()).exit_code, 0);
+  EXPECT_EQ(run().exit_code, 0);
 }
 
 TEST_F(AnalyzeCommand, GivesOneObjectOrAList) {
