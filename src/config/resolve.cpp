@@ -172,6 +172,10 @@ void resolve_server(TenantDraft& tenant) {
   if (!server.ready_path.empty() && !server.ready_path.starts_with('/'))
     refuse(tenant.given.at("server.ready_path"), tenant.path + ".server.ready_path",
            fmt::format("expected a path that begins with '/', found \"{}\"", server.ready_path));
+  if (std::ranges::any_of(server.ready_path, [](char c) { return c <= ' ' || c >= 0x7f || c == '#'; }))
+    refuse(tenant.given.at("server.ready_path"), tenant.path + ".server.ready_path",
+           fmt::format("expected a path as it stands in a URL, found \"{}\"", server.ready_path),
+           "Write what no URL holds as %20 and the like.");
   for (const char* key : {"dtype", "weights"})
     refuse_key(tenant, key, "native or external", "Give it to the server where that is started.");
   for (const char* key : {"sm_percent", "priority", "memory_limit", "mig_instance"})

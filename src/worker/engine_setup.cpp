@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/overloaded.h"
@@ -56,6 +58,10 @@ PromptKind prompt_of(PromptForm form) {
   throw internal_error("engine_options", "unknown form of prompts");
 }
 
+bool is_visible_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+}
+
 // The key is read where it is used, so that no order and no record has it.
 std::string key_in(const std::string& variable) {
   if (variable.empty()) return "";
@@ -63,6 +69,13 @@ std::string key_in(const std::string& variable) {
   if (key == nullptr || *key == '\0')
     throw usage_error("server.api_key_env", fmt::format("the environment variable {} is not set", variable),
                       fmt::format("export {}=...", variable));
+  // In a header of HTTP a line break would begin the next one. What is wrong is not shown: it is part of a secret.
+  if (!is_visible_ascii(key))
+    throw usage_error("server.api_key_env",
+                      fmt::format("the environment variable {} holds a space, a line break, a control character or one "
+                                  "that is not ASCII, which no API key has",
+                                  variable),
+                      fmt::format("Set it again without: export {}=\"$(tr -d '[:space:]' <FILE)\"", variable));
   return key;
 }
 

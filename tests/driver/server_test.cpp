@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -193,7 +194,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Misbehaviour{"endless_line", "malformed answer", "longer than 1 MiB"},
                     Misbehaviour{"no_stream", "malformed answer", "no stream"},
                     Misbehaviour{"error", "error in the answer", "out of memory"},
-                    Misbehaviour{"empty", "empty answer", ""}, Misbehaviour{"endless", "endless answer", ""}),
+                    Misbehaviour{"empty", "empty answer", ""}, Misbehaviour{"endless", "endless answer", ""},
+                    Misbehaviour{"endless_status", "unreachable", "does not end"},
+                    Misbehaviour{"endless_header", "closed early", "does not end"},
+                    Misbehaviour{"endless_headers", "closed early", "headers"},
+                    Misbehaviour{"false_chunk", "closed early", "chunk"},
+                    Misbehaviour{"compressed", "malformed answer", "longer than 1 MiB"}),
     [](const auto& info) { return "Mode_" + info.param.mode; });
 
 struct Oddity {
@@ -428,6 +434,21 @@ TEST_F(ServerTest, TheKeyIsSentAndKeptNowhere) {
                                  read("data/s/a/events.jsonl") + read("data/s/config.yaml");
   EXPECT_THAT(everything, HasSubstr("COTENANT_TEST_KEY"));
   EXPECT_THAT(everything, Not(HasSubstr("sesame")));
+}
+
+// One header of HTTP a line: a key with a line break would be two. It is a secret, and so it is not shown.
+TEST_F(ServerTest, AKeyThatIsNoKeyIsRefusedBeforeAnything) {
+  serve("");
+  configure(", api_key_env: COTENANT_TEST_KEY", kShort);
+  for (const char* key :
+       {"sesame\\nX-Evil: 1", "sesame\\r", " sesame", "ses\\tame", "ses\\033[2Jame", "s\\303\\251same"}) {
+    const Finished finished = run("run s.yaml", fmt::format("export COTENANT_TEST_KEY=\"$(printf '{}_' '')\";", key));
+    EXPECT_EQ(finished.status.code, 2) << key;
+    EXPECT_THAT(finished.err, HasSubstr("the environment variable COTENANT_TEST_KEY holds")) << key;
+    EXPECT_THAT(finished.err, HasSubstr("tr -d")) << key;
+    EXPECT_THAT(finished.err, Not(HasSubstr("ame_"))) << key;
+    EXPECT_FALSE(std::filesystem::exists(at("data/s.incomplete"))) << key;
+  }
 }
 
 TEST_F(ServerTest, CertificatesAreChecked) {

@@ -77,6 +77,19 @@ TEST(AnswerJson, TellsTextUsageAndErrors) {
   EXPECT_FALSE(answer_of(R"({"object":"list","data":[]})").has_data);
 }
 
+// They are added and subtracted afterwards.
+TEST(AnswerJson, CountsThatNoAnswerHasAreNone) {
+  for (const char* count : {"-1", "-9223372036854775808", "9223372036854775807", "18446744073709551615", "1e300",
+                            "99999999999999999999999999", "null", "\"7\"", "[7]"}) {
+    const std::string name = count;
+    const AnswerJson answer = answer_of(R"({"choices":[{"text":"a"}],"usage":{"prompt_tokens":)" + name +
+                                        R"(,"completion_tokens":)" + name + "}}");
+    EXPECT_TRUE(answer.has_text) << count;
+    EXPECT_FALSE(answer.prompt_tokens) << count;
+    EXPECT_FALSE(answer.completion_tokens) << count;
+  }
+}
+
 TEST(AnswerJson, LooksAtNoText) {
   EXPECT_TRUE(answer_of("{\"choices\":[{\"text\":\"\xff\xfe\xc3\"}]}").has_text);
   EXPECT_TRUE(answer_of(R"({"choices":[{"text":"\ud83d"}]})").has_text);  // half of a pair

@@ -36,6 +36,16 @@ class Bye(Exception):
     """The connection is closed at once."""
 
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+ENDLESS = {
+    "endless_status": (b"HTTP/1.1 200 ", b"O" * 65536),
+    "endless_header": (OK + b"X: ", b"a" * 65536),
+    "endless_headers": (OK, b"X: " + b"a" * 1000 + b"\r\n"),
+    "false_chunk": (OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n", b"a" * 100),
+    "compressed": (OK + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b" + b"\0" * 65534),
+}
+
+
 class Server:
     def __init__(self, options):
         self.options = options
@@ -90,6 +100,12 @@ class Server:
             await asyncio.sleep(3600)
         if mode == "close":
             raise Bye
+        if mode in ENDLESS:
+            begin, more = ENDLESS[mode]
+            writer.write(begin)
+            while True:
+                writer.write(more)
+                await writer.drain()
         prompt = body.get("input") or body.get("prompt") or body["messages"][0]["content"]
         prompts = prompt if isinstance(prompt, list) and not isinstance(prompt[0], int) else [prompt]
         if any(isinstance(p, list) for p in prompts) and self.options.words_only:

@@ -7,6 +7,8 @@
 namespace cotenant {
 namespace {
 
+constexpr int64_t kMostTokens = 1'000'000'000;  // of a prompt or an answer, by the server's count
+
 // Names that mean something, and all others.
 enum class Name : uint8_t {
   other,
@@ -102,7 +104,9 @@ class AnswerSax : public nlohmann::json_sax<nlohmann::json> {
     --depth_;
     return true;
   }
+  // A count that no answer has is none: what follows adds and subtracts them.
   bool number(int64_t value) {
+    if (value < 0 || value > kMostTokens) return true;
     if (depth_ != 2 || at(1) != Name::usage) return true;
     if (at(2) == Name::prompt_tokens) answer.prompt_tokens = value;
     if (at(2) == Name::completion_tokens) answer.completion_tokens = value;

@@ -138,6 +138,8 @@ void HttpClient::finish_ended() {
     if (result != CURLE_OK) {
       const std::string_view told = exchange->problem.data();
       end.problem = one_line(std::string(told.empty() ? curl_.easy_strerror(result) : told));
+      // Of a status line or a header longer than libcurl's bound (100 KiB) it says no more than that.
+      if (result == CURLE_OUT_OF_MEMORY) end.problem = "a line of its headers does not end, or there is no memory";
     }
     called_ = true;
     listener_.on_end(exchange->slot, end);
