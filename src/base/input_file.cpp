@@ -6,21 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 
 namespace cotenant {
-namespace {
-
-Error cannot_be_read(const std::filesystem::path& path) {
-  return usage_error(path.string(), fmt::format("cannot be read: {}", std::strerror(errno)),
-                     "Check the path and its permissions.");
-}
-
-}  // namespace
 
 InputFile::InputFile(std::filesystem::path path, Links links)
     : path_(std::move(path)), fd_(open_regular_file(path_, links)) {

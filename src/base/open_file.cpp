@@ -7,11 +7,15 @@
 #include <cstring>
 #include <string>
 
-#include "base/error.h"
-
 namespace cotenant {
 
 namespace fs = std::filesystem;
+
+Error cannot_be_read(const fs::path& file) {
+  const bool is_disk = errno == EIO || errno == ESTALE || errno == EREMOTEIO || errno == ENXIO;
+  return usage_error(file.string(), std::string("cannot be read: ") + std::strerror(errno),
+                     is_disk ? "Look at the disk or its server (dmesg)." : "Check the path and its permissions.");
+}
 
 Fd open_regular_file(const fs::path& file, Links links) {
   const int no_follow = links == Links::refused ? O_NOFOLLOW : 0;
@@ -19,9 +23,7 @@ Fd open_regular_file(const fs::path& file, Links links) {
   if (!fd && errno == ELOOP && links == Links::refused)
     throw usage_error(file.string(), "is a symbolic link; links in results are not followed",
                       "Put the file itself there.");
-  if (!fd)
-    throw usage_error(file.string(), std::string("cannot be read: ") + std::strerror(errno),
-                      "Check the path and its permissions.");
+  if (!fd) throw cannot_be_read(file);
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) throw system_error(file.string(), "fstat");
   if (!S_ISREG(status.st_mode))

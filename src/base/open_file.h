@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "base/error.h"
 #include "base/fd.h"
 
 // The one way to open a file that somebody else may have written: what is analysed, and models.
@@ -11,6 +12,9 @@ namespace cotenant {
 // Symbolic links in what is analysed may point at what is not the sender's: /etc/shadow. The Hugging Face cache is made
 // of them.
 enum class Links { refused, followed };
+
+// That it cannot be read, and why by errno; of a disk or a server that fails it is not the path that is to be looked at.
+Error cannot_be_read(const std::filesystem::path& file);
 
 // For reading. Throws usage_error when it is not there, cannot be read, is a symbolic link, or no regular file (a FIFO
 // or a device would hang or never end). Never blocks.

@@ -163,15 +163,18 @@ class Run {
 
   // The place takes nothing any more, as one that has become read-only: another may.
   [[noreturn]] void throw_rescued(const Error& error) {
+    const fs::path before = directory_;
+    std::string what = "What was measured";
     try {
       move_away();
       for (Recorder& recorder : recorders_) recorder.files().flush();
       write_file(directory_ / "experiment.json", to_json(record_));
     } catch (const Error&) {
-      throw error;
+      if (directory_ == before) throw error;
+      what = "Part of what was measured";
     }
     throw Error(error.code(), error.where(), error.message(),
-                fmt::format("{} What was measured is in {}.", error.remedy(), directory_.string()));
+                fmt::format("{} {} is in {}.", error.remedy(), what, directory_.string()));
   }
 
   // Somebody has removed the directory, or files in it, which are ours as long as they are open.

@@ -1,5 +1,7 @@
 #include "results/program_log.h"
 
+#include <system_error>
+
 #include "base/error.h"
 
 namespace cotenant {
@@ -20,6 +22,12 @@ ProgramLog::ProgramLog(const std::filesystem::path& file) noexcept {
 
 void ProgramLog::append(std::string_view bytes) noexcept {
   if (!file_ || bytes.empty()) return;
+  std::error_code error;
+  if (const auto room = std::filesystem::space(file_->path(), error);
+      !error && bytes_ + bytes.size() > room.available) {
+    problem_ = "the file system is almost full, and what is left is for samples";
+    return file_.reset();
+  }
   const bool is_cut = bytes.size() > most_bytes - bytes_;
   bytes = bytes.substr(0, most_bytes - bytes_);
   bytes_ += bytes.size();

@@ -10,8 +10,9 @@
 
 namespace cotenant {
 
-// What a tenant's program prints, in <tenant>/program.log: up to 16 MiB, then a line says that the rest is missing. A
-// log that cannot be written ends nothing; problem() says why.
+// What a tenant's program prints, in <tenant>/program.log: up to 16 MiB, then a line says that the rest is missing. It
+// also stops where it would take more room than is left behind it, which is for the samples. A log that cannot be
+// written ends nothing; problem() says why.
 class ProgramLog {
  public:
   static constexpr uint64_t most_bytes = uint64_t{16} << 20;

@@ -304,5 +304,21 @@ TEST_F(PlacesTest, AGridOverLongPathsOfModelsHasNamesThatFit) {
   EXPECT_EQ(cells, 2u);
 }
 
+// What a program prints is the first that the last room is not for.
+TEST_F(PlacesTest, AProgramThatPrintsMuchLeavesRoomForSamples) {
+  const Mounted small(at("small"), "size=1m");
+  if (!small) GTEST_SKIP() << "may not mount";
+  write("loud.yaml",
+        "experiment_name: loud\ndevice: cpu\nmin_duration_s: 0.3\nwarmup_s: 0\ntenants:\n"
+        "  - {name: p, engine: command, progress: step, num_iters: 10,\n"
+        "     command: [sh, -c, 'while :; do echo step; head -c 100000 /dev/zero | tr \\\\0 x; echo; sleep 0.01; "
+        "done']}\n");
+  const Finished finished = run("run loud.yaml --out small/loud");
+  EXPECT_TRUE(finished.status.code == 0 || finished.status.code == 4) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("program.log: the file system is almost full"));
+  EXPECT_GT(fs::file_size(at("small/loud/p/program.log")), 100'000u);
+  EXPECT_GE(iterations("small/loud", "p").size(), 10u);
+}
+
 }  // namespace
 }  // namespace cotenant
