@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,7 +19,9 @@
 #include "report/files.h"
 #include "report/json_output.h"
 #include "report/sensitivity_text.h"
+#include "report/study_table.h"
 #include "report/text.h"
+#include "results/study.h"
 
 namespace cotenant {
 namespace {
@@ -71,7 +74,24 @@ void write_files(const std::vector<ExperimentAnalysis>& experiments, const Analy
     tell(fmt::format("plots: {} files in {}\n", files.plots, printable(files.pages.back().parent_path().string())));
 }
 
+// A study has figures of thousands of runs, not samples: its table is all there is.
+void analyze_study(const AnalyzeOptions& options) {
+  if (options.paths.size() > 1) throw usage_error(options.paths.front(), "is a study, which is analysed by itself");
+  if (options.metric != "latency" || !options.baseline.empty() || !options.out.empty())
+    throw usage_error(options.paths.front(), "is a study: --metric, --baseline and --out are for one of its runs",
+                      fmt::format("For example: cotenant analyze {}/RUN.", options.paths.front()));
+  const StudyTable table = study_table(StudyFiles(options.paths.front()));
+  if (options.json)
+    print_all(study_json(table));
+  else if (options.csv)
+    print_all(study_csv(table));
+  else
+    print_all(options.markdown ? study_markdown(table) : study_text(table, colour_wanted()));
+}
+
 void analyze(const AnalyzeOptions& options) {
+  if (std::ranges::any_of(options.paths, [](const std::string& path) { return is_study(path); }))
+    return analyze_study(options);
   std::vector<ExperimentAnalysis> experiments;
   bool any_sweep = false;
   for (const std::string& path : options.paths) {
@@ -99,7 +119,9 @@ void add_analyze(Subcommand& app, int&) {
   auto options = std::make_shared<AnalyzeOptions>();
   Subcommand command =
       app.add_subcommand("analyze", "Says what an experiment's files say: statistics, plots, a report");
-  command.add_option("path", options->paths, "Directories of experiments, or their configuration files")
+  command
+      .add_option("path", options->paths,
+                  "Directories of experiments, or their configuration files; or the directory of a study")
       .required()
       .type_name("PATH");
   add_metric_option(command, options->metric);

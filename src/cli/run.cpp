@@ -23,10 +23,10 @@
 #include "cli/max_rate.h"
 #include "cli/outlet.h"
 #include "cli/output.h"
+#include "cli/run_sources.h"
+#include "cli/run_study.h"
 #include "cli/run_table.h"
-#include "config/keys.h"
 #include "config/load.h"
-#include "config/overrides.h"
 #include "driver/experiment.h"
 #include "driver/series.h"
 #include "report/json_output.h"
@@ -42,132 +42,6 @@ namespace cotenant {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct RunFlags {
-  std::vector<std::string> configs, models, set, vary;
-  std::map<std::string, std::string> values;  // key of a configuration -> value, for --model
-  std::string out, find_max_rate;             // the latter: a tenant, "all"; empty: is not asked for
-  bool no_save = false, no_baseline_search = false, json = false, quiet = false, verbose = false;
-  SeriesOptions series;
-};
-
-// "batch_size" -> "--batch-size"
-std::string flag_of(const std::string& key) {
-  std::string flag = "--" + key;
-  std::ranges::replace(flag, '_', '-');
-  return flag;
-}
-
-void add_key_flags(Subcommand& command, RunFlags& flags) {
-  const auto add = [&](const Key& key) {
-    const bool is_plain = key.path.find('.') == std::string::npos && key.type != ValueType::tenant &&
-                          key.type != ValueType::tenants && key.type != ValueType::vary && key.path != "model_name" &&
-                          key.path != "out_dir" && key.path != "baselines";
-    if (!is_plain || flags.values.count(key.path)) return;
-    flags.values[key.path];
-    command.add_option(flag_of(key.path), flags.values[key.path], key.description)
-        .group("Without a configuration file")
-        .type_name(flag_default(key).empty() ? "" : "[" + flag_default(key) + "]");
-  };
-  for (const Key& key : tenant_keys()) add(key);
-  for (const Key& key : experiment_keys()) add(key);
-}
-
-std::vector<KeyValue> given_values(const RunFlags& flags) {
-  std::vector<KeyValue> given;
-  for (const auto& [key, value] : flags.values)
-    if (!value.empty()) given.push_back({key, value});
-  return given;
-}
-
-void check_flags(const RunFlags& flags) {
-  const auto given = given_values(flags);
-  if (flags.configs.empty() && flags.models.empty())
-    throw usage_error("run", "expected a configuration file or --model",
-                      "For example: cotenant run configs/demo/demo.yaml, or cotenant run --model distilgpt2.");
-  if (!flags.configs.empty() && !flags.models.empty())
-    throw usage_error("run", "expected either configuration files or --model, found both");
-  if (!flags.configs.empty() && !given.empty())
-    throw usage_error(
-        flag_of(given.front().key), "goes with --model only",
-        fmt::format("With a file: --set tenants.*.{0}={1}, or --set {0}={1}.", given.front().key, given.front().value));
-  if (flags.no_save && !flags.out.empty()) throw usage_error("--no-save", "does not go with --out");
-  if (flags.find_max_rate.empty()) return;
-  if (flags.configs.size() > 1 || !flags.vary.empty() || flags.no_save || flags.json)
-    throw usage_error("--find-max-rate",
-                      "goes with one experiment, whose runs are kept, and not with --vary or --json");
-}
-
-// One experiment to be loaded: a file as it was when it was read first, or the text of the flags, with a cell of the
-// grid of --vary.
-struct Source {
-  std::string file;
-  std::shared_ptr<const std::string> text = nullptr;
-  std::optional<Error> unreadable{};  // why its file could not be read
-  std::string experiment_name{};      // of the file, without the cell's suffix
-  Variation cell{};
-  bool of_sweep = false;  // its file has the key vary
-
-  ExperimentConfig load(const ConfigChanges& changes) const {
-    if (unreadable) throw *unreadable;
-    return parse_config(*text, file, changes);
-  }
-  std::string name() const { return (file.empty() ? std::string("--model") : file) + cell.suffix; }
-};
-
-// Its file is read once: it may be a pipe.
-Source read_source(const std::string& file) {
-  Source source{.file = file};
-  try {
-    source.text = std::make_shared<const std::string>(read_config(file));
-  } catch (const Error& error) {
-    source.unreadable = error;
-  }
-  return source;
-}
-
-// The axes of the file's key vary, and its name. A file that cannot be read has none: it is refused when it is planned.
-std::vector<VaryAxis> open_source(Source& source, const RunFlags& flags) {
-  try {
-    ExperimentConfig config = source.load({.set = flags.set});
-    source.experiment_name = config.experiment_name;
-    return std::move(config.vary);
-  } catch (const Error&) {
-    if (!flags.series.keep_going) throw;
-    return {};
-  }
-}
-
-std::vector<Source> sources_of(const RunFlags& flags) {
-  std::vector<Source> sources;
-  const std::vector<VaryAxis> options = vary_axes(flags.vary);
-  grid_of(options);
-  const auto add = [&](Source source) {
-    std::vector<VaryAxis> axes = open_source(source, flags);
-    source.of_sweep = !axes.empty();
-    axes.insert(axes.end(), options.begin(), options.end());
-    for (Variation& cell : grid_of(axes)) {
-      source.cell = std::move(cell);
-      sources.push_back(source);
-    }
-  };
-  if (!flags.models.empty())
-    add({.file = "", .text = std::make_shared<const std::string>(config_text(flags.models, given_values(flags)))});
-  for (const std::string& config : flags.configs) add(read_source(config));
-  return sources;
-}
-
-// --out is the experiment's directory, or holds one directory for each of several.
-ConfigChanges changes_of(const RunFlags& flags, const Source& source, bool several) {
-  ConfigChanges changes{.set = flags.set, .vary = source.cell.set, .suffix = source.cell.suffix};
-  if (!flags.out.empty()) {
-    std::string out = flags.out;
-    if (several) out += "/" + directory_name(source.experiment_name);
-    changes.set.push_back(text_override("out_dir", out));
-    changes.one_place = true;
-  }
-  return changes;
-}
 
 // The directories of all experiments and tenants, each with a slash at its end. One inside another would make that one
 // a directory that is no run's any more.
@@ -397,6 +271,10 @@ ExitCode find_max_rate(const RunFlags& flags, const Source& source, SignalWatch&
 }
 
 int run(RunFlags& flags) {
+  if (const auto task = cluster_task(::getenv); is_study(flags, task)) {
+    flags.series.command = command_line();
+    return run_study(flags, task);
+  }
   check_flags(flags);
   const std::vector<Source> sources = sources_of(flags);  // may wait for a pipe: a signal ends that
   SignalWatch signals;                                    // before a driver starts threads
@@ -425,26 +303,13 @@ int run(RunFlags& flags) {
 void add_run(Subcommand& app, int& exit_code) {
   auto flags = std::make_shared<RunFlags>();
   Subcommand command = app.add_subcommand("run", "Runs experiments and prints what came of them.");
-  command.add_option("config", flags->configs, "YAML files, one experiment each");
-  command.add_option("--set", flags->set, "key=value: changes a configuration, e.g. tenants.0.batch_size=4")
-      .one_value_each();
-  command.add_option("--vary", flags->vary, "key=a,b,c: one experiment for each value; repeated: the grid")
-      .one_value_each();
-  command.add_flag("--baselines", flags->series.baselines, "each distinct tenant alone first, for slowdowns");
+  add_source_options(command, *flags);
   add_baseline_search_flag(command, flags->no_baseline_search);
-  command.add_option("--repeat", flags->series.repeats, "whole runs, interleaved with their baselines").range(1, 1000);
   command.add_option("--out", flags->out, "directory of the results instead of the configuration's").not_empty();
   command.add_flag("--no-save", flags->no_save, "keep no files");
   command.add_flag("--skip-existing", flags->series.skip_existing,
                    "not those whose directory holds a complete run of the same configuration");
   command.add_flag("--keep-going", flags->series.keep_going, "past experiments that fail");
-  command.add_flag("--strict", flags->series.strict, "every warning makes a run invalid (exit code 4)");
-  command.add_option("--sleep", flags->series.sleep_s, "seconds between runs, instead of sleep_duration")
-      .range(0.0, 86400.0);
-  command
-      .add_option("--deadline", flags->series.deadline_s,
-                  "give up a tenant that spends more seconds than this in one phase (load, prepare, warm up, stop)")
-      .range(0.01, 86400.0);
   command
       .add_option("--find-max-rate", flags->find_max_rate,
                   "runs at higher and lower rates of this tenant (all: of all that have one), to the highest at which "
@@ -453,11 +318,7 @@ void add_run(Subcommand& app, int& exit_code) {
   command.add_flag("--json", flags->json, "the analysis as JSON instead of tables");
   command.add_flag("--quiet,-q", flags->quiet, "no progress; warnings and results only");
   command.add_flag("--verbose,-v", flags->verbose, "what workers print, and details behind the table");
-  command
-      .add_option("--model", flags->models, "a model to run, without a configuration file; repeated: one tenant each")
-      .one_value_each()
-      .group("Without a configuration file");
-  add_key_flags(command, *flags);
+  add_study_options(command, flags->study);
   command.callback([flags, &exit_code] { exit_code = run(*flags); });
 }
 

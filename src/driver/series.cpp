@@ -79,10 +79,11 @@ class Series {
     ExperimentOutcome outcome;
     outcome.name = experiment.name;
     std::optional<PassingDirectory> passing;
+    std::optional<ExperimentPlan> planned;
     try {
       if (experiment.error) throw *experiment.error;
       if (!options_.save) passing.emplace(keeper_);
-      const ExperimentPlan plan = experiment.plan();
+      const ExperimentPlan& plan = planned.emplace(experiment.plan());
       const fs::path directory = passing ? passing->path() / "run" : fs::path(plan.out_dir);
       const std::optional<ExitCode> existing = existing_run(directory, plan, options_);
       if (existing) {
@@ -102,13 +103,14 @@ class Series {
     }
     keeper_.last_words("");
     if (events_.finished) events_.finished(outcome);
+    if (is_complete(outcome.code) && !outcome.skipped) remember_baselines(*planned, outcome.directory);
     if (!options_.save) outcome.directory.clear();
     return outcome;
   }
 
  private:
   void run_plan(const ExperimentPlan& plan, const fs::path& path, ExperimentOutcome& outcome) {
-    ExperimentDirectory directory(path);
+    ExperimentDirectory directory(path, options_.lock);
     if (options_.save)
       keeper_.last_words(fmt::format("cotenant: killed; what was measured is in {}, and the next run of {} keeps it",
                                      one_line(directory.staging().string()), one_line(plan.run.name)));
@@ -128,7 +130,6 @@ class Series {
         outcome.directory = keep(directory);
         throw;
       }
-      remember_baselines(plan, path);
       outcome.directory = path;
       copy_elsewhere(plan.run, path);
     } else {
@@ -283,7 +284,7 @@ void check_places(const ExperimentPlan& plan, const SeriesOptions& options, Plac
     for (const BaselinePlan& baseline : plan.baselines)
       names.push_back(
           fmt::format("baselines/{}/{}", baseline.directory, longest_file_of(baseline.run.tenants.front())));
-  places.check(plan.out_dir, names);
+  places.check(plan.out_dir, names, options.lock);
   for (const TenantPlan& tenant : plan.run.tenants)
     if (!tenant.out_dir.empty())
       places.check(tenant.out_dir, std::vector{fs::path(longest_file_of(tenant)).filename().string()});
@@ -309,15 +310,21 @@ std::string identity_of(const RunPlan& baseline) {
   return text;
 }
 
-std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments, SignalWatch& signals,
+std::vector<ExperimentOutcome> run_series(const NextExperiment& next, SignalWatch& signals,
                                           const SeriesOptions& options, const SeriesEvents& events) {
   Series series(signals, options, events);
   std::vector<ExperimentOutcome> outcomes;
-  for (const PlannedExperiment& experiment : experiments) {
-    outcomes.push_back(series.run(experiment));
+  while (const PlannedExperiment* experiment = next()) {
+    outcomes.push_back(series.run(*experiment));
     if (ends_series(outcomes.back(), options)) break;
   }
   return outcomes;
+}
+
+std::vector<ExperimentOutcome> run_series(const std::vector<PlannedExperiment>& experiments, SignalWatch& signals,
+                                          const SeriesOptions& options, const SeriesEvents& events) {
+  auto next = experiments.begin();
+  return run_series([&]() { return next == experiments.end() ? nullptr : &*next++; }, signals, options, events);
 }
 
 ExitCode exit_code_of(const std::vector<ExperimentOutcome>& outcomes) {

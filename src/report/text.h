@@ -2,6 +2,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "analysis/analysis.h"
 #include "report/table.h"
@@ -27,6 +28,9 @@ std::string markdown_output(std::span<const ExperimentAnalysis> experiments);
 
 // A row per tenant of every experiment, with full precision; empty fields where something is unknown.
 std::string csv_output(std::span<const ExperimentAnalysis> experiments);
+// The same in parts: the titles, and the rows of one experiment.
+std::vector<std::string> csv_columns();
+std::vector<std::vector<std::string>> csv_rows(const ExperimentAnalysis& experiment);
 
 // "4.653", "46.15", "1234.5": four or five digits, as many as a reader compares.
 std::string format_ms(double ms);

@@ -164,14 +164,14 @@ void check_tenant_place(const fs::path& path, const fs::path& experiment) {
     throw usage_error(place.string(), fmt::format("{}; nothing there is overwritten", why), remedy);
 }
 
-ExperimentDirectory::ExperimentDirectory(const fs::path& path)
+ExperimentDirectory::ExperimentDirectory(const fs::path& path, bool lock)
     : path_(checked_path(path)),
       staging_(beside(path_, ".staging")),
       incomplete_(beside(path_, ".incomplete")),
       lock_path_(beside(path_, ".lock")) {
   check_place(path_);
   make_directory(path_.parent_path(), kChoose);
-  take_lock();
+  if (lock) take_lock();
   recover();
   if (::mkdir(staging_.c_str(), 0777) != 0)
     throw usage_error(staging_.string(), std::string("cannot be created: ") + std::strerror(errno), kChoose);

@@ -29,9 +29,9 @@ void check_tenant_place(const std::filesystem::path& path, const std::filesystem
 
 class ExperimentDirectory {
  public:
-  // Checks the place, takes the lock and makes a staging directory with our mark. Throws usage_error when another
-  // process holds the lock (and says who), when the place cannot be written, and as check_place() does.
-  explicit ExperimentDirectory(const std::filesystem::path& path);
+  // Checks the place, takes the lock, if it is to, and makes a staging directory with our mark. Throws usage_error when
+  // another process holds the lock (and says who), when the place cannot be written, and as check_place() does.
+  explicit ExperimentDirectory(const std::filesystem::path& path, bool lock = true);
   ExperimentDirectory(const ExperimentDirectory&) = delete;
   ~ExperimentDirectory();  // neither committed nor abandoned: keeps a staging directory in which anything was written
 

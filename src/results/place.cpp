@@ -81,7 +81,7 @@ fs::path checked_path(const fs::path& path) {
   return absolute;
 }
 
-void PlaceCheck::check(const fs::path& directory, std::span<const std::string> names) {
+void PlaceCheck::check(const fs::path& directory, std::span<const std::string> names, bool locks) {
   const fs::path path = checked_path(directory);
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -91,11 +91,11 @@ void PlaceCheck::check(const fs::path& directory, std::span<const std::string> n
     throw usage_error(path.string(), "is a mount point, which a complete run cannot replace",
                       fmt::format("Choose a directory in it: --out {}.", (path / "results").string()));
   const fs::path parent = existing_parent(path);
-  try_out(parent);
+  try_out(parent, locks);
   try_names(parent, path, names);
 }
 
-void PlaceCheck::try_out(const fs::path& parent) {
+void PlaceCheck::try_out(const fs::path& parent, bool locks) {
   if (!tried_.insert(parent).second) return;
   const TemporaryDirectory probe = probe_in(parent);
   const Fd file = make_probe_file(probe, "file");
@@ -109,7 +109,7 @@ void PlaceCheck::try_out(const fs::path& parent) {
                    "Free some space, raise the limit (ulimit -f), or choose another place with --out.");
     done += static_cast<size_t>(written);
   }
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0)
+  if (locks && ::flock(file.get(), LOCK_EX | LOCK_NB) != 0)
     refuse_place(
         parent, "has no locks (flock)", errno,
         "A second run of the same directory could not be told. Mount it with locks (Lustre: -o flock), or choose "

@@ -19,10 +19,11 @@ class PlaceCheck {
   // `directory` is to be made or replaced by a rename, and `names` are of files and directories inside it. Throws
   // usage_error, with a remedy: nobody may write there, the disk is full, names are too long for the file system, it
   // has no locks (flock), `directory` is a mount point or a file, or lies in a file.
-  void check(const std::filesystem::path& directory, std::span<const std::string> names);
+  // Without `locks` it need not have those.
+  void check(const std::filesystem::path& directory, std::span<const std::string> names, bool locks = true);
 
  private:
-  void try_out(const std::filesystem::path& parent);
+  void try_out(const std::filesystem::path& parent, bool locks);
   void try_names(const std::filesystem::path& parent, const std::filesystem::path& directory,
                  std::span<const std::string> names);
 

@@ -41,6 +41,7 @@ void find_all(void* library, nvml::Api& api) {
   COTENANT_FIND(nvmlDeviceGetTotalEnergyConsumption);
   COTENANT_FIND(nvmlDeviceGetClockInfo);
   COTENANT_FIND(nvmlDeviceGetMaxClockInfo);
+  COTENANT_FIND(nvmlDeviceGetCpuAffinity);
   COTENANT_FIND(nvmlDeviceGetTemperature);
   COTENANT_FIND(nvmlDeviceGetCurrentClocksEventReasons);
   COTENANT_FIND(nvmlDeviceGetCurrentClocksThrottleReasons);
@@ -268,6 +269,16 @@ std::optional<double> NvmlDevice::max_sm_clock_mhz() const {
 
 std::optional<double> NvmlDevice::temperature_c() const {
   return number_of(api().nvmlDeviceGetTemperature, handle_, nvml::temperature_gpu);
+}
+
+std::vector<int> NvmlDevice::cpus() const {
+  constexpr unsigned kWords = 128, kBits = 8 * sizeof(unsigned long);
+  std::vector<unsigned long> words(kWords);
+  std::vector<int> cpus;
+  if (!ask(api().nvmlDeviceGetCpuAffinity, handle_, kWords, words.data())) return cpus;
+  for (unsigned cpu = 0; cpu < kWords * kBits; ++cpu)
+    if ((words[cpu / kBits] >> (cpu % kBits)) & 1) cpus.push_back(static_cast<int>(cpu));
+  return cpus;
 }
 
 // The newer name first; both tell the same bits.

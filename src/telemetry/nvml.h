@@ -53,6 +53,8 @@ class NvmlDevice {
   std::vector<MigInstance> mig_instances() const;  // empty without MIG
   NvmlDevice physical() const;                     // the GPU that a MIG instance is of; else the device itself
 
+  std::vector<int> cpus() const;  // of the NUMA node to which it is attached, ascending; empty: not told
+
   std::optional<double> gpu_percent() const;  // of the time, lately, in which any kernel ran
   std::optional<double> power_w() const, power_limit_w() const;
   std::optional<double> energy_j() const;  // since the driver was loaded

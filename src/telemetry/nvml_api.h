@@ -94,6 +94,7 @@ struct Api {
   Result (*nvmlDeviceGetTotalEnergyConsumption)(Device, unsigned long long*);     // mJ since the driver was loaded
   Result (*nvmlDeviceGetClockInfo)(Device, unsigned, unsigned*);                  // MHz
   Result (*nvmlDeviceGetMaxClockInfo)(Device, unsigned, unsigned*);               // MHz
+  Result (*nvmlDeviceGetCpuAffinity)(Device, unsigned, unsigned long*);           // words; bits of the CPUs near it
   Result (*nvmlDeviceGetTemperature)(Device, unsigned, unsigned*);                // degrees Celsius
   Result (*nvmlDeviceGetCurrentClocksEventReasons)(Device, unsigned long long*);  // since driver 535
   Result (*nvmlDeviceGetCurrentClocksThrottleReasons)(Device, unsigned long long*);
