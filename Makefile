@@ -8,7 +8,7 @@ SOURCES = git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh'
 
 ARCHITECTURES = 80-real;86-real;89-real;90
 
-.PHONY: help deps build demo test-build test test-sanitized test-tsan test-valgrind faults-build faults soak test-real bench-build bench format check-format fuzz \
+.PHONY: help deps build demo test-build test test-sanitized test-tsan test-valgrind faults-build faults soak test-cluster test-real bench-build bench format check-format fuzz \
         install package test-package wheel test-wheel clean
 
 help:  ## this list
@@ -55,6 +55,10 @@ faults-build:
 
 faults: faults-build  ## put some 300 deaths and other faults into real runs, and look at what is left
 	@python3 tests/faults/faults.py $(BUILD)
+
+test-cluster: build  ## run studies as real jobs of Slurm and mpirun, and kill their workers (root, for Slurm)
+	@tools/install-deps.sh --cluster
+	@python3 tests/cluster/cluster.py $(BUILD)
 
 soak: faults-build  ## 10 million requests of 32 tenants, each accounted for
 	@python3 tests/faults/soak.py $(BUILD)

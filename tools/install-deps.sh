@@ -8,6 +8,7 @@
 #   tools/install-deps.sh --wheel      also what makes the Python wheel and tests it
 #   tools/install-deps.sh --browser    also what tests report.html in a browser (Debian; Ubuntu has it as a snap)
 #   tools/install-deps.sh --valgrind   also valgrind
+#   tools/install-deps.sh --cluster    also what runs studies as jobs: Slurm and Open MPI
 #   tools/install-deps.sh --dry-run    says what it would install, and installs nothing
 #
 # Does nothing, and is quick, when all is there. Needs root or sudo only when something is missing.
@@ -51,6 +52,13 @@ debootstrap           tests of the wheel: a bare Debian
 valgrind='
 valgrind              errors of memory at run time
 '
+cluster='
+munge                 tests of studies: Slurm
+slurmctld             tests of studies: Slurm
+slurmd                tests of studies: Slurm
+slurm-client          tests of studies: Slurm
+openmpi-bin           tests of studies: mpirun
+'
 browser='
 chromium              tests of report.html
 '
@@ -66,6 +74,7 @@ for argument in "$@"; do
     --wheel) list=$list$wheel ;;
     --browser) list=$list$browser ;;
     --valgrind) list=$list$valgrind ;;
+    --cluster) list=$list$cluster ;;
     -h | --help)
       sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
       exit 0

@@ -205,12 +205,19 @@ StudyPlan plan_of(const RunFlags& flags) {
 
 int run_study(RunFlags& flags, const std::optional<ClusterTask>& task) {
   check_study_flags(flags, task);
+  WorkOptions work;
+  if (!flags.study.shard.empty()) work.shard = shard_from(flags.study.shard);
+  work.force = flags.study.force;
+  work.lease_s = flags.study.lease_s;
+  work.device = flags.study.device;
   const bool first = flags.study.device.empty() && (!task || task->rank == 0);
   StudyPlan plan;
   const StudyFiles files(directory_of(flags));
   if (has_sources(flags)) plan = plan_of(flags);  // may wait for a pipe: a signal ends that
   SignalWatch signals;
   be_no_mps_client();
+  const std::vector<WorkerDevice> devices =
+      flags.study.devices.empty() ? std::vector<WorkerDevice>() : devices_named(flags.study.devices);
   if (has_sources(flags)) {
     if (first && !is_study(files.directory())) check_plan(files, plan, signals);
   } else {
@@ -221,14 +228,9 @@ int run_study(RunFlags& flags, const std::optional<ClusterTask>& task) {
   if (task && flags.study.device.empty()) check_is_shared(files, *task, signals);
   if (flags.study.retry_failed && first) put_failed_back(files);
 
-  WorkOptions work;
-  if (!flags.study.shard.empty()) work.shard = shard_from(flags.study.shard);
-  work.force = flags.study.force;
-  work.lease_s = flags.study.lease_s;
-  work.device = flags.study.device;
   ExitCode code = ExitCode::valid;
-  if (!flags.study.devices.empty()) {
-    DeviceWorkers workers{.devices = devices_named(flags.study.devices), .arguments = {"run", "--study"}};
+  if (!devices.empty()) {
+    DeviceWorkers workers{.devices = devices, .arguments = {"run", "--study"}};
     workers.arguments.push_back(files.directory().string());
     if (!flags.study.shard.empty()) workers.arguments.insert(workers.arguments.end(), {"--shard", flags.study.shard});
     if (flags.study.force) workers.arguments.emplace_back("--force");

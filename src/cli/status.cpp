@@ -97,7 +97,7 @@ void add_status(Subcommand& app, int& exit_code) {
   auto options = std::make_shared<StatusOptions>();
   Subcommand command = app.add_subcommand(
       "status", "Says how far a study is: complete, running where, failed with reasons, left, time left");
-  command.add_option("directory", options->directory, "of `run --study`").required().type_name("DIR");
+  command.add_option("directory", options->directory, "of a study").required().type_name("DIR");
   command.add_flag("--json", options->json, "One JSON object");
   command.footer("Exit code 0: all runs are complete; 5: some failed and none is left; 6: some are left.");
   command.callback([options, &exit_code] {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <string_view>
 
@@ -51,6 +52,13 @@ std::optional<int> number_of(const Variable& variable, const char* name) {
                     "It says which process of how many this is: correct it, or unset it.");
 }
 
+// The script of a job of Slurm is rank 0 of however many tasks the job may start, and is none of them: those are of a
+// step.
+bool is_batch_script(const Launcher& launcher, const Variable& variable, int rank) {
+  return std::string_view(launcher.rank) == "SLURM_PROCID" && rank == 0 && variable("SLURM_JOB_ID") != nullptr &&
+         variable("SLURM_STEP_ID") == nullptr;
+}
+
 ClusterTask task_of(const Launcher& launcher, const Variable& variable, int rank) {
   const auto size = number_of(variable, launcher.size);
   if (!size)
@@ -80,9 +88,9 @@ std::optional<ClusterTask> cluster_task(const Variable& variable) {
   std::optional<ClusterTask> alone;
   for (const Launcher& launcher : kLaunchers) {
     const auto rank = number_of(variable, launcher.rank);
-    if (!rank) continue;
+    if (!rank || is_batch_script(launcher, variable, *rank)) continue;
     ClusterTask task = task_of(launcher, variable, *rank);
-    // The script of a job array is itself a step of one task.
+    // A task of a job array may start a step of one task.
     if (task.several()) return task;
     if (!alone) alone = std::move(task);
   }
