@@ -330,6 +330,19 @@ std::vector<TenantKey> make_tenant_keys() {
               field(integer("max_new_tokens", 1, 1048576, std::to_string(kNewTokens),
                             "Tokens to generate for each sequence (task: generate).", kNewTokens),
                     &T::max_new_tokens)),
+      bind_engine(integer("slots", 1, 4096, "none",
+                          "Continuous batching (engine: native, task: generate): requests of one sequence, up to so "
+                          "many at once, join and leave between tokens. Without it, one request after another."),
+                  &TenantDraft::native, &NativeSpec::slots),
+      bind_engine(integer("chunk_tokens", 1, 65536, "512",
+                          "With slots: tokens of prompts that go between two tokens of the other requests, at most. "
+                          "Fewer stall these for a shorter time."),
+                  &TenantDraft::native, &NativeSpec::chunk_tokens),
+      bind_engine(number("max_wait_ms", 0, 60'000, "none",
+                         "Dynamic batching (engine: native, task: forward): requests have one sequence, and up to "
+                         "batch_size of them share a pass, for which the first waits at most so long. Without it, a "
+                         "request is a batch."),
+                  &TenantDraft::native, &NativeSpec::max_wait_ms),
       field(positive(number("sm_percent", 0, 100, "none",
                             "Share of the device: of the SMs under mps and green, of the cores under partition.")),
             &T::sm_percent),
@@ -470,7 +483,7 @@ std::vector<TenantKey> make_tenant_keys() {
                     &WorkloadDescription::max_queue),
       bind_workload(
           plain("workload.input_tokens", ValueType::length, "seq_len",
-                "Lengths of prompts (engine: server): a number; trace; {kind: uniform, least, most}; or {kind: "
+                "Lengths of prompts (engine: server, or with slots): a number; trace; {kind: uniform, least, most}; or {kind: "
                 "lognormal, mean, cv, least, most}, where a length beyond a bound is that bound."),
           &WorkloadDescription::input_tokens),
       bind_workload(

@@ -196,10 +196,33 @@ void resolve_server(TenantDraft& tenant) {
            "The server makes batches of requests itself: raise workload.concurrency.");
 }
 
+// How a native tenant's requests go together.
+void check_batching(const TenantDraft& tenant) {
+  const TenantConfig& config = tenant.config;
+  const NativeSpec& native = tenant.native;
+  if (tenant.engine != EngineKind::native)
+    for (const char* key : {"slots", "chunk_tokens", "max_wait_ms"})
+      refuse_key(tenant, key, "native", "Another engine makes its batches itself, or has none.");
+  const auto expect_task = [&](const char* key, Task task) {
+    if (config.task != task)
+      refuse(tenant.given.at(key), fmt::format("{}.{}", tenant.path, key),
+             fmt::format("expected task: {} beside it, found task: {}", to_string(task), to_string(config.task)));
+  };
+  if (native.slots) expect_task("slots", Task::generate);
+  if (native.max_wait_ms) expect_task("max_wait_ms", Task::forward);
+  if (native.slots && config.batch_size > 1)
+    refuse(tenant.given.at("batch_size"), tenant.path + ".batch_size",
+           fmt::format("expected 1 beside slots, found {}", config.batch_size),
+           "A request has one sequence then; slots says how many go together.");
+  if (native.chunk_tokens && !native.slots)
+    refuse(tenant.given.at("chunk_tokens"), tenant.path + ".chunk_tokens", "expected slots beside it, found none");
+}
+
 void resolve_engine(TenantDraft& tenant) {
   TenantConfig& config = tenant.config;
   config.engine = tenant.native;
   check_engine_keys(tenant);
+  check_batching(tenant);
   if (tenant.engine == EngineKind::command) return resolve_command(tenant);
   if (tenant.engine == EngineKind::external)
     config.engine =
@@ -260,9 +283,10 @@ void resolve_lengths_of(TenantDraft& tenant, const std::optional<LengthDescripti
   if (!lengths) return;
   const std::string key = fmt::format("workload.{}", name), path = fmt::format("{}.{}", tenant.path, key);
   const std::string& where = tenant.given.at(key);
-  if (tenant.engine != EngineKind::server)
-    refuse(where, path, fmt::format("expected engine: server beside it, found engine: {}", to_string(tenant.engine)),
-           fmt::format("This engine takes requests of one length: use {}.", one));
+  if (tenant.engine != EngineKind::server && !tenant.given.count("slots"))
+    refuse(where, path,
+           fmt::format("expected engine: server or slots beside it, found engine: {}", to_string(tenant.engine)),
+           fmt::format("Without slots this engine takes requests of one length: use {}.", one));
   if (tenant.given.count(one)) refuse(where, path, fmt::format("expected it or {}, found both", one));
   if (lengths->kind == LengthKind::trace && tenant.config.workload.kind != WorkloadKind::trace)
     refuse(where, path,

@@ -210,6 +210,7 @@ nlohmann::ordered_json config_schema() {
   const Json embeddings{{"required", {"server"}}, {"properties", {{"server", has("api", "embeddings")}}}};
   const Json text_server = both(server, never(embeddings));
   tenant["anyOf"] = {{{"required", {"model_name", "batch_size", "seq_len"}}},
+                     {{"required", {"model_name", "batch_size", "slots"}}},
                      stress,
                      command,
                      both(server, {{"required", {"model_name"}}})};
@@ -235,8 +236,16 @@ nlohmann::ordered_json config_schema() {
     return Json{{"required", {"workload"}}, {"properties", {{"workload", has(key)}}}};
   };
   const Json own_input = length_given("input_tokens"), own_output = length_given("output_tokens");
-  tenant["allOf"].push_back({{"anyOf", {never(own_input), server}}});
-  tenant["allOf"].push_back({{"anyOf", {never(own_output), text_server}}});
+  tenant["allOf"].push_back({{"anyOf", {never(own_input), server, has("slots")}}});
+  tenant["allOf"].push_back({{"anyOf", {never(own_output), text_server, has("slots")}}});
+  tenant["allOf"].push_back({{"anyOf", {never(has("slots")), has("seq_len"), own_input}}});
+  for (const Json& engine : {stress, external, command, server})
+    for (const char* key : {"slots", "chunk_tokens", "max_wait_ms"})
+      tenant["allOf"].push_back(never(both(engine, has(key))));
+  tenant["allOf"].push_back({{"anyOf", {never(has("slots")), has("task", "generate")}}});
+  tenant["allOf"].push_back({{"anyOf", {never(has("slots")), {{"properties", {{"batch_size", {{"maximum", 1}}}}}}}}});
+  tenant["allOf"].push_back({{"anyOf", {never(has("chunk_tokens")), has("slots")}}});
+  tenant["allOf"].push_back(never(both(has("max_wait_ms"), has("task", "generate"))));
   tenant["allOf"].push_back({{"anyOf", {never(server), has("seq_len"), own_input}}});
   tenant["allOf"].push_back(never(both(has("seq_len"), own_input)));
   tenant["allOf"].push_back(never(both(has("max_new_tokens"), own_output)));

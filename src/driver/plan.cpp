@@ -104,7 +104,7 @@ TenantOrder order_of(const ExperimentConfig& config, const TenantConfig& tenant,
 // The prompt and every further token of all rows; a token's attention over the longer and longer sequence is counted as
 // over its middle.
 double flops_per_request(const ModelSpec& spec, const TenantOrder& order) {
-  const int64_t rows = order.batch_size;
+  const int64_t rows = order.rows_of_request();
   if (order.max_new_tokens == 0) return forward_flops(spec, rows, order.seq_len);
   const double prompt = forward_flops(spec, rows, order.seq_len, true);
   const int64_t middle = order.seq_len + order.max_new_tokens / 2;

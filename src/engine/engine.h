@@ -25,7 +25,13 @@ struct Request {
   int64_t scheduled_ns = 0;  // when it should have been sent
 };
 
-enum class Status : uint8_t { started, token, done, rejected, failed };
+enum class Status : uint8_t {
+  started,  // its wait in the engine, if there was one, is over
+  token,
+  done,
+  rejected,
+  failed
+};
 
 struct Progress {
   uint64_t id = 0;

@@ -1,7 +1,9 @@
 #include "engine/options.h"
 
 #include "base/error.h"
+#include "engine/native/continuous_engine.h"
 #include "engine/native/devices.h"
+#include "engine/native/dynamic_engine.h"
 #include "engine/native/native_engine.h"
 #include "engine/server/make_server_engine.h"
 #include "engine/stress/calibrated.h"
@@ -27,6 +29,8 @@ std::unique_ptr<Engine> make_engine(const EngineOptions& options) {
   using How = FixedTimeEngine::How;
   switch (options.kind) {
     case EngineOptions::Kind::native:
+      if (options.slots > 0) return std::make_unique<ContinuousEngine>(options);
+      if (options.max_wait_ms) return std::make_unique<DynamicEngine>(options);
       return std::make_unique<NativeEngine>(options);
     case EngineOptions::Kind::sleep:
       return std::make_unique<FixedTimeEngine>(How::sleep, options.service_ms);

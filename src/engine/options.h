@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/dtype.h"
@@ -28,6 +29,12 @@ struct EngineOptions {
   int rows = 1;                // sequences in a batch
   int seq_len = 1;             // tokens in a sequence, of the prompt when generating
   int max_new_tokens = 0;      // 0: forward passes; else prefill and greedy decode
+  // Requests of one sequence each, several at once. Generating: in so many slots, which requests of any lengths up to
+  // seq_len and max_new_tokens join and leave between tokens; 0: one request at a time. Forward passes: of up to `rows`
+  // requests, the first of which waits at most so long for others; none: of one request with all its rows.
+  int slots = 0;
+  int chunk_tokens = 0;  // of prompts between two tokens, at most; 0: by the engine
+  std::optional<double> max_wait_ms = {};
   int threads = 1;             // host threads that compute (CPU engine)
   Wait wait = Wait::spin;
   std::shared_ptr<const DeviceShare> share = {};  // a part of a CUDA device; null: all of it

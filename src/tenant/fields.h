@@ -10,6 +10,9 @@ template <class Visitor>
 void fields(Visitor& visit, NativeSpec& r) {
   visit("weights", r.weights);
   visit("dtype", r.dtype);
+  visit("slots", r.slots);
+  visit("chunk_tokens", r.chunk_tokens);
+  visit("max_wait_ms", r.max_wait_ms);
 }
 
 template <class Visitor>

@@ -70,6 +70,10 @@ struct NativeSpec {
   static constexpr const char* type = "native";
   std::string weights = "auto";     // "auto", "random", or a directory
   std::optional<Dtype> dtype = {};  // none: by the device, until it is planned
+  // How requests, of one sequence each, go together; none: a request is a batch by itself.
+  std::optional<int> slots = {};           // generating: so many at once, that join and leave between tokens
+  std::optional<int> chunk_tokens = {};    // of prompts between two tokens; none: by the engine
+  std::optional<double> max_wait_ms = {};  // forward passes: of up to batch_size, for which the first waits so long
 };
 
 // Requests of a known cost, without a model.
@@ -123,7 +127,7 @@ struct TenantSpec {
   std::string model;
   std::variant<NativeSpec, StressSpec, ExternalSpec, CommandSpec, ServerSpec> engine;
   Task task = Task::forward;
-  int batch_size = 0;            // sequences in a request
+  int batch_size = 0;            // sequences in a request; with max_wait_ms, requests of one sequence in a pass at most
   int seq_len = 0;               // tokens in a sequence, of the prompt when generating
   int max_new_tokens = 0;        // to be generated for each sequence; 0: a forward pass
   WorkloadDescription workload;  // when they come
@@ -133,6 +137,7 @@ struct TenantSpec {
   const ExternalSpec* external() const { return std::get_if<ExternalSpec>(&engine); }
   const CommandSpec* command() const { return std::get_if<CommandSpec>(&engine); }
   const ServerSpec* server() const { return std::get_if<ServerSpec>(&engine); }
+  int rows_of_request() const { return native() && native()->max_wait_ms ? 1 : batch_size; }
   // A server that was there before the run, and is not part of how it divides the device.
   bool is_elsewhere() const { return server() && server()->command.empty(); }
   // A command of which only the effect on others can be seen: it has no requests, and is meant to have none.

@@ -108,7 +108,12 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
   options.share = std::move(share);
   options.priority = order.priority.value_or(0);
   options.memory_limit_bytes = order.memory_limit_bytes.value_or(0);
-  std::visit(Overloaded{[&](const NativeSpec& native) { options.dtype = native.dtype.value_or(Dtype::f32); },
+  std::visit(Overloaded{[&](const NativeSpec& native) {
+                          options.dtype = native.dtype.value_or(Dtype::f32);
+                          options.slots = native.slots.value_or(0);
+                          options.chunk_tokens = native.chunk_tokens.value_or(0);
+                          options.max_wait_ms = native.max_wait_ms;
+                        },
                         [&](const StressSpec& stress) {
                           options.kind = kind_of(stress.kind);
                           options.service_ms = stress.service_ms;
@@ -134,7 +139,7 @@ EngineOptions engine_options(const TenantOrder& order, std::shared_ptr<const Mod
 }
 
 WorkloadSpec workload_of(const TenantOrder& order) {
-  return {.rows = order.batch_size,
+  return {.rows = order.rows_of_request(),
           .seq_len = order.workload.input_tokens ? length_of(*order.workload.input_tokens) : order.seq_len,
           .max_new_tokens =
               order.workload.output_tokens ? length_of(*order.workload.output_tokens) : Length(order.max_new_tokens),

@@ -161,7 +161,7 @@ TEST_P(CpuKernels, TransformRotatesAndFillsTheCache) {
   const Values table = Values::random(Dtype::f32, capacity * d, 2);
   std::vector<float> rope;
   for (int64_t i = 0; i < table.size(); ++i) rope.push_back(static_cast<float>(table[i]));
-  const std::vector<int32_t> position_of{0, 1, 3, 4};
+  const std::vector<int32_t> position_of{0, 1, 3, 4}, row_of{1, 0};  // the sequences' rows of the cache
   Values k(dtype, rows * kv_heads * capacity * d), v(dtype, rows * kv_heads * capacity * d);
   kernels.transform_qkv({.qkv = qkv.data(),
                          .position_of = position_of.data(),
@@ -172,7 +172,7 @@ TEST_P(CpuKernels, TransformRotatesAndFillsTheCache) {
                          .k_cache = k.data(),
                          .v_cache = v.data(),
                          .capacity = capacity,
-                         .tokens_per_row = per_row,
+                         .cache_rows = {.tokens_per_sequence = per_row, .row_of = row_of.data()},
                          .heads = heads,
                          .kv_heads = kv_heads,
                          .head_dim = d},
@@ -186,7 +186,8 @@ TEST_P(CpuKernels, TransformRotatesAndFillsTheCache) {
   });
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t e = 0; e < d; ++e) {
-      const int64_t cached = (t / per_row * capacity + position_of[static_cast<size_t>(t)]) * d + e;
+      const int64_t row = row_of[static_cast<size_t>(t / per_row)];
+      const int64_t cached = (row * capacity + position_of[static_cast<size_t>(t)]) * d + e;
       EXPECT_EQ(k[cached], qkv[t * width + heads * d + e]);
       EXPECT_EQ(v[cached], qkv[t * width + (heads + kv_heads) * d + e]);
     }
@@ -206,7 +207,6 @@ TEST_P(CpuKernels, TransformNormsEachHeadOfQueryAndKey) {
                          .k_cache = nullptr,
                          .v_cache = nullptr,
                          .capacity = 0,
-                         .tokens_per_row = 1,
                          .heads = heads,
                          .kv_heads = kv_heads,
                          .head_dim = d},

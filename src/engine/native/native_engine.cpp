@@ -5,22 +5,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/native/devices.h"
+#include "engine/native/native_ops.h"
 
 namespace cotenant {
 namespace {
-
-OpsOptions ops_options(const EngineOptions& options, bool dry_run, MemoryNeed reserve = {}) {
-  return {.device = options.device,
-          .dtype = options.dtype,
-          .threads = options.threads,
-          .spin = options.wait == Wait::spin,
-          .dry_run = dry_run,
-          .reserve = reserve,
-          .label = options.label.empty() ? options.model->name : options.label,
-          .share = options.share,
-          .priority = options.priority,
-          .memory_limit_bytes = options.memory_limit_bytes};
-}
 
 PassShape pass_shape(const EngineOptions& options) {
   return {.rows = options.rows, .seq_len = options.seq_len, .max_new_tokens = options.max_new_tokens};

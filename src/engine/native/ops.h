@@ -68,8 +68,10 @@ struct Attention {
 // Keys and values of all rows of one layer: each [rows, kv_heads, capacity, head_dim].
 struct KvCache {
   Tensor k, v;
+  Tensor row_of{};  // i32 [sequences]: which row a sequence of the pass has; empty: its own number
   explicit operator bool() const { return static_cast<bool>(k); }
   int64_t capacity() const { return k.shape[2]; }
+  int64_t sequences() const { return row_of ? row_of.shape[0] : k.shape[0]; }  // of the pass
 };
 
 // What happens to q and k between the product and attention.
@@ -153,6 +155,9 @@ class Ops {
   virtual std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string& name) = 0;
   // Whether a program's first run costs more than the later ones (a GPU loads its kernels then).
   virtual bool first_run_is_slow() const { return true; }
+  // Whether a program runs from launch() on, beside the host, in one order with what write() brings. Otherwise wait()
+  // runs it, and nothing it reads may be written between the two.
+  virtual bool runs_beside_host() const { return true; }
 
   // ---- operations; only inside tune and record ----
   // y[t, :] = norm(tokens[ids[t]] + positions[positions[t] + offset] + type)
@@ -172,11 +177,16 @@ class Ops {
   // y[t, i] = activation(x[t, i]) * x[t, i + width]; x [t, 2 * width], y [t, width].
   virtual void gate(const Tensor& y, const Tensor& x, Activation activation) = 0;
   // In place on qkv [t, qkv_width]: norm and rotate q and k. Where there is a cache, also writes k and v of token t of
-  // row t / (tokens per row) into it at positions[t].
+  // sequence t / (tokens per sequence) into its row at positions[t].
   virtual void transform_qkv(const Tensor& qkv, const Tensor& positions, const QkTransform& transform,
                              const KvCache& cache, const Attention& attention) = 0;
   // Each of `rows` sequences attends within itself: qkv [rows * length, qkv_width] -> y [rows * length, width].
   virtual void attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Attention& attention) = 0;
+  // A piece of each sequence, the same number of tokens of all, attends to its row of the cache, where its own keys and
+  // values are already: token i of it, at position p = positions[first of the piece] + i, to positions 0..p. qkv
+  // [sequences * tokens, qkv_width] -> y [sequences * tokens, width]. What tokens beyond the capacity get means nothing.
+  virtual void attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                             const Attention& attention) = 0;
   // One token a row attends to its cache, positions 0..positions[row]: qkv [rows, qkv_width] -> y [rows, width].
   virtual void attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                              const Attention& attention) = 0;
@@ -189,11 +199,14 @@ class Ops {
   }
   // y[r, :] = x[(r + 1) * length - 1, :]; x [rows * length, width].
   virtual void last_rows(const Tensor& y, const Tensor& x) = 0;
+  // y[r, :] = x[rows[r], :]; rows i32.
+  virtual void gather_rows(const Tensor& y, const Tensor& x, const Tensor& rows) = 0;
   // ids[r] = index of the largest of logits[r, 0..vocab); the first of equals.
   virtual void argmax(const Tensor& ids, const Tensor& logits, int64_t vocab) = 0;
   // positions[:] = value
   virtual void set_positions(const Tensor& positions, int32_t value) = 0;
-  // Puts ids [rows] into the ring's next slot, counts the pass, and adds 1 to every position.
+  // Puts ids into the ring's next slot, which may be wider, counts the pass, and adds 1 to every position; of an empty
+  // tensor of positions to none.
   virtual void advance(const Tensor& positions, const Tensor& ids, const TokenRing& ring) = 0;
 };
 

@@ -52,6 +52,14 @@ std::vector<float> rope_table(const Rope& rope, int64_t head_dim, int64_t positi
   return table;
 }
 
+// Rows first..first+rows-1 of a buffer.
+Tensor rows_of(Tensor tensor, int64_t first, int64_t rows) {
+  const auto row_bytes = static_cast<size_t>(tensor.elements() / tensor.shape[0]) * size_of(tensor.dtype);
+  if (tensor.data) tensor.data = static_cast<std::byte*>(tensor.data) + static_cast<size_t>(first) * row_bytes;
+  tensor.shape[0] = rows;
+  return tensor;
+}
+
 // The first `rows` rows of a buffer.
 Tensor head_of(Tensor tensor, int64_t rows) {
   tensor.shape[0] = rows;
@@ -110,7 +118,8 @@ Transformer::Transformer(Ops& ops, const Model& model, PassShape shape) : ops_(o
     layer.ffn_out = ops.pack(source.ffn_out);
     layer.transform = {.rope = rope, .q_norm = make_norm(source.q_norm), .k_norm = make_norm(source.k_norm)};
     if (generates) {
-      const Shape cache{shape.rows, spec_.kv_heads, positions, spec_.head_dim};
+      const int64_t spare = shape.in_steps() ? 1 : 0;  // for what is nobody's: see Slots
+      const Shape cache{shape.sequences() + spare, spec_.kv_heads, positions, spec_.head_dim};
       layer.cache = {.k = ops.allocate(ops.dtype(), cache), .v = ops.allocate(ops.dtype(), cache)};
     }
     layers_.push_back(layer);
@@ -119,7 +128,8 @@ Transformer::Transformer(Ops& ops, const Model& model, PassShape shape) : ops_(o
   if (spec_.has_head) head_ = ops.pack(model.head);
   ops.loaded();
 
-  const int64_t tokens = shape.rows * shape.seq_len;
+  const int64_t tokens = shape.in_steps() ? shape.slots.slots + shape.slots.most_pieces * shape.slots.piece
+                                          : shape.rows * shape.seq_len;
   const Dtype dtype = ops.dtype();
   buffers_.hidden = ops.allocate(dtype, {tokens, spec_.hidden, 1, 1});
   buffers_.normed = spec_.post_norm ? buffers_.hidden : ops.allocate(dtype, {tokens, spec_.hidden, 1, 1});
@@ -128,18 +138,23 @@ Transformer::Transformer(Ops& ops, const Model& model, PassShape shape) : ops_(o
   if (spec_.gated) buffers_.ffn_wide = ops.allocate(dtype, {tokens, 2 * spec_.intermediate, 1, 1});
   buffers_.ffn = ops.allocate(dtype, {tokens, spec_.intermediate, 1, 1});
 
-  input_ = ops.allocate(Dtype::i32, {tokens, 1, 1, 1});
-  std::vector<int32_t> ramp(static_cast<size_t>(tokens));
-  for (size_t t = 0; t < ramp.size(); ++t) ramp[t] = static_cast<int32_t>(t % static_cast<size_t>(shape.seq_len));
-  positions_ = ops.constant(Dtype::i32, {tokens, 1, 1, 1}, ramp.data());
+  if (shape.in_steps()) {
+    step_input_ = ops.allocate(Dtype::i32, {StepLayout(shape.slots).size, 1, 1, 1});
+  } else {
+    input_ = ops.allocate(Dtype::i32, {tokens, 1, 1, 1});
+    std::vector<int32_t> ramp(static_cast<size_t>(tokens));
+    for (size_t t = 0; t < ramp.size(); ++t) ramp[t] = static_cast<int32_t>(t % static_cast<size_t>(shape.seq_len));
+    positions_ = ops.constant(Dtype::i32, {tokens, 1, 1, 1}, ramp.data());
+  }
 
   logits_width_ = spec_.has_head ? spec_.vocab_size : spec_.hidden;
   if (generates) {
-    last_tokens_ = ops.allocate(Dtype::i32, {shape.rows, 1, 1, 1});
-    last_positions_ = ops.allocate(Dtype::i32, {shape.rows, 1, 1, 1});
-    last_hidden_ = ops.allocate(dtype, {shape.rows, spec_.hidden, 1, 1});
-    logits_ = ops.allocate(dtype, {shape.rows, head_.padded_out, 1, 1});
-    ring_ = ops.make_ring(shape.max_new_tokens + 1, shape.rows);
+    const int64_t sequences = shape.sequences();
+    last_tokens_ = ops.allocate(Dtype::i32, {sequences, 1, 1, 1});
+    if (!shape.in_steps()) last_positions_ = ops.allocate(Dtype::i32, {sequences, 1, 1, 1});
+    last_hidden_ = ops.allocate(dtype, {sequences, spec_.hidden, 1, 1});
+    logits_ = ops.allocate(dtype, {sequences, head_.padded_out, 1, 1});
+    ring_ = ops.make_ring(shape.max_new_tokens + 1, sequences);
   } else {
     logits_ = spec_.has_head ? ops.allocate(dtype, {tokens, head_.padded_out, 1, 1}) : buffers_.normed;
   }
@@ -161,20 +176,36 @@ Transformer::Buffers Transformer::buffers(int64_t tokens) const {
           .ffn = head_of(buffers_.ffn, tokens)};
 }
 
-void Transformer::attention(const Layer& layer, const Buffers& b, const Tensor& positions, bool cached) {
-  if (cached) {
-    ops_.transform_and_attend_cached(b.context, b.qkv, layer.cache, positions, layer.transform, attention_);
-  } else {
-    if (layer.cache || layer.transform.rope || layer.transform.q_norm.scale)
-      ops_.transform_qkv(b.qkv, positions, layer.transform, layer.cache, attention_);
-    ops_.attend(b.context, b.qkv, shape_.rows, attention_);
+Transformer::Pass Transformer::whole_prompts(int64_t rows) const {
+  return {.prompts = rows,
+          .length = shape_.seq_len,
+          .prompt_positions = head_of(positions_, rows * shape_.seq_len)};
+}
+
+void Transformer::attention(const Layer& layer, const Buffers& b, const Pass& pass) {
+  if (pass.decoding > 0) {
+    const KvCache cache{.k = head_of(layer.cache.k, pass.decoding), .v = head_of(layer.cache.v, pass.decoding)};
+    ops_.transform_and_attend_cached(head_of(b.context, pass.decoding), head_of(b.qkv, pass.decoding), cache,
+                                     pass.positions, layer.transform, attention_);
+  }
+  if (pass.prompts > 0) {
+    const int64_t tokens = pass.prompts * pass.length;
+    const Tensor context = rows_of(b.context, pass.decoding, tokens), qkv = rows_of(b.qkv, pass.decoding, tokens);
+    KvCache cache = layer.cache;
+    cache.row_of = pass.rows_of_pieces;
+    if (cache || layer.transform.rope || layer.transform.q_norm.scale)
+      ops_.transform_qkv(qkv, pass.prompt_positions, layer.transform, cache, attention_);
+    if (cache.row_of)
+      ops_.attend_pieces(context, qkv, cache, pass.prompt_positions, attention_);
+    else
+      ops_.attend(context, qkv, pass.prompts, attention_);
   }
   ops_.linear(b.hidden, layer.attn_out, b.context, Activation::none, true);
 }
 
-void Transformer::block(const Layer& layer, const Buffers& b, const Tensor& positions, bool cached) {
+void Transformer::block(const Layer& layer, const Buffers& b, const Pass& pass) {
   ops_.norm_linear(b.qkv, layer.qkv, b.hidden, {.norm = layer.attn_norm, .normed = b.normed});
-  attention(layer, b, positions, cached);
+  attention(layer, b, pass);
   ops_.norm_linear(b.ffn, layer.ffn_in, b.hidden,
                    {.norm = layer.ffn_norm,
                     .normed = b.normed,
@@ -184,23 +215,27 @@ void Transformer::block(const Layer& layer, const Buffers& b, const Tensor& posi
   ops_.linear(b.hidden, layer.ffn_out, b.ffn, Activation::none, true);
 }
 
-void Transformer::post_norm_block(const Layer& layer, const Buffers& b, const Tensor& positions) {
+void Transformer::post_norm_block(const Layer& layer, const Buffers& b, const Pass& pass) {
   ops_.linear(b.qkv, layer.qkv, b.hidden, Activation::none, false);
-  attention(layer, b, positions, false);
+  attention(layer, b, pass);
   ops_.norm(b.hidden, b.hidden, layer.attn_norm);
   ops_.linear(b.ffn, layer.ffn_in, b.hidden, spec_.activation, false);
   ops_.linear(b.hidden, layer.ffn_out, b.ffn, Activation::none, true);
   ops_.norm(b.hidden, b.hidden, layer.ffn_norm);
 }
 
-void Transformer::blocks(const Buffers& b, const Tensor& ids, const Tensor& positions, bool cached) {
-  ops_.embed(b.hidden, embedding_, ids, positions);
-  for (const Layer& layer : layers_)
-    spec_.post_norm ? post_norm_block(layer, b, positions) : block(layer, b, positions, cached);
+void Transformer::blocks(const Buffers& b, const Pass& pass) {
+  for (const Layer& layer : layers_) spec_.post_norm ? post_norm_block(layer, b, pass) : block(layer, b, pass);
 }
 
 void Transformer::tune() {
   if (shape_.max_new_tokens == 0) return ops_.tune([this] { forward(); });
+  if (shape_.in_steps()) {
+    for (const int rows : Slots::sizes(shape_.slots.slots)) ops_.tune([this, rows] { step(rows, 0); });
+    for (const int pieces : Slots::sizes(shape_.slots.most_pieces))
+      ops_.tune([this, pieces] { step(shape_.slots.slots, pieces); });
+    return;
+  }
   // Decoding first: what both have in common, the head, is tuned for what runs more often.
   ops_.tune([this] {
     after_prompt();  // the same step again and again, not one beyond the cache
@@ -210,19 +245,29 @@ void Transformer::tune() {
 }
 
 void Transformer::forward() {
-  blocks(buffers_, input_, positions_, false);
+  forward(shape_.rows);
+}
+
+void Transformer::forward(int64_t rows) {
+  const Pass pass = whole_prompts(rows);
+  const Buffers b = buffers(pass.tokens());
+  ops_.embed(b.hidden, embedding_, head_of(input_, pass.tokens()), pass.prompt_positions);
+  blocks(b, pass);
+  const Tensor logits = head_of(logits_, pass.tokens());
   if (!spec_.has_head) {  // logits_ is the last hidden state
-    if (spec_.final_norm) ops_.norm(logits_, buffers_.hidden, final_norm_);
+    if (spec_.final_norm) ops_.norm(logits, b.hidden, final_norm_);
     return;
   }
-  ops_.norm_linear(logits_, head_, buffers_.hidden, {.norm = final_norm_, .normed = buffers_.normed});
+  ops_.norm_linear(logits, head_, b.hidden, {.norm = final_norm_, .normed = b.normed});
 }
 
 void Transformer::prefill() {
-  blocks(buffers_, input_, positions_, false);
+  const Pass pass = whole_prompts(shape_.rows);
+  ops_.embed(buffers_.hidden, embedding_, input_, pass.prompt_positions);
+  blocks(buffers_, pass);
   ops_.last_rows(last_hidden_, buffers_.hidden);
   after_prompt();
-  next_tokens(last_hidden_);
+  next_tokens(last_hidden_, last_positions_);
 }
 
 // Decoding goes on behind the prompt.
@@ -231,15 +276,41 @@ void Transformer::after_prompt() {
 }
 
 void Transformer::decode() {
-  const Buffers b = buffers(shape_.rows);
-  blocks(b, last_tokens_, last_positions_, true);
-  next_tokens(b.hidden);
+  const Pass pass{.decoding = shape_.rows, .positions = last_positions_};
+  const Buffers b = buffers(pass.tokens());
+  ops_.embed(b.hidden, embedding_, last_tokens_, last_positions_);
+  blocks(b, pass);
+  next_tokens(b.hidden, last_positions_);
 }
 
-void Transformer::next_tokens(const Tensor& hidden) {
-  ops_.norm_linear(logits_, head_, hidden, {.norm = final_norm_, .normed = hidden});
-  ops_.argmax(last_tokens_, logits_, spec_.vocab_size);
-  ops_.advance(last_positions_, last_tokens_, ring_);
+void Transformer::step(int64_t rows, int64_t pieces) {
+  const StepLayout at(shape_.slots);
+  const int64_t tokens = pieces * shape_.slots.piece;
+  const auto input = [this](int64_t first, int64_t count) { return rows_of(step_input_, first, count); };
+  Pass pass{.decoding = rows, .positions = input(at.positions, rows)};
+  if (pieces > 0) {
+    pass.prompts = pieces;
+    pass.length = shape_.slots.piece;
+    pass.prompt_positions = input(at.piece_positions, tokens);
+    pass.rows_of_pieces = input(at.piece_rows, pieces);
+  }
+  const Buffers b = buffers(pass.tokens());
+  ops_.embed(head_of(b.hidden, rows), embedding_, head_of(last_tokens_, rows), pass.positions);
+  if (pieces > 0)
+    ops_.embed(rows_of(b.hidden, rows, tokens), embedding_, input(at.piece_tokens, tokens), pass.prompt_positions);
+  blocks(b, pass);
+  if (pieces == 0) return next_tokens(b.hidden, {});
+  ops_.gather_rows(last_hidden_, b.hidden, input(at.outputs, rows));
+  next_tokens(last_hidden_, {});
+}
+
+// `positions`: that move by one.
+void Transformer::next_tokens(const Tensor& hidden, const Tensor& positions) {
+  const int64_t rows = hidden.shape[0];
+  const Tensor logits = head_of(logits_, rows), tokens = head_of(last_tokens_, rows);
+  ops_.norm_linear(logits, head_, hidden, {.norm = final_norm_, .normed = hidden});
+  ops_.argmax(tokens, logits, spec_.vocab_size);
+  ops_.advance(positions, tokens, ring_);
 }
 
 }  // namespace cotenant

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/native/ops.h"
+#include "engine/native/slots.h"
 #include "model/model.h"
 
 // The one transformer: GPT-2, BERT, DistilBERT, RoBERTa, Llama, Mistral and Qwen are data to it (model/spec.h).
@@ -14,6 +15,11 @@ struct PassShape {
   int64_t rows = 1;            // sequences in a batch
   int64_t seq_len = 1;         // tokens of a sequence (of the prompt when generating)
   int64_t max_new_tokens = 0;  // 0: forward only, no KV cache
+  // Continuous batching, in steps instead of prefill and decode; rows is 1 then. slots 0: none.
+  SlotShape slots = {};
+
+  bool in_steps() const { return slots.slots > 0; }
+  int64_t sequences() const { return in_steps() ? slots.slots : rows; }  // that are decoded at once
 };
 
 class Transformer {
@@ -26,15 +32,20 @@ class Transformer {
 
   // The passes, for Ops::record.
   void forward();  // input() -> logits(): all logits of rows x seq_len, or the hidden states of an encoder
+  // Of the first `rows` <= PassShape::rows sequences only.
+  void forward(int64_t rows);
   void prefill();  // input() -> the KV cache and the first token of each row into ring()
   void decode();   // the last tokens -> the next ones, into ring(); the position moves by itself
+  // step_input() and the last tokens -> the next token of each slot, into ring(). With pieces, rows is all slots.
+  void step(int64_t rows, int64_t pieces);
 
   const Tensor& input() const { return input_; }   // i32 [rows * seq_len]
+  const Tensor& step_input() const { return step_input_; }  // i32, StepLayout; a step without pieces reads its positions
   const TokenRing& ring() const { return ring_; }  // slots >= max_new_tokens
   // i32 [rows]: what decode() goes on from, and then its choices. Generating only.
   const Tensor& last_tokens() const { return last_tokens_; }
   // forward: [rows * seq_len, padded vocab], or [rows * seq_len, hidden] of an encoder; generating: the last pass's
-  // [rows, padded vocab].
+  // [rows or slots, padded vocab].
   const Tensor& logits() const { return logits_; }
   int64_t logits_width() const { return logits_width_; }  // without the padding
 
@@ -50,14 +61,27 @@ class Transformer {
     Tensor hidden, normed, qkv, context, ffn_wide, ffn;
   };
 
+  // The tokens of a pass: first those that sequences decode, one of each, and then prompts, whole ones or in pieces.
+  struct Pass {
+    int64_t decoding = 0;      // tokens
+    Tensor positions{};        // i32 [decoding]
+    int64_t prompts = 0;       // sequences
+    int64_t length = 0;        // tokens of each
+    Tensor prompt_positions{}; // i32 [prompts * length]
+    Tensor rows_of_pieces{};   // i32 [prompts], in the KV cache; empty: whole prompts
+
+    int64_t tokens() const { return decoding + prompts * length; }
+  };
+
   Norm make_norm(const NormSource& source);
   Buffers buffers(int64_t tokens) const;
-  void blocks(const Buffers& buffers, const Tensor& ids, const Tensor& positions, bool cached);
-  void block(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);      // norms before
-  void post_norm_block(const Layer& layer, const Buffers& buffers, const Tensor& positions);         // norms after
-  void attention(const Layer& layer, const Buffers& buffers, const Tensor& positions, bool cached);  // from qkv on
+  Pass whole_prompts(int64_t rows) const;
+  void blocks(const Buffers& buffers, const Pass& pass);
+  void block(const Layer& layer, const Buffers& buffers, const Pass& pass);            // norms before
+  void post_norm_block(const Layer& layer, const Buffers& buffers, const Pass& pass);  // norms after
+  void attention(const Layer& layer, const Buffers& buffers, const Pass& pass);        // from qkv on
   void after_prompt();
-  void next_tokens(const Tensor& hidden);
+  void next_tokens(const Tensor& hidden, const Tensor& positions);
 
   Ops& ops_;
   const ModelSpec spec_;
@@ -71,6 +95,7 @@ class Transformer {
 
   Buffers buffers_;        // for rows * seq_len tokens
   Tensor input_;           // i32 [rows * seq_len]
+  Tensor step_input_;
   Tensor positions_;       // i32 [rows * seq_len]: 0 .. seq_len-1 in every row
   Tensor last_tokens_;     // i32 [rows]
   Tensor last_positions_;  // i32 [rows]

@@ -230,15 +230,15 @@ void weigh(T* y, const float* weights, const T* values, int64_t count, int64_t h
 }
 
 template <typename T>
-void attend_cached(const AttendCachedArgs& a, int64_t row, int64_t kv_head, float* scratch) {
-  const int64_t d = a.head_dim, group = a.heads / a.kv_heads, position = a.position_of[row];
+void attend_cached(const AttendCachedArgs& a, int64_t token, int64_t kv_head, float* scratch) {
+  const int64_t d = a.head_dim, group = a.heads / a.kv_heads, position = a.position_of[token];
   const int64_t oldest = a.window > 0 && position >= a.window ? position - a.window + 1 : 0;
   const int64_t count = position + 1 - oldest;
-  const int64_t cached = ((row * a.kv_heads + kv_head) * a.capacity + oldest) * d;
+  const int64_t cached = ((a.cache_rows.of(token) * a.kv_heads + kv_head) * a.capacity + oldest) * d;
   const T* keys = static_cast<const T*>(a.k_cache) + cached;
   const T* values = static_cast<const T*>(a.v_cache) + cached;
-  const T* q = static_cast<const T*>(a.qkv) + row * (a.heads + 2 * a.kv_heads) * d;
-  T* y = static_cast<T*>(a.y) + row * a.heads * d;
+  const T* q = static_cast<const T*>(a.qkv) + token * (a.heads + 2 * a.kv_heads) * d;
+  T* y = static_cast<T*>(a.y) + token * a.heads * d;
   float* query = scratch;
   float* scores = scratch + d;
   for (int64_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {

@@ -113,6 +113,7 @@ class CpuOps : public Ops {
     ways_.save();
   }
   bool first_run_is_slow() const override { return false; }
+  bool runs_beside_host() const override { return false; }
 
   std::unique_ptr<Program> record(const std::function<void()>& pass, const std::string&) override {
     auto program = std::make_unique<CpuProgram>(queue_, options_.threads);
@@ -175,7 +176,6 @@ class CpuOps : public Ops {
 
   void transform_qkv(const Tensor& qkv, const Tensor& positions, const QkTransform& transform, const KvCache& cache,
                      const Attention& attention) override {
-    const int64_t rows = cache ? cache.k.shape[0] : 1;
     const TransformArgs args{.qkv = qkv.data,
                              .position_of = integers(positions),
                              .rope = static_cast<const float*>(transform.rope.data),
@@ -185,7 +185,7 @@ class CpuOps : public Ops {
                              .k_cache = cache.k.data,
                              .v_cache = cache.v.data,
                              .capacity = cache ? cache.capacity() : 0,
-                             .tokens_per_row = qkv.shape[0] / rows,
+                             .cache_rows = rows_of(cache, qkv.shape[0]),
                              .heads = attention.heads,
                              .kv_heads = attention.kv_heads,
                              .head_dim = attention.head_dim};
@@ -215,23 +215,30 @@ class CpuOps : public Ops {
     });
   }
 
+  // A token at a time: prompts in pieces are short beside their products.
+  void attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                     const Attention& attention) override {
+    attend_cached(y, qkv, cache, positions, attention);
+  }
+
   void attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                      const Attention& attention) override {
+    const int64_t tokens = y.shape[0];
     const AttendCachedArgs args{.y = y.data,
                                 .qkv = qkv.data,
                                 .k_cache = cache.k.data,
                                 .v_cache = cache.v.data,
                                 .capacity = cache.capacity(),
                                 .position_of = integers(positions),
+                                .cache_rows = rows_of(cache, tokens),
                                 .heads = attention.heads,
                                 .kv_heads = attention.kv_heads,
                                 .head_dim = attention.head_dim,
                                 .window = attention.window,
                                 .scale = attention.scale};
-    const int64_t rows = y.shape[0];
     const size_t floats = need_scratch(args.capacity + args.head_dim);
-    add([this, args, rows, floats](std::byte* workspace) {
-      parallel_for(rows * args.kv_heads, [&](int64_t i) {
+    add([this, args, tokens, floats](std::byte* workspace) {
+      parallel_for(tokens * args.kv_heads, [&](int64_t i) {
         kernels_.attend_cached(args, i / args.kv_heads, i % args.kv_heads, scratch_of_thread(workspace, floats));
       });
     });
@@ -244,6 +251,15 @@ class CpuOps : public Ops {
       for (int64_t r = 0; r < rows; ++r)
         std::memcpy(static_cast<std::byte*>(y.data) + static_cast<size_t>(r) * bytes,
                     static_cast<const std::byte*>(x.data) + static_cast<size_t>((r + 1) * length - 1) * bytes, bytes);
+    });
+  }
+
+  void gather_rows(const Tensor& y, const Tensor& x, const Tensor& rows) override {
+    const size_t bytes = bytes_of(y) / static_cast<size_t>(y.shape[0]);
+    add([y, x, bytes, row_of = integers(rows)](std::byte*) {
+      for (int64_t r = 0; r < y.shape[0]; ++r)
+        std::memcpy(static_cast<std::byte*>(y.data) + static_cast<size_t>(r) * bytes,
+                    static_cast<const std::byte*>(x.data) + static_cast<size_t>(row_of[r]) * bytes, bytes);
     });
   }
 
@@ -265,16 +281,20 @@ class CpuOps : public Ops {
 
   void advance(const Tensor& positions, const Tensor& ids, const TokenRing& ring) override {
     add([positions, ids, ring](std::byte*) {
-      const int64_t rows = ids.shape[0];
       auto& count = *static_cast<uint32_t*>(ring.count.data);
       const int64_t slot = count % static_cast<uint32_t>(ring.slots.shape[0]);
-      std::copy_n(static_cast<const int32_t*>(ids.data), rows, static_cast<int32_t*>(ring.slots.data) + slot * rows);
+      std::copy_n(static_cast<const int32_t*>(ids.data), ids.shape[0],
+                  static_cast<int32_t*>(ring.slots.data) + slot * ring.slots.shape[1]);
       ++count;
-      for (int64_t r = 0; r < rows; ++r) ++static_cast<int32_t*>(positions.data)[r];
+      for (int64_t r = 0; r < positions.elements(); ++r) ++static_cast<int32_t*>(positions.data)[r];
     });
   }
 
  private:
+  // `tokens`: of the pass.
+  static CacheRows rows_of(const KvCache& cache, int64_t tokens) {
+    return {.tokens_per_sequence = cache ? tokens / cache.sequences() : tokens, .row_of = integers(cache.row_of)};
+  }
   static const int32_t* integers(const Tensor& tensor) { return static_cast<const int32_t*>(tensor.data); }
   static size_t bytes_of(const Tensor& tensor) {
     return static_cast<size_t>(tensor.elements()) * size_of(tensor.dtype);

@@ -119,7 +119,7 @@ void rotate(T* head, const float* rope, int64_t n) {
 
 template <typename T>
 void copy_heads(const T* heads, void* cache, const TransformArgs& a, int64_t token) {
-  const int64_t row = token / a.tokens_per_row, d = a.head_dim;
+  const int64_t row = a.cache_rows.of(token), d = a.head_dim;
   for (int64_t h = 0; h < a.kv_heads; ++h) {
     T* to = static_cast<T*>(cache) + ((row * a.kv_heads + h) * a.capacity + a.position_of[token]) * d;
     __builtin_memcpy(to, heads + h * d, static_cast<size_t>(d) * sizeof(T));

@@ -39,6 +39,17 @@ struct GateArgs {
   int64_t width;
 };
 
+// In which row of the KV cache a token's sequence is.
+struct CacheRows {
+  int64_t tokens_per_sequence = 1;
+  const int32_t* row_of = nullptr;  // of each sequence; nullptr: its own number
+
+  int64_t of(int64_t token) const {
+    const int64_t sequence = token / tokens_per_sequence;
+    return row_of ? row_of[sequence] : sequence;
+  }
+};
+
 struct TransformArgs {
   void* qkv;  // [tokens, (heads + 2 * kv_heads) * head_dim]
   const int32_t* position_of;
@@ -49,7 +60,7 @@ struct TransformArgs {
   void* k_cache;  // [rows, kv_heads, capacity, head_dim] or nullptr
   void* v_cache;
   int64_t capacity;
-  int64_t tokens_per_row;
+  CacheRows cache_rows = {};
   int64_t heads, kv_heads, head_dim;
 };
 
@@ -64,12 +75,13 @@ struct AttendArgs {
 };
 
 struct AttendCachedArgs {
-  void* y;          // [rows, heads * head_dim]
-  const void* qkv;  // [rows, (heads + 2 * kv_heads) * head_dim]
+  void* y;          // [tokens, heads * head_dim]
+  const void* qkv;  // [tokens, (heads + 2 * kv_heads) * head_dim]
   const void* k_cache;
   const void* v_cache;
   int64_t capacity;
-  const int32_t* position_of;  // of each row's token
+  const int32_t* position_of;  // of each token
+  CacheRows cache_rows = {};
   int64_t heads, kv_heads, head_dim;
   int64_t window;
   float scale;
@@ -84,8 +96,8 @@ struct TypedKernels {
   void (*transform_qkv)(const TransformArgs&, int64_t first_token, int64_t last_token);
   // Queries [first, last) of one head of one row; at most attend_queries of them. scratch: attend_floats().
   void (*attend)(const AttendArgs&, int64_t row, int64_t head, int64_t first, int64_t last, float* scratch);
-  // All heads of one row that share a KV head. scratch: capacity + head_dim floats.
-  void (*attend_cached)(const AttendCachedArgs&, int64_t row, int64_t kv_head, float* scratch);
+  // All heads of one token that share a KV head. scratch: capacity + head_dim floats.
+  void (*attend_cached)(const AttendCachedArgs&, int64_t token, int64_t kv_head, float* scratch);
   int32_t (*argmax)(const void* x, int64_t count);
 };
 

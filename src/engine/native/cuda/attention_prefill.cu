@@ -33,4 +33,21 @@ void launch_attention_prefill(cudaStream_t stream, Dtype dtype, void* y, const v
   }
 }
 
+void launch_attention_pieces(cudaStream_t stream, Dtype dtype, const Tensor& y, const Tensor& qkv, const KvCache& cache,
+                             const Tensor& positions, const Attention& attention) {
+  if (attention.head_dim > attention_max_head_dim) throw internal_error("attention of pieces", "head_dim over 128");
+  const int64_t pieces = cache.sequences();
+  PrefillArguments arguments =
+      make_prefill_arguments(y.data, qkv.data, pieces, qkv.shape[0] / pieces, attention);
+  arguments.k = cache.k.data;
+  arguments.v = cache.v.data;
+  arguments.positions = static_cast<const int32_t*>(positions.data);
+  arguments.row_of = static_cast<const int32_t*>(cache.row_of.data);
+  arguments.capacity = static_cast<int>(cache.capacity());
+  if (attention_prefill_mma_supported(dtype, attention.head_dim))
+    launch_attention_prefill_mma(stream, dtype, arguments);
+  else
+    launch_attention_prefill_plain(stream, dtype, arguments);
+}
+
 }  // namespace cotenant

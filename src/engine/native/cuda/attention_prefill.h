@@ -18,4 +18,9 @@ constexpr int64_t attention_max_head_dim = 128;
 void launch_attention_prefill(cudaStream_t stream, Dtype dtype, void* y, const void* qkv, int64_t rows, int64_t length,
                               const Attention& attention);
 
+// The same of pieces of sequences: see Ops::attend_pieces. `row_of` of the cache and positions are read on the device,
+// and nothing before this launch in its program may write them.
+void launch_attention_pieces(cudaStream_t stream, Dtype dtype, const Tensor& y, const Tensor& qkv, const KvCache& cache,
+                             const Tensor& positions, const Attention& attention);
+
 }  // namespace cotenant

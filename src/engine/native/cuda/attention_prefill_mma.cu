@@ -39,7 +39,8 @@ __device__ void copy_tile(T* shared, const T* source, int64_t width, int first, 
   }
 }
 
-template <typename T, int head_dim>
+// `cached`: pieces of sequences, whose keys and values are in the cache.
+template <typename T, int head_dim, bool cached>
 __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArguments a) {
   using S = Shape<head_dim>;
   extern __shared__ __align__(128) unsigned char shared_bytes[];
@@ -55,14 +56,25 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
   const T* tokens = static_cast<const T*>(a.qkv) + static_cast<int64_t>(row) * a.length * width;
   const T* keys = tokens + (a.heads + kv_head) * head_dim;
   const T* values = keys + a.kv_heads * head_dim;
-  const int end_query = min(first_query + tile, a.length);
-  const int first_step = a.first_key(first_query) / tile, end_step = (a.end_key(end_query) + tile - 1) / tile;
+  int64_t key_width = width;
+  int shift = 0, all_keys = a.length;  // the position of the row's first query; keys of the row
+  if constexpr (cached) {
+    const int64_t in_cache = (static_cast<int64_t>(a.cache_row(row)) * a.kv_heads + kv_head) * a.capacity * head_dim;
+    keys = static_cast<const T*>(a.k) + in_cache;
+    values = static_cast<const T*>(a.v) + in_cache;
+    key_width = head_dim;
+    shift = a.first_position(row);
+    all_keys = a.end_position(shift);
+  }
+  const int first_seeing = shift + first_query, end_seeing = shift + min(first_query + tile, a.length);  // positions
+  const int first_step = a.first_key(first_seeing) / tile;
+  const int end_step = (a.end_key(end_seeing, all_keys) + tile - 1) / tile;
 
   wait_for_predecessor();
   copy_tile<T, head_dim>(q_tile, tokens + head * head_dim, width, first_query, a.length);
-  copy_tile<T, head_dim>(k_tiles, keys, width, first_step * tile, a.length);
+  copy_tile<T, head_dim>(k_tiles, keys, key_width, first_step * tile, all_keys);
   commit_copies();
-  copy_tile<T, head_dim>(v_tiles, values, width, first_step * tile, a.length);
+  copy_tile<T, head_dim>(v_tiles, values, key_width, first_step * tile, all_keys);
   commit_copies();
 
   // What a lane addresses in a 16 x 16 block for ldmatrix: row and column for Q and V, and for K, whose rows are
@@ -73,7 +85,7 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
   uint32_t q[S::steps][4];
   float output[S::columns][4] = {};
   float maximum[2] = {-INFINITY, -INFINITY}, sum[2] = {};  // of rows g and g + 8; the sum is this lane's share
-  const int query[2] = {first_query + warp * 16 + g, first_query + warp * 16 + g + 8};
+  const int query[2] = {first_seeing + warp * 16 + g, first_seeing + warp * 16 + g + 8};  // positions
 
   for (int step = first_step; step < end_step; ++step) {
     const int stage = (step - first_step) % 2;
@@ -82,10 +94,10 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
     wait_copies<1>();  // K of this step; V may be under way
     __syncthreads();   // and all warps are done with the other stage
     if (step + 1 < end_step)
-      copy_tile<T, head_dim>(k_tiles + (1 - stage) * S::tile_elements, keys, width, (step + 1) * tile, a.length);
+      copy_tile<T, head_dim>(k_tiles + (1 - stage) * S::tile_elements, keys, key_width, (step + 1) * tile, all_keys);
     commit_copies();
     if (step + 1 < end_step)
-      copy_tile<T, head_dim>(v_tiles + (1 - stage) * S::tile_elements, values, width, (step + 1) * tile, a.length);
+      copy_tile<T, head_dim>(v_tiles + (1 - stage) * S::tile_elements, values, key_width, (step + 1) * tile, all_keys);
     commit_copies();
     if (step == first_step) {
 #pragma unroll
@@ -107,14 +119,14 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
 
     // Only tiles at an edge have anything to hide.
     const int first_key = step * tile;
-    const bool whole = first_key + tile <= a.length && (!a.causal || first_key + tile - 1 <= first_query) &&
-                       (a.window <= 0 || first_key > end_query - 1 - a.window);
+    const bool whole = first_key + tile <= all_keys && (!a.causal || first_key + tile - 1 <= first_seeing) &&
+                       (a.window <= 0 || first_key > end_seeing - 1 - a.window);
     if (!whole) {
 #pragma unroll
       for (int j = 0; j < tile / 8; ++j) {
 #pragma unroll
         for (int e = 0; e < 4; ++e)
-          if (!a.sees(query[e / 2], first_key + j * 8 + 2 * t + e % 2)) scores[j][e] = -INFINITY;
+          if (!a.sees(query[e / 2], first_key + j * 8 + 2 * t + e % 2, all_keys)) scores[j][e] = -INFINITY;
       }
     }
 
@@ -186,7 +198,7 @@ __global__ void __launch_bounds__(threads) attention_mma_kernel(const PrefillArg
 
 template <typename T, int head_dim>
 void launch_kernel(cudaStream_t stream, const PrefillArguments& a) {
-  const auto kernel = attention_mma_kernel<T, head_dim>;
+  const auto kernel = a.k ? attention_mma_kernel<T, head_dim, true> : attention_mma_kernel<T, head_dim, false>;
   constexpr size_t shared_bytes = Shape<head_dim>::shared_bytes;
   COTENANT_CUDA("attention",
                 cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int{shared_bytes}));

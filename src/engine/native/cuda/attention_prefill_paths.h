@@ -18,16 +18,32 @@ struct PrefillArguments {
   int window;        // 0: none
   float scale_log2;  // of the scores, for powers of 2
 
+  // Of pieces of sequences, whose keys and values are in the cache (causal then); k is null without one.
+  const void *k = nullptr, *v = nullptr;  // [cache rows, kv_heads, capacity, head_dim]
+  const int32_t* positions = nullptr;     // [rows * length]: read of each row's first token
+  const int32_t* row_of = nullptr;        // [rows], in the cache; null: its own number
+  int capacity = 0;
+
 #ifdef __CUDACC__
-  // First and one past the last position that any of the queries begin..end-1 sees.
+  // Of a row: the position of its first query, and one past its last key.
+  __device__ int first_position(int row) const {
+    return k ? positions[static_cast<int64_t>(row) * length] : 0;
+  }
+  __device__ int end_position(int first_position) const {
+    return k ? min(first_position + length, capacity) : length;
+  }
+  __device__ int cache_row(int row) const {
+    return row_of ? row_of[row] : row;
+  }
+  // First and one past the last position that any of the queries at positions begin..end-1 sees, of keys up to `keys`.
   __host__ __device__ int first_key(int begin) const {
     return window > 0 && begin >= window ? begin - window + 1 : 0;
   }
-  __host__ __device__ int end_key(int end) const {
-    return causal && end < length ? end : length;
+  __host__ __device__ int end_key(int end, int keys) const {
+    return causal && end < keys ? end : keys;
   }
-  __host__ __device__ bool sees(int query, int key) const {
-    return key < length && (!causal || key <= query) && (window <= 0 || key > query - window);
+  __host__ __device__ bool sees(int query, int key, int keys) const {
+    return key < keys && (!causal || key <= query) && (window <= 0 || key > query - window);
   }
 #endif
 };

@@ -14,7 +14,7 @@ constexpr int tile = 32;    // keys; one a lane
 constexpr int most_dims = 128;
 constexpr int dims_of_lane = most_dims / 32;
 
-template <typename T>
+template <typename T, bool cached>
 __global__ void __launch_bounds__(queries * 32) attention_plain_kernel(const PrefillArguments a) {
   __shared__ float q[queries][most_dims];
   __shared__ float k[tile][most_dims + 1];  // a column is read by 32 lanes: one bank each
@@ -29,23 +29,34 @@ __global__ void __launch_bounds__(queries * 32) attention_plain_kernel(const Pre
   const T* tokens = static_cast<const T*>(a.qkv) + static_cast<int64_t>(row) * a.length * width;
   const T* keys = tokens + (a.heads + kv_head) * d;
   const T* values = keys + a.kv_heads * d;
+  int64_t key_width = width;
+  int shift = 0, all_keys = a.length;  // the position of the row's first query; keys of the row
+  if constexpr (cached) {
+    const int64_t in_cache = (static_cast<int64_t>(a.cache_row(row)) * a.kv_heads + kv_head) * a.capacity * d;
+    keys = static_cast<const T*>(a.k) + in_cache;
+    values = static_cast<const T*>(a.v) + in_cache;
+    key_width = d;
+    shift = a.first_position(row);
+    all_keys = a.end_position(shift);
+  }
 
   for (int i = lane; i < d; i += 32)
     q[warp][i] = query < end ? to_float(tokens[query * width + head * d + i]) * a.scale_log2 : 0;
 
   float maximum = -INFINITY, sum = 0, output[dims_of_lane] = {};
-  for (int first = a.first_key(begin) / tile * tile; first < a.end_key(end); first += tile) {
+  const int end_key = a.end_key(shift + end, all_keys);
+  for (int first = a.first_key(shift + begin) / tile * tile; first < end_key; first += tile) {
     __syncthreads();
     for (int i = threadIdx.x; i < tile * d; i += blockDim.x) {
       const int key = i / d, dim = i % d;
-      const bool inside = first + key < a.length;
-      k[key][dim] = inside ? to_float(keys[(first + key) * width + dim]) : 0;
-      v[key][dim] = inside ? to_float(values[(first + key) * width + dim]) : 0;
+      const bool inside = first + key < all_keys;
+      k[key][dim] = inside ? to_float(keys[(first + key) * key_width + dim]) : 0;
+      v[key][dim] = inside ? to_float(values[(first + key) * key_width + dim]) : 0;
     }
     __syncthreads();
     float score = 0;
     for (int i = 0; i < d; ++i) score += q[warp][i] * k[lane][i];
-    if (!a.sees(query, first + lane)) score = -INFINITY;
+    if (!a.sees(shift + query, first + lane, all_keys)) score = -INFINITY;
     const float new_maximum = fmaxf(maximum, max_over(score));
     if (new_maximum == -INFINITY) continue;  // the same in all lanes: nothing seen so far
     const float keep = exp2f(maximum - new_maximum), weight = exp2f(score - new_maximum);
@@ -73,7 +84,8 @@ __global__ void __launch_bounds__(queries * 32) attention_plain_kernel(const Pre
 void launch_attention_prefill_plain(cudaStream_t stream, Dtype dtype, const PrefillArguments& a) {
   const dim3 grid(static_cast<unsigned>(a.rows * a.heads), static_cast<unsigned>((a.length + queries - 1) / queries));
   with_type(dtype, [&]<typename T>(T) {
-    launch("attention", stream, attention_plain_kernel<T>, grid, dim3(queries * 32), 0, a);
+    launch("attention", stream, a.k ? attention_plain_kernel<T, true> : attention_plain_kernel<T, false>, grid,
+           dim3(queries * 32), 0, a);
   });
 }
 

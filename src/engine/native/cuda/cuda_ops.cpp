@@ -400,6 +400,13 @@ void CudaOps::attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Att
     launch_attention_prefill(stream_.get(), dtype(), y.data, qkv.data, rows, qkv.shape[0] / rows, attention);
 }
 
+void CudaOps::attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                            const Attention& attention) {
+  check_attention(attention);
+  if (launches("attend_pieces"))
+    launch_attention_pieces(stream_.get(), dtype(), y, qkv, cache, positions, attention);
+}
+
 void CudaOps::attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                             const Attention& attention) {
   decode_attention(y, qkv, cache, positions, attention, nullptr);
@@ -426,6 +433,10 @@ void CudaOps::decode_attention(const Tensor& y, const Tensor& qkv, const KvCache
 
 void CudaOps::last_rows(const Tensor& y, const Tensor& x) {
   if (launches("last_rows")) launch_last_rows(stream_.get(), y, x);
+}
+
+void CudaOps::gather_rows(const Tensor& y, const Tensor& x, const Tensor& rows) {
+  if (launches("gather_rows")) launch_gather_rows(stream_.get(), y, x, rows);
 }
 
 void CudaOps::argmax(const Tensor& ids, const Tensor& logits, int64_t vocab) {

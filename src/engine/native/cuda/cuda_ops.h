@@ -47,11 +47,14 @@ class CudaOps : public Ops {
   void transform_qkv(const Tensor& qkv, const Tensor& positions, const QkTransform& transform, const KvCache& cache,
                      const Attention& attention) override;
   void attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Attention& attention) override;
+  void attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
+                     const Attention& attention) override;
   void attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                      const Attention& attention) override;
   void transform_and_attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                                    const QkTransform& transform, const Attention& attention) override;
   void last_rows(const Tensor& y, const Tensor& x) override;
+  void gather_rows(const Tensor& y, const Tensor& x, const Tensor& rows) override;
   void argmax(const Tensor& ids, const Tensor& logits, int64_t vocab) override;
   void set_positions(const Tensor& positions, int32_t value) override;
   void advance(const Tensor& positions, const Tensor& ids, const TokenRing& ring) override;

@@ -54,6 +54,17 @@ __global__ void last_rows_kernel(T* y, const T* x, int64_t length, int packs, in
       reinterpret_cast<const Values*>(x)[((row + 1) * length - 1) * packs + item % packs];
 }
 
+template <typename T, int n>
+__global__ void gather_rows_kernel(T* y, const T* x, const int32_t* rows, int packs, int64_t items) {
+  wait_for_predecessor();
+  let_successor_start();
+  const int64_t item = blockIdx.x * int64_t{threads} + threadIdx.x;
+  if (item >= items) return;
+  using Values = Pack<T, n>;
+  reinterpret_cast<Values*>(y)[item] =
+      reinterpret_cast<const Values*>(x)[int64_t{rows[item / packs]} * packs + item % packs];
+}
+
 }  // namespace
 
 void launch_activation(cudaStream_t stream, const Tensor& y, Activation activation) {
@@ -85,6 +96,16 @@ void launch_last_rows(cudaStream_t stream, const Tensor& y, const Tensor& x) {
       const int64_t items = y.elements() / n;
       launch("last_rows", stream, last_rows_kernel<T, n>, blocks_for(items), threads, 0, pointer<T>(y), pointer<T>(x),
              x.shape[0] / y.shape[0], static_cast<int>(y.shape[1] / n), items);
+    });
+  });
+}
+
+void launch_gather_rows(cudaStream_t stream, const Tensor& y, const Tensor& x, const Tensor& rows) {
+  with_type(y.dtype, [&]<typename T>(T) {
+    with_pack<T>(y.shape[1], [&](auto n) {
+      const int64_t items = y.elements() / n;
+      launch("gather_rows", stream, gather_rows_kernel<T, n>, blocks_for(items), threads, 0, pointer<T>(y),
+             pointer<T>(x), static_cast<const int32_t*>(rows.data), static_cast<int>(y.shape[1] / n), items);
     });
   });
 }

@@ -20,7 +20,7 @@ struct HeadRange {
   int heads, kv_heads, first_head, touched_heads;
   int half;            // of head_dim
   int lanes;           // threads of one head, a power of two up to 32, each with two packs: i and i + half
-  int tokens_per_row;  // token t belongs to row t / tokens_per_row of the cache
+  int tokens_per_sequence;
   int64_t qkv_width, capacity;
 };
 
@@ -55,8 +55,8 @@ __device__ void rotate(float (&low)[n], float (&high)[n], const float* table, in
 }
 
 template <typename T, int n>
-__global__ void transform_qkv_kernel(T* qkv, T* k_cache, T* v_cache, const int32_t* positions, const float* rope,
-                                     HeadNorms norms, HeadRange range, int64_t items) {
+__global__ void transform_qkv_kernel(T* qkv, T* k_cache, T* v_cache, const int32_t* positions, const int32_t* row_of,
+                                     const float* rope, HeadNorms norms, HeadRange range, int64_t items) {
   wait_for_predecessor();
   let_successor_start();
   const int64_t thread = blockIdx.x * int64_t{threads} + threadIdx.x;
@@ -91,7 +91,7 @@ __global__ void transform_qkv_kernel(T* qkv, T* k_cache, T* v_cache, const int32
   }
   if (is_q || !k_cache) return;
   const int kv_head = is_v ? head - range.heads - range.kv_heads : head - range.heads;
-  const int64_t row = t / range.tokens_per_row;
+  const int64_t sequence = t / range.tokens_per_sequence, row = row_of ? row_of[sequence] : sequence;
   T* cached = (is_v ? v_cache : k_cache) +
               ((row * range.kv_heads + kv_head) * range.capacity + position) * 2 * range.half + column;
   store<T, n>(cached, low);
@@ -106,7 +106,8 @@ void launch_with_packs(cudaStream_t stream, const Tensor& qkv, const Tensor& pos
   const HeadNorms norms{transform.q_norm.scale.data, transform.k_norm.scale.data, transform.q_norm.eps};
   launch("transform_qkv", stream, transform_qkv_kernel<T, n>, dim3(blocks), dim3(threads), 0, static_cast<T*>(qkv.data),
          static_cast<T*>(cache.k.data), static_cast<T*>(cache.v.data), static_cast<const int32_t*>(positions.data),
-         static_cast<const float*>(transform.rope.data), norms, range, items);
+         static_cast<const int32_t*>(cache.row_of.data), static_cast<const float*>(transform.rope.data), norms, range,
+         items);
 }
 
 // Values of either half of a head that a thread takes: as many as 16 bytes hold, where that divides the half.
@@ -139,7 +140,7 @@ void launch_transform_qkv(cudaStream_t stream, const Tensor& qkv, const Tensor& 
   range.first_head = rotates ? 0 : range.heads;
   range.touched_heads = range.heads + (cache ? 2 : 1) * range.kv_heads - range.first_head;
   range.half = static_cast<int>(attention.head_dim / 2);
-  range.tokens_per_row = cache ? static_cast<int>(qkv.shape[0] / cache.k.shape[0]) : 1;
+  range.tokens_per_sequence = cache ? static_cast<int>(qkv.shape[0] / cache.sequences()) : 1;
   range.qkv_width = attention.qkv_width();
   range.capacity = cache ? cache.capacity() : 0;
   const int values = values_per_lane(qkv.dtype, range.half);

@@ -73,14 +73,14 @@ __global__ void set_positions_kernel(int32_t* positions, int32_t value, int rows
 
 // One block. The count is written after the tokens are visible to the host.
 __global__ void advance_kernel(int32_t* positions, const int32_t* ids, int32_t* ring, int32_t* host_count,
-                               int32_t* passes, int rows, int slots) {
+                               int32_t* passes, int rows, int slots, int slot_width) {
   wait_for_predecessor();
   let_successor_start();
   const auto count = static_cast<uint32_t>(*passes);
-  int32_t* slot = ring + static_cast<int64_t>(count % static_cast<uint32_t>(slots)) * rows;
+  int32_t* slot = ring + static_cast<int64_t>(count % static_cast<uint32_t>(slots)) * slot_width;
   for (int row = threadIdx.x; row < rows; row += small_threads) {
     slot[row] = ids[row];
-    positions[row] += 1;
+    if (positions) positions[row] += 1;
   }
   __threadfence_system();
   __syncthreads();
@@ -120,8 +120,8 @@ void launch_advance(cudaStream_t stream, const Tensor& positions, const Tensor& 
                     int32_t* passes) {
   launch("advance", stream, advance_kernel, dim3(1), dim3(small_threads), 0, static_cast<int32_t*>(positions.data),
          static_cast<const int32_t*>(ids.data), static_cast<int32_t*>(ring.slots.data),
-         static_cast<int32_t*>(ring.count.data), passes, static_cast<int>(positions.elements()),
-         static_cast<int>(ring.slots.shape[0]));
+         static_cast<int32_t*>(ring.count.data), passes, static_cast<int>(ids.elements()),
+         static_cast<int>(ring.slots.shape[0]), static_cast<int>(ring.slots.shape[1]));
 }
 
 }  // namespace cotenant

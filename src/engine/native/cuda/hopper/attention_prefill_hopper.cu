@@ -101,7 +101,7 @@ __device__ void mask(float (&scores)[64], const PrefillArguments& a, int first_q
   for (int i = 0; i < 16; ++i) {
 #pragma unroll
     for (int e = 0; e < 4; ++e)
-      if (!a.sees(query + 8 * (e / 2), first_key + 8 * i + 2 * t + e % 2)) scores[4 * i + e] = -INFINITY;
+      if (!a.sees(query + 8 * (e / 2), first_key + 8 * i + 2 * t + e % 2, a.length)) scores[4 * i + e] = -INFINITY;
   }
 }
 
@@ -242,7 +242,8 @@ __global__ void __launch_bounds__(threads, 1)
   wait_for_predecessor();
 
   const int first_query = (gridDim.y - 1 - blockIdx.y) * tile;  // the longest first: causal blocks differ in work
-  const Steps steps{a.first_key(first_query) / tile, (a.end_key(min(first_query + tile, a.length)) + tile - 1) / tile};
+  const Steps steps{a.first_key(first_query) / tile,
+                    (a.end_key(min(first_query + tile, a.length), a.length) + tile - 1) / tile};
   if (threadIdx.x < group_threads) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
     if (threadIdx.x == 0) produce<head_dim>(s, &map, a, steps, first_query);
