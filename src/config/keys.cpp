@@ -481,11 +481,11 @@ std::vector<TenantKey> make_tenant_keys() {
       bind_workload(integer("workload.max_queue", 0, 1048576, "65536",
                             "Requests that may wait for the tenant; one more is rejected.", 65536),
                     &WorkloadDescription::max_queue),
-      bind_workload(
-          plain("workload.input_tokens", ValueType::length, "seq_len",
-                "Lengths of prompts (engine: server, or with slots): a number; trace; {kind: uniform, least, most}; or {kind: "
-                "lognormal, mean, cv, least, most}, where a length beyond a bound is that bound."),
-          &WorkloadDescription::input_tokens),
+      bind_workload(plain("workload.input_tokens", ValueType::length, "seq_len",
+                          "Lengths of prompts (engine: server, or with slots): a number; trace; {kind: uniform, least, "
+                          "most}; or {kind: "
+                          "lognormal, mean, cv, least, most}, where a length beyond a bound is that bound."),
+                    &WorkloadDescription::input_tokens),
       bind_workload(
           plain("workload.output_tokens", ValueType::length, "max_new_tokens", "Lengths of answers, likewise."),
           &WorkloadDescription::output_tokens),

@@ -104,6 +104,10 @@ class Engine {
   // How many requests it holds at once, those that wait included.
   virtual int capacity() const { return 1; }
 
+  // Since when it takes requests, if there is room: of one that takes them only between its passes the end of the last
+  // one. 0: it does so at any time.
+  virtual int64_t open_since_ns() const { return 0; }
+
   // Takes a request; false: full, try again after step.
   virtual bool submit(const Request& request) = 0;
 

@@ -61,7 +61,7 @@ class TimedLoop {
       if (in_flight_.empty()) throw internal_error("timed loop", "an idle engine refused a request");
       return false;
     }
-    result_.lag.add(at_ns - std::max(request.due_ns, room_since_ns_));
+    result_.lag.add(at_ns - std::max({request.due_ns, room_since_ns_, engine_.open_since_ns()}));
     workload_.sent();
     return true;
   }

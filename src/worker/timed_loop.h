@@ -18,8 +18,8 @@ struct LoopResult {
   int64_t requests = 0;  // recorded: those that were sent, and those that were rejected
   int64_t rejected = 0;  // of these: they found the tenant's queue full
   int64_t waiting = 0;   // due when the loop was told to stop, and never sent
-  // From the instant at which a request was due and the engine, as far as the loop knew, had room for it, to its
-  // sending. The wait for room is none of it: that is the time in the queue.
+  // From the instant at which a request was due and the engine, as far as the loop knew, would have taken it, to its
+  // sending. The wait for room, or for the end of a pass, is none of it: that is the time in the queue.
   LagHistogram lag;
 };
 

@@ -87,6 +87,55 @@ void check_prefill(Random& random, Dtype dtype, int64_t rows, int64_t length, co
   expect_close(difference, tolerance(dtype));
 }
 
+// The sequences of a batch in pieces of `piece` tokens, with their keys and values in rows of a longer cache that lie
+// elsewhere, against the whole batch. The last piece goes beyond the sequence, and what it gets there means nothing.
+void check_pieces(Random& random, Dtype dtype, int64_t length, int64_t piece, const Attention& a) {
+  constexpr int64_t rows = 2, cache_rows = 3;
+  constexpr int32_t row_in_cache[rows] = {2, 0};
+  SCOPED_TRACE(text(dtype, rows, length, a) + fmt::format(", pieces of {}", piece));
+  const int64_t capacity = length + 3, pieces = (length + piece - 1) / piece, width = a.qkv_width();
+  const std::vector<float> qkv = random.normal(dtype, static_cast<size_t>(rows * length * width), 1.5f);
+  const DeviceArray device_qkv(dtype, qkv), whole(dtype, static_cast<size_t>(rows * length * a.width()));
+  launch_attention_prefill(nullptr, dtype, whole.data(), device_qkv.data(), rows, length, a);
+
+  std::vector<float> k(static_cast<size_t>(cache_rows * a.kv_heads * capacity * a.head_dim), 1), v = k;
+  std::vector<float> in_pieces(static_cast<size_t>(rows * pieces * piece * width));
+  std::vector<float> positions, row_of;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t t = 0; t < length; ++t) {
+      const auto token = qkv.begin() + (r * length + t) * width;
+      std::copy_n(token, width, in_pieces.begin() + (r * pieces * piece + t) * width);
+      for (int64_t h = 0; h < a.kv_heads; ++h) {
+        const int64_t at = ((row_in_cache[r] * a.kv_heads + h) * capacity + t) * a.head_dim;
+        std::copy_n(token + (a.heads + h) * a.head_dim, a.head_dim, k.begin() + at);
+        std::copy_n(token + (a.heads + a.kv_heads + h) * a.head_dim, a.head_dim, v.begin() + at);
+      }
+    }
+    for (int64_t t = 0; t < pieces * piece; ++t) positions.push_back(static_cast<float>(std::min(t, capacity - 1)));
+    row_of.insert(row_of.end(), static_cast<size_t>(pieces), static_cast<float>(row_in_cache[r]));
+  }
+  const int64_t tokens = rows * pieces * piece;
+  const DeviceArray device_k(dtype, k), device_v(dtype, v), device_pieces(dtype, in_pieces);
+  const DeviceArray y(dtype, static_cast<size_t>(tokens * a.width()));
+  const DeviceArray device_positions(Dtype::i32, positions), device_rows(Dtype::i32, row_of);
+  const auto tensor = [&](void* data, Dtype type, Shape shape) {
+    return Tensor{.data = data, .dtype = type, .shape = shape};
+  };
+  launch_attention_pieces(nullptr, dtype, tensor(y.data(), dtype, {tokens, a.width(), 1, 1}),
+                          tensor(device_pieces.data(), dtype, {tokens, width, 1, 1}),
+                          {.k = tensor(device_k.data(), dtype, {cache_rows, a.kv_heads, capacity, a.head_dim}),
+                           .v = tensor(device_v.data(), dtype, {cache_rows, a.kv_heads, capacity, a.head_dim}),
+                           .row_of = tensor(device_rows.data(), Dtype::i32, {rows * pieces, 1, 1, 1})},
+                          tensor(device_positions.data(), Dtype::i32, {tokens, 1, 1, 1}), a);
+  const std::vector<float> found = y.read(), wanted = whole.read();
+  Difference difference;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < length * a.width(); ++i)
+      difference.add(found[static_cast<size_t>(r * pieces * piece * a.width() + i)],
+                     wanted[static_cast<size_t>(r * length * a.width() + i)]);
+  expect_close(difference, tolerance(dtype));
+}
+
 constexpr Dtype all_dtypes[] = {Dtype::f32, Dtype::f16, Dtype::bf16};
 constexpr int64_t all_lengths[] = {1, 7, 63, 64, 65, 127, 128, 129, 200, 513};
 constexpr int64_t head_dims[] = {8, 12, 16, 24, 32, 64, 80, 96, 128};
@@ -127,6 +176,17 @@ TEST_F(AttentionPrefillTest, LongSequences) {
       for (const int64_t length : {2048, 2000})
         for (const bool causal : {true, false})
           check_prefill(random, dtype, 1, length, make_attention(4, 1, head_dim, causal));
+}
+
+TEST_F(AttentionPrefillTest, PiecesOfSequencesInTheCache) {
+  Random random;
+  SCOPED_TRACE(fmt::format("seed {}", random.seed()));
+  for (const Dtype dtype : all_dtypes)
+    for (const int64_t head_dim : {16, 64, 80, 128})
+      for (const int64_t window : {0, 1, 50})
+        for (const auto& [length, piece] :
+             {std::pair<int64_t, int64_t>{150, 64}, {128, 64}, {9, 4}, {200, 200}, {65, 1}})
+          check_pieces(random, dtype, length, piece, make_attention(6, 2, head_dim, true, window));
 }
 
 // Each kernel with shapes that another one may be chosen for.

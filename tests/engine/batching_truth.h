@@ -48,8 +48,8 @@ inline std::vector<Asked> requests_of(const Expected& expected, int count) {
 }
 
 // Answers by request; a new one is sent whenever there is room and `gap` steps have passed.
-inline std::map<uint64_t, std::vector<int32_t>> answers_of(ContinuousEngine& engine,
-                                                           const std::vector<Asked>& requests, int gap) {
+inline std::map<uint64_t, std::vector<int32_t>> answers_of(ContinuousEngine& engine, const std::vector<Asked>& requests,
+                                                           int gap) {
   std::map<uint64_t, std::vector<int32_t>> answers;
   size_t sent = 0, done = 0;
   for (int steps = 0; done < requests.size(); ++steps) {

@@ -108,8 +108,7 @@ Program& ContinuousEngine::program_of(std::vector<Sized>& programs, int size) {
 void ContinuousEngine::launch_next() {
   Flight& flight = flights_[launched_ % flights_.size()];
   if (!slots_.plan(flight.step)) return;
-  for (const uint64_t id : admitted_)
-    progress_.push_back({.id = id, .status = Status::started, .at_ns = now_ns()});
+  for (const uint64_t id : admitted_) progress_.push_back({.id = id, .status = Status::started, .at_ns = now_ns()});
   admitted_.clear();
   const Step& step = flight.step;
   Tensor input = transformer_->step_input();
@@ -123,7 +122,7 @@ void ContinuousEngine::launch_next() {
 void ContinuousEngine::take_oldest() {
   Flight& flight = flights_[taken_++ % flights_.size()];
   flight.program->wait();
-  const int64_t at_ns = now_ns();
+  const int64_t at_ns = open_since_ns_ = now_ns();
   const TokenRing& ring = transformer_->ring();
   const auto slot = passes_++ % static_cast<uint32_t>(ring.slots.shape[0]);
   const auto* ids = static_cast<const int32_t*>(ring.slots.data) + slot * static_cast<size_t>(ring.slots.shape[1]);

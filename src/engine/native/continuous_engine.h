@@ -29,6 +29,7 @@ class ContinuousEngine : public Engine {
   void prepare() override;
   void warm() override;
   int capacity() const override { return options_.slots; }
+  int64_t open_since_ns() const override { return open_since_ns_; }
   // Of one sequence; its tokens must stay valid until it is done.
   bool submit(const Request& request) override;
   std::span<const Progress> step(int64_t until_ns) override;
@@ -60,6 +61,7 @@ class ContinuousEngine : public Engine {
   std::array<Flight, 2> flights_;
   uint64_t launched_ = 0, taken_ = 0;
   uint32_t passes_ = 0;  // that the ring has seen
+  int64_t open_since_ns_ = 0;
   std::vector<Progress> progress_;
 };
 

@@ -37,7 +37,8 @@ DynamicEngine::~DynamicEngine() = default;
 
 void DynamicEngine::load() {
   ops_ = make_ops(ops_options(options_, false, need_));
-  transformer_ = std::make_unique<Transformer>(*ops_, *options_.model, PassShape{.rows = options_.rows, .seq_len = options_.seq_len});
+  transformer_ = std::make_unique<Transformer>(*ops_, *options_.model,
+                                               PassShape{.rows = options_.rows, .seq_len = options_.seq_len});
 }
 
 void DynamicEngine::prepare() {
@@ -85,7 +86,7 @@ void DynamicEngine::run_pass() {
   ops_->write(transformer_->input(), tokens_);
   pass.launch();
   pass.wait();
-  const int64_t at_ns = now_ns();
+  const int64_t at_ns = open_since_ns_ = now_ns();
   const float gpu_ms = pass.gpu_ms();
   for (const Request& request : waiting_)
     progress_.push_back({.id = request.id, .status = Status::done, .at_ns = at_ns, .gpu_ms = gpu_ms});

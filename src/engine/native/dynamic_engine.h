@@ -26,6 +26,7 @@ class DynamicEngine : public Engine {
   void prepare() override;
   void warm() override;
   int capacity() const override { return options_.rows; }
+  int64_t open_since_ns() const override { return open_since_ns_; }
   bool submit(const Request& request) override;
   // Returns at `until_ns` also while requests wait for more.
   std::span<const Progress> step(int64_t until_ns) override;
@@ -50,6 +51,7 @@ class DynamicEngine : public Engine {
 
   std::vector<Request> waiting_;
   std::vector<int32_t> tokens_;  // [rows, seq_len]: of those that wait
+  int64_t open_since_ns_ = 0;
   std::vector<Progress> progress_;
 };
 

@@ -184,7 +184,8 @@ class Ops {
   virtual void attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Attention& attention) = 0;
   // A piece of each sequence, the same number of tokens of all, attends to its row of the cache, where its own keys and
   // values are already: token i of it, at position p = positions[first of the piece] + i, to positions 0..p. qkv
-  // [sequences * tokens, qkv_width] -> y [sequences * tokens, width]. What tokens beyond the capacity get means nothing.
+  // [sequences * tokens, qkv_width] -> y [sequences * tokens, width]. What tokens beyond the capacity get means
+  // nothing.
   virtual void attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                              const Attention& attention) = 0;
   // One token a row attends to its cache, positions 0..positions[row]: qkv [rows, qkv_width] -> y [rows, width].

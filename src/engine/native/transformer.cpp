@@ -128,8 +128,8 @@ Transformer::Transformer(Ops& ops, const Model& model, PassShape shape) : ops_(o
   if (spec_.has_head) head_ = ops.pack(model.head);
   ops.loaded();
 
-  const int64_t tokens = shape.in_steps() ? shape.slots.slots + shape.slots.most_pieces * shape.slots.piece
-                                          : shape.rows * shape.seq_len;
+  const int64_t tokens =
+      shape.in_steps() ? shape.slots.slots + shape.slots.most_pieces * shape.slots.piece : shape.rows * shape.seq_len;
   const Dtype dtype = ops.dtype();
   buffers_.hidden = ops.allocate(dtype, {tokens, spec_.hidden, 1, 1});
   buffers_.normed = spec_.post_norm ? buffers_.hidden : ops.allocate(dtype, {tokens, spec_.hidden, 1, 1});
@@ -177,9 +177,7 @@ Transformer::Buffers Transformer::buffers(int64_t tokens) const {
 }
 
 Transformer::Pass Transformer::whole_prompts(int64_t rows) const {
-  return {.prompts = rows,
-          .length = shape_.seq_len,
-          .prompt_positions = head_of(positions_, rows * shape_.seq_len)};
+  return {.prompts = rows, .length = shape_.seq_len, .prompt_positions = head_of(positions_, rows * shape_.seq_len)};
 }
 
 void Transformer::attention(const Layer& layer, const Buffers& b, const Pass& pass) {

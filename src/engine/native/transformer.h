@@ -39,8 +39,10 @@ class Transformer {
   // step_input() and the last tokens -> the next token of each slot, into ring(). With pieces, rows is all slots.
   void step(int64_t rows, int64_t pieces);
 
-  const Tensor& input() const { return input_; }   // i32 [rows * seq_len]
-  const Tensor& step_input() const { return step_input_; }  // i32, StepLayout; a step without pieces reads its positions
+  const Tensor& input() const { return input_; }  // i32 [rows * seq_len]
+  const Tensor& step_input() const {
+    return step_input_;
+  }                                                // i32, StepLayout; a step without pieces reads its positions
   const TokenRing& ring() const { return ring_; }  // slots >= max_new_tokens
   // i32 [rows]: what decode() goes on from, and then its choices. Generating only.
   const Tensor& last_tokens() const { return last_tokens_; }
@@ -63,12 +65,12 @@ class Transformer {
 
   // The tokens of a pass: first those that sequences decode, one of each, and then prompts, whole ones or in pieces.
   struct Pass {
-    int64_t decoding = 0;      // tokens
-    Tensor positions{};        // i32 [decoding]
-    int64_t prompts = 0;       // sequences
-    int64_t length = 0;        // tokens of each
-    Tensor prompt_positions{}; // i32 [prompts * length]
-    Tensor rows_of_pieces{};   // i32 [prompts], in the KV cache; empty: whole prompts
+    int64_t decoding = 0;       // tokens
+    Tensor positions{};         // i32 [decoding]
+    int64_t prompts = 0;        // sequences
+    int64_t length = 0;         // tokens of each
+    Tensor prompt_positions{};  // i32 [prompts * length]
+    Tensor rows_of_pieces{};    // i32 [prompts], in the KV cache; empty: whole prompts
 
     int64_t tokens() const { return decoding + prompts * length; }
   };
@@ -93,8 +95,8 @@ class Transformer {
   std::vector<Layer> layers_;
   Weight head_;
 
-  Buffers buffers_;        // for rows * seq_len tokens
-  Tensor input_;           // i32 [rows * seq_len]
+  Buffers buffers_;  // for rows * seq_len tokens
+  Tensor input_;     // i32 [rows * seq_len]
   Tensor step_input_;
   Tensor positions_;       // i32 [rows * seq_len]: 0 .. seq_len-1 in every row
   Tensor last_tokens_;     // i32 [rows]

@@ -37,8 +37,7 @@ void launch_attention_pieces(cudaStream_t stream, Dtype dtype, const Tensor& y, 
                              const Tensor& positions, const Attention& attention) {
   if (attention.head_dim > attention_max_head_dim) throw internal_error("attention of pieces", "head_dim over 128");
   const int64_t pieces = cache.sequences();
-  PrefillArguments arguments =
-      make_prefill_arguments(y.data, qkv.data, pieces, qkv.shape[0] / pieces, attention);
+  PrefillArguments arguments = make_prefill_arguments(y.data, qkv.data, pieces, qkv.shape[0] / pieces, attention);
   arguments.k = cache.k.data;
   arguments.v = cache.v.data;
   arguments.positions = static_cast<const int32_t*>(positions.data);

@@ -403,8 +403,7 @@ void CudaOps::attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Att
 void CudaOps::attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                             const Attention& attention) {
   check_attention(attention);
-  if (launches("attend_pieces"))
-    launch_attention_pieces(stream_.get(), dtype(), y, qkv, cache, positions, attention);
+  if (launches("attend_pieces")) launch_attention_pieces(stream_.get(), dtype(), y, qkv, cache, positions, attention);
 }
 
 void CudaOps::attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,

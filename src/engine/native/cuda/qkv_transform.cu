@@ -18,8 +18,8 @@ struct HeadNorms {
 // Heads are numbered q, k, v as they lie in a row of qkv; the first of them that anything happens to is `first_head`.
 struct HeadRange {
   int heads, kv_heads, first_head, touched_heads;
-  int half;            // of head_dim
-  int lanes;           // threads of one head, a power of two up to 32, each with two packs: i and i + half
+  int half;   // of head_dim
+  int lanes;  // threads of one head, a power of two up to 32, each with two packs: i and i + half
   int tokens_per_sequence;
   int64_t qkv_width, capacity;
 };
