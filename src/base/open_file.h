@@ -13,7 +13,7 @@ namespace cotenant {
 // of them.
 enum class Links { refused, followed };
 
-// That it cannot be read, and why by errno; of a disk or a server that fails it is not the path that is to be looked at.
+// That it cannot be read, and why by errno. Of a disk or a server that fails the path is not what is to be looked at.
 Error cannot_be_read(const std::filesystem::path& file);
 
 // For reading. Throws usage_error when it is not there, cannot be read, is a symbolic link, or no regular file (a FIFO

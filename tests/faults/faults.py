@@ -19,6 +19,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -72,6 +73,29 @@ def config(min_duration_s, service_ms=2, kind="sleep"):
                       "num_iters: 5, num_warmup: 1}\n" for name in "ab")
     return (f"experiment_name: pair\ndevice: cpu\nmin_duration_s: {min_duration_s}\nwarmup_s: 0\n"
             f"tenants:\n{tenants}")
+
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+PROGRAMS = {  # tenants of which the work is done by a program that is not ours
+    "external": "model_name: m, batch_size: 1, seq_len: 8, command: [python3, {tests}/driver/external_program.py]",
+    "command": "command: [sh, -c, 'while echo step; do sleep 0.005; done'], progress: step",
+    "server": "model_name: m, seq_len: 12, command: [python3, {tests}/servers/bad_server.py, --gap-ms, '0.1', --port, "
+              "'{port}', --port-file, {root}/port, --log, /dev/null], "
+              "server: {{base_url: 'http://127.0.0.1:{port}', timeout_s: 1}}",
+}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def program_config(engine, root):
+    program = PROGRAMS[engine].format(tests=TESTS, root=root, port=free_port())
+    return ("experiment_name: pair\ndevice: cpu\nmin_duration_s: 60\nmax_duration_s: 90\nwarmup_s: 0\ntenants:\n"
+            f"  - {{name: a, engine: {engine}, num_iters: 5, num_warmup: 1, {program}}}\n"
+            "  - {name: b, engine: stress, stress: {kind: sleep, service_ms: 2}, num_iters: 5, num_warmup: 1}\n")
 
 
 WRITE_CONFIG = config(0.2, service_ms=0.005, kind="spin")  # tens of thousands of samples
@@ -138,7 +162,7 @@ class Run:
         self.temporary.mkdir()
         shutil.copytree(tools.earlier, self.data)
         self.earlier = tree(self.data / "pair")
-        (self.root / "pair.yaml").write_text(text)
+        (self.root / "pair.yaml").write_text(text if isinstance(text, str) else text(self.root))
         self.driver = self.start(["run", "pair.yaml", *options],
                                  {"LD_PRELOAD": str(tools.misbehave), "FAULTS_STOP_AT": stop_at})
 
@@ -156,6 +180,12 @@ class Run:
     def workers(self):
         return [pid for pid in children(self.driver.pid) if is_role(pid, "worker")]
 
+    def supervisor(self):
+        return next(pid for pid in children(self.driver.pid) if is_role(pid, "supervisor"))
+
+    def program(self):
+        return children(self.supervisor())[0]
+
     def keeper(self):
         return next(pid for pid in children(self.driver.pid) if is_role(pid, "keeper"))
 
@@ -164,7 +194,11 @@ class Run:
 
     def reach(self, phase):
         """Returns the worker that the phase is about: stopped where the phase begins, or none."""
-        self.all_workers = wait_for(lambda: len(self.workers()) == 2 and self.workers(), "the workers")
+        def working():
+            require(self.driver.poll() is None, "lost", f"ended at once: {read(self.root / 'stderr')}")
+            return len(self.workers()) == 2 and self.workers()
+
+        self.all_workers = wait_for(working, "the workers")
         if phase == "in an iteration":
             wait_for(lambda: all(read(self.staging / tenant / "events.jsonl").count("\n") > 20 for tenant in "ab"),
                      "samples in the files")
@@ -403,6 +437,40 @@ def harmless_case(phase, fault, target):
     return case
 
 
+def program_case(engine, fault, target):
+    """A tenant's program, its supervisor or the driver dies or hangs while it runs."""
+
+    def case(tools):
+        run = Run(tools, f"{engine} {target} {name(fault)}", lambda root: program_config(engine, root), "",
+                  ["--deadline", str(DEADLINE_S)] if fault == STOP else [])
+        run.reach("in an iteration")
+        before = {tenant: len(events(run.staging, tenant)) for tenant in "ab"}
+        victims = {"program": lambda: run.program(), "supervisor": lambda: run.supervisor(),
+                   "driver": lambda: run.driver.pid, "group": lambda: -run.driver.pid}
+        send(victims[target](), fault)
+        code = run.finish()
+        if target in ("driver", "group") and fault not in ASKED:
+            require(code == -fault, "exit code", f"{code}: {run.err}")
+            run.expect_nothing_left("pair.staging", "pair.lock")
+            run.expect_earlier()
+            return run.expect_next_run(keeps_samples=True)
+        require(code == ASKED.get(fault, 3), "exit code", f"{code}: {run.err}")
+        if fault in ASKED:
+            run.expect_told(f"interrupted by {name(fault)}")
+        elif target == "program" and fault in DEATHS:
+            run.expect_told(f"a died in phase run: its program ended: {DEATHS[fault]}")
+        else:
+            run.expect_told("a died in phase run: ")
+        run.expect_nothing_left("pair.incomplete")
+        run.expect_earlier()
+        run.expect_readable(run.data / "pair.incomplete", complete=False)
+        for tenant, count in before.items():
+            require(len(events(run.data / "pair.incomplete", tenant)) >= count, "lost", f"samples of {tenant}")
+        return None
+
+    return case
+
+
 def write_case(number, seed):
     """SIGKILL of the driver at a random instant of its final write: the old result or the new one, whole."""
     instants = random.Random(seed * 1000 + number)
@@ -447,6 +515,12 @@ def all_cases(writes, seed):
         cases += [("driver, asked", number, phase, asked_case(phase, number)) for number in ASKED]
         cases += [("keeper", fault, phase, harmless_case(phase, fault, "keeper")) for fault in (*DEATHS, STOP)]
         cases += [("driver", STOP, phase, harmless_case(phase, STOP, "driver"))]
+    for engine in PROGRAMS:
+        # A server that hangs fails its requests (tests/driver/server_test.cpp), and the run goes on.
+        cases += [(f"{engine}: {target}", fault, "in an iteration", program_case(engine, fault, target))
+                  for target, faults in (("program", [*DEATHS, *([STOP] if engine != "server" else [])]),
+                                         ("supervisor", [KILL]), ("driver", [KILL, signal.SIGINT]), ("group", [KILL]))
+                  for fault in faults]
     cases += [("driver, at random", KILL, "writing", write_case(number, seed)) for number in range(writes)]
     return cases
 
