@@ -26,7 +26,8 @@ struct Request {
 };
 
 enum class Status : uint8_t {
-  started,  // its wait in the engine, if there was one, is over
+  started,
+  waited,  // started, after a wait in the engine that is not its service
   token,
   done,
   rejected,

@@ -45,6 +45,8 @@ const InFlight::Ended* InFlight::note(const Progress& progress) {
   int64_t* const times = token_ns_.data() + progress.id * most_tokens_;
   switch (progress.status) {
     case Status::started:
+      return nullptr;
+    case Status::waited:
       entry.event.start_ns = progress.at_ns;
       return nullptr;
     case Status::token:

@@ -129,7 +129,7 @@ TEST(DynamicEngine, AFullBatchDoesNotWait) {
   for (uint64_t row = 0; row < 3; ++row) ASSERT_TRUE(engine->submit(one_of_three(row, now_ns())));
   EXPECT_FALSE(engine->submit(one_of_three(0, now_ns())));
   const auto progress = engine->step(now_ns());
-  ASSERT_EQ(progress.size(), 6u);  // started and done
+  ASSERT_EQ(progress.size(), 6u);  // waited and done
   for (size_t i = 3; i < 6; ++i) EXPECT_EQ(progress[i].status, Status::done);
   const auto alone = engine_for("distilbert", {}, 3, 5);
   EXPECT_LT(relative_error(engine->logits(), forward(*alone, kThree, 3)), 1e-6);
@@ -142,7 +142,7 @@ TEST(DynamicEngine, TheFirstWaitsNoLongerThanItMay) {
   EXPECT_TRUE(engine->step(now_ns() + 1'000'000).empty());  // time to look for more
   const auto progress = engine->step(now_ns() + 1'000'000'000);
   ASSERT_EQ(progress.size(), 2u);
-  EXPECT_EQ(progress[0].status, Status::started);
+  EXPECT_EQ(progress[0].status, Status::waited);
   EXPECT_GE(progress[0].at_ns, scheduled_ns + 20'000'000);
   const auto alone = engine_for("distilbert", {}, 1, 5);
   std::vector<float> first = engine->logits();

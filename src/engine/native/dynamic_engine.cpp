@@ -82,7 +82,7 @@ void DynamicEngine::run_pass() {
   Program& pass = *std::ranges::find_if(passes_, [&](const Sized& sized) { return sized.rows >= rows; })->program;
   const int64_t start_ns = now_ns();
   for (const Request& request : waiting_)
-    progress_.push_back({.id = request.id, .status = Status::started, .at_ns = start_ns});
+    progress_.push_back({.id = request.id, .status = Status::waited, .at_ns = start_ns});
   ops_->write(transformer_->input(), tokens_);
   pass.launch();
   pass.wait();
