@@ -11,6 +11,7 @@
 #include "cli/outlet.h"
 #include "config/load.h"
 #include "config/overrides.h"
+#include "results/own_directory.h"
 
 namespace cotenant {
 
@@ -18,9 +19,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// Not a directory, nor the configuration that a run has kept beside its results. It may be a pipe.
+// Not a directory, nor a file of results, nor the configuration that a run has kept beside them. It may be a pipe.
 bool is_config_file(const fs::path& path) {
   std::error_code error;
+  if (path.extension() != ".yaml" && is_result_file(path)) return false;
   return fs::exists(path, error) && !fs::is_directory(path, error) &&
          !fs::exists(path.parent_path() / "experiment.json", error);
 }

@@ -73,6 +73,42 @@ TEST_F(AnalyzeCommand, PutsNothingBesideResults) {
   EXPECT_EQ(run().exit_code, 0);
 }
 
+// Results of the study and of ours, their directories and files, in every command that reads them.
+TEST_F(AnalyzeCommand, AnyKindOfResultsIsTakenOrRefusedWithARemedy) {
+  std::ofstream(root_ / "ours.yaml")
+      << "experiment_name: ours\nout_dir: ours\ndevice: cpu\nmin_duration_s: 0\nwarmup_s: 0\n"
+         "tenants: [{name: a, engine: stress, stress: {kind: sleep, service_ms: 1}, num_iters: 20}]\n";
+  ASSERT_EQ(run_cotenant("run ours.yaml -q", root_.string()).exit_code, 0);
+  MadeTenant a;
+  a.name = "a";
+  make_experiment(root_ / "made", {a});
+  std::filesystem::remove(root_ / "made" / "experiment.json");  // as the study's
+  const auto expect = [&](const std::string& arguments, int exit_code, const std::string& said) {
+    const Outcome outcome = run_cotenant(arguments, root_.string());
+    EXPECT_EQ(outcome.exit_code, exit_code) << arguments << '\n' << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr(said)) << arguments;
+  };
+  for (const char* command : {"analyze --no-plots", "analyze --json", "export", "trace"}) {
+    for (const char* whole :
+         {"ours", "ours.yaml", "ours/config.yaml", "ours/experiment.json", "ours/telemetry.jsonl", "made"})
+      expect(std::string(command) + " " + whole, 0, "");
+    for (const char* tenant :
+         {"ours/a", "ours/a/events.jsonl", "made/a", "made/a/events.jsonl",
+          "made/a/a_distilgpt2_b8_L128_latencies_ms.csv", "made/a/a_distilgpt2_b8_L128_summary.txt"})
+      expect(std::string(command) + " " + tenant, 2,
+             std::string("Give ") + std::string(tenant).substr(0, 4) + " instead");
+    expect(std::string(command) + " nothing", 2, "no such file or directory");
+  }
+  expect("compare made ours", 2, "Compare two runs of one experiment");
+  expect("compare ours made", 2, "Compare two runs of one experiment");
+  expect("compare --fail-if-slower ours made", 6, "Compare two runs of one experiment");
+  expect("compare made made", 0, "");
+  expect("compare ours ours/experiment.json", 0, "");
+  expect("compare ours/a/events.jsonl ours", 2, "Give ours instead");
+  expect("analyze --no-plots ours --baseline made", 2, "is no baseline of any tenant");
+  expect("analyze --no-plots made ours", 0, "");
+}
+
 TEST_F(AnalyzeCommand, GivesOneObjectOrAList) {
   const json one = json::parse(run_cotenant("analyze --json pair", root_.string()).out);
   EXPECT_EQ(one.at("experiment"), "pair");
