@@ -251,6 +251,7 @@ void analyze_device(ExperimentAnalysis& analysis, const LoadedExperiment& experi
   if (duration_s > 0 && tokens > 0) device.tokens_per_s = tokens / duration_s;
   if (!experiment.record) return;
   device.name = experiment.record->device.name;
+  device.uuid = experiment.record->device.uuid;
 }
 
 // Of the device, and what each tenant is bound by as far as this run tells it: only a single tenant is alone here.

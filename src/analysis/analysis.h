@@ -189,6 +189,7 @@ struct Significance {
 
 struct DeviceAnalysis {
   std::string name;                        // "NVIDIA H100 80GB HBM3"; empty on the CPU, or if unknown
+  std::string uuid;                        // of this very chip; likewise
   std::optional<double> tokens_per_s;      // all tenants in the window; fixed and the study's: until the last is done
   std::optional<double> max_completion_s;  // the longest tenant
   std::optional<double> overlap_s;         // in which all tenants were active

@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "analysis/load.h"
 #include "analysis/summary.h"
@@ -229,6 +230,27 @@ void add_gaps(Comparison& comparison, const ExperimentAnalysis& run) {
   }
 }
 
+std::set<std::string> chips_of(const Runs& runs) {
+  std::set<std::string> chips;
+  for (const ExperimentAnalysis& run : runs)
+    if (!run.device.uuid.empty()) chips.insert(run.device.uuid);
+  return chips;
+}
+
+// A difference between chips would pass for one between the sides.
+void withhold_across_chips(Comparison& comparison, const Runs& before, const Runs& after) {
+  const std::set<std::string> a = chips_of(before), b = chips_of(after);
+  if (a.empty() || b.empty() || a == b) return;
+  for (TenantComparison& tenant : comparison.tenants) {
+    tenant.change = Change::unclear;
+    tenant.reason = "measured on different chips";
+  }
+  comparison.warnings.push_back(fmt::format(
+      "the sides were measured on different chips, {} before and {} after, which differ by themselves: nothing is "
+      "concluded: run both on the same.",
+      fmt::join(a, ", "), fmt::join(b, ", ")));
+}
+
 void add_warnings(Comparison& comparison, const Runs& before, const Runs& after) {
   const auto differ = [&](const char* what, const std::string& a, const std::string& b) {
     if (!a.empty() && !b.empty() && a != b)
@@ -325,6 +347,7 @@ Comparison compare_runs(const CompareRequest& request) {
     throw usage_error(comparison.after, fmt::format("has no tenant in common with {}", comparison.before),
                       "Compare two runs of one experiment.");
   judge_changes(comparison.tenants, request.min_effect);
+  withhold_across_chips(comparison, before, after);
   comparison.tokens_per_s_before = mean_tokens_per_s(before);
   comparison.tokens_per_s_after = mean_tokens_per_s(after);
   add_warnings(comparison, before, after);

@@ -81,6 +81,9 @@ TenantComparison compare_figures(const RunFigures& before, const RunFigures& aft
 // Simulated with bench/statistics: docs/metrics.md, "How far the figures hold".
 void judge_changes(std::vector<TenantComparison>& tenants, double min_effect);
 
+// Chips of one model are apart by several percent (analysis/chips.h): where the two sides were not measured on the same
+// ones, all of them on each side, every tenant is UNCLEAR and a warning says so.
+//
 // Throws as analyze_experiment does, and usage_error when the two have no tenant in common or a tenant's work differs.
 Comparison compare_runs(const CompareRequest& request);
 

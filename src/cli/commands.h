@@ -13,6 +13,7 @@ void add_models(Subcommand& app, int& exit_code);
 void add_doctor(Subcommand& app, int& exit_code);
 void add_schema(Subcommand& app, int& exit_code);
 void add_analyze(Subcommand& app, int& exit_code);
+void add_submit(Subcommand& app, int& exit_code);
 void add_status(Subcommand& app, int& exit_code);
 void add_compare(Subcommand& app, int& exit_code);
 void add_trace(Subcommand& app, int& exit_code);

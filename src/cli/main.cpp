@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   add_run(app, exit_code);
   add_infer(app, exit_code);
   add_analyze(app, exit_code);
+  add_submit(app, exit_code);
   add_status(app, exit_code);
   add_compare(app, exit_code);
   add_export(app, exit_code);

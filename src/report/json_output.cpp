@@ -110,6 +110,7 @@ Json tenant(const TenantAnalysis& t) {
 
 Json device(const DeviceAnalysis& d) {
   return {{"name", d.name},
+          {"uuid", d.uuid},
           {"tokens_per_s", number(d.tokens_per_s)},
           {"tokens_per_s_alone_in_turn", number(d.tokens_per_s_alone_in_turn)},
           {"max_completion_s", number(d.max_completion_s)},

@@ -37,6 +37,38 @@ class Compare : public DataRoot {
   }
 };
 
+// Runs that alternate between chips; 4 a side are enough for a verdict.
+class CompareChips : public Compare {
+ protected:
+  void make_on(const std::string& name, double latency_ms, const std::vector<std::string>& chips) {
+    for (int run = 0; run < 4; ++run) {
+      MadeTenant made;
+      made.iterations = 200;
+      made.latency_ms = latency_ms * (1 + 0.002 * run);
+      make_experiment(root_ / name / ("run" + std::to_string(run)), {made}, [&](ExperimentRecord& record) {
+        record.settings.experiment_name = "e";
+        record.device.uuid = chips[static_cast<size_t>(run) % chips.size()];
+      });
+    }
+  }
+};
+
+TEST_F(CompareChips, GiveNoVerdictUnlessBothSidesRanOnAllOfThem) {
+  make_on("base", 4, {"GPU-a", "GPU-b"});
+  make_on("slow", 5, {"GPU-b", "GPU-a"});
+  make_on("elsewhere", 5, {"GPU-c"});
+  make_on("on_one", 5, {"GPU-a"});
+  make_on("unknown", 5, {""});
+  EXPECT_EQ(compare("base", "slow").tenants[0].change, Change::slower);
+  EXPECT_EQ(compare("base", "unknown").tenants[0].change, Change::slower);
+  for (const char* other : {"elsewhere", "on_one"}) {
+    const Comparison found = compare("base", other);
+    EXPECT_EQ(found.tenants[0].change, Change::unclear) << other;
+    EXPECT_THAT(found.warnings, Contains(HasSubstr("GPU-a, GPU-b before"))) << other;
+    EXPECT_FALSE(open_questions(found).empty());
+  }
+}
+
 // One run a side: what the pair shows is told, and nothing is concluded from it.
 TEST_F(Compare, ConcludesNothingFromOneRunASide) {
   make("base", 4);

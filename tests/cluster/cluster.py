@@ -279,9 +279,15 @@ def test_submit(directory):
                         env=slurm().environment, cwd=directory)
     check(code == 0, text)
     slurm().wait_for(lambda: not slurm().command(["squeue", "-h"])[1].strip(), "the job does not end", 120)
-    (place / "job.sh").unlink()
-    for log in place.glob("job-*.log"):
-        log.unlink()
+    check_complete(directory, 8)
+
+
+def test_submit_mpi(directory):
+    """The script for mpirun, run by `submit --now`; more of mpirun's options come from the command line."""
+    command = study(directory, 8)
+    code, text = output([COTENANT, "submit", "mpi"] + command[2:5] + ["--study", str(directory / "study"), "--tasks", "2", "--gpus", "0",
+                         "--option=--oversubscribe", "--option=--allow-run-as-root", "--now"], cwd=directory)
+    check(code == 0, text)
     check_complete(directory, 8)
 
 
