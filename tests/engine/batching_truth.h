@@ -33,19 +33,38 @@ inline EngineOptions options_for(const std::string& name, const Setting& setting
   return options;
 }
 
-// Prompts of the fixture, whole and cut off at random, with answers of random lengths.
+// Prompts of the fixture, whole, halves and single tokens, with answers of random lengths.
 inline std::vector<Asked> requests_of(const Expected& expected, int count) {
   std::mt19937 random(3);
-  std::uniform_int_distribution<int64_t> row(0, expected.rows - 1), length(1, expected.length);
+  std::uniform_int_distribution<int64_t> row(0, expected.rows - 1);
   std::uniform_int_distribution<int> answer(1, static_cast<int>(expected.new_length));
+  const int64_t lengths[] = {expected.length, 1, expected.length / 2};
   std::vector<Asked> requests;
   for (int i = 0; i < count; ++i) {
     const auto begin = expected.input_ids.begin() + row(random) * expected.length;
-    const int64_t tokens = i % 3 == 0 ? expected.length : length(random);
-    requests.push_back({{begin, begin + tokens}, answer(random)});
+    requests.push_back({{begin, begin + lengths[i % 3]}, answer(random)});
   }
   return requests;
 }
+
+// The same requests one by one.
+class Alone {
+ public:
+  Alone(std::string name, const Setting& setting, int64_t most_tokens)
+      : name_(std::move(name)), setting_(setting), most_tokens_(most_tokens) {}
+
+  std::vector<int32_t> answer(const Asked& asked) {
+    auto& engine = engines_[asked.prompt.size()];
+    if (!engine) engine = engine_for(name_, setting_, 1, static_cast<int64_t>(asked.prompt.size()), most_tokens_);
+    return generate(*engine, asked.prompt, 1, asked.new_tokens);
+  }
+
+ private:
+  const std::string name_;
+  const Setting setting_;
+  const int64_t most_tokens_;
+  std::map<size_t, std::unique_ptr<NativeEngine>> engines_;  // by the length of the prompt
+};
 
 // Answers by request; a new one is sent whenever there is room and `gap` steps have passed.
 inline std::map<uint64_t, std::vector<int32_t>> answers_of(ContinuousEngine& engine, const std::vector<Asked>& requests,
@@ -74,32 +93,37 @@ inline std::map<uint64_t, std::vector<int32_t>> answers_of(ContinuousEngine& eng
   return answers;
 }
 
+struct Sharing {
+  int slots, chunk_tokens;
+  int gap;  // steps between two requests; 0: all at once
+};
+
 // How many of the answers, and of their first tokens, are those of the requests alone.
 struct Agreement {
   size_t requests = 0, answers = 0, first_tokens = 0;
 };
 
-inline Agreement agreement_with_alone(const std::string& name, const Setting& setting, int slots, int chunk_tokens,
-                                      int gap) {
+inline Agreement agreement_with_alone(const std::string& name, const Setting& setting,
+                                      const std::vector<Sharing>& ways) {
   const Expected expected = read_expected(name);
-  EngineOptions options = options_for(name, setting);
-  options.seq_len = static_cast<int>(expected.length);
-  options.max_new_tokens = static_cast<int>(expected.new_length);
-  options.slots = slots;
-  options.chunk_tokens = chunk_tokens;
   const std::vector<Asked> requests = requests_of(expected, 14);
-  auto engine = warm_engine<ContinuousEngine>(options);
-  auto answers = answers_of(*engine, requests, gap);
-  Agreement agreement{.requests = requests.size()};
-  std::map<size_t, std::unique_ptr<NativeEngine>> alone;  // by the length of the prompt
-  for (size_t i = 0; i < requests.size(); ++i) {
-    auto& reference = alone[requests[i].prompt.size()];
-    if (!reference)
-      reference = engine_for(name, setting, 1, static_cast<int64_t>(requests[i].prompt.size()), expected.new_length);
-    const auto wanted = generate(*reference, requests[i].prompt, 1, requests[i].new_tokens);
-    EXPECT_EQ(answers[i].size(), wanted.size());
-    agreement.answers += answers[i] == wanted;
-    agreement.first_tokens += !answers[i].empty() && answers[i].front() == wanted.front();
+  Alone alone(name, setting, expected.new_length);
+  Agreement agreement;
+  for (const Sharing& way : ways) {
+    EngineOptions options = options_for(name, setting);
+    options.seq_len = static_cast<int>(expected.length);
+    options.max_new_tokens = static_cast<int>(expected.new_length);
+    options.slots = way.slots;
+    options.chunk_tokens = way.chunk_tokens;
+    const auto engine = warm_engine<ContinuousEngine>(options);
+    auto answers = answers_of(*engine, requests, way.gap);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const auto wanted = alone.answer(requests[i]);
+      EXPECT_EQ(answers[i].size(), wanted.size());
+      ++agreement.requests;
+      agreement.answers += answers[i] == wanted;
+      agreement.first_tokens += !answers[i].empty() && answers[i].front() == wanted.front();
+    }
   }
   return agreement;
 }
