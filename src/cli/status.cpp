@@ -47,7 +47,8 @@ std::string status_text(const StudyStatus& status) {
                           : fmt::format("; {} of work, and nobody is at it", format_duration_s(status.work_s));
   }
   text += "\n";
-  if (!status.again.empty()) text += fmt::format("{} were invalid once and are run again\n", status.again.size());
+  if (!status.again.empty())
+    text += fmt::format("{} put back: invalid once, or not to be run where they were\n", status.again.size());
   if (!status.running.empty()) text += "\n" + running_table(status.running);
   for (const StudyStatus::Running& one : status.silent)
     text += fmt::format("{}: process {} on {} gives no sign since {}; the next process takes it over\n",

@@ -114,7 +114,10 @@ std::optional<Claim> Claim::take(const StudyFiles& files, const Worker& worker, 
   const bool made = ::link(worker.file().c_str(), file.c_str()) == 0;
   const int error = errno;
   const bool is_ours = ::lstat(file.c_str(), &claimed) == 0 && claimed.st_ino == own.st_ino;
-  if (is_ours) return Claim(files, run, last + 1, own.st_ino);
+  if (is_ours) {
+    if (last > 0) ::unlink(claim_file(files, run, last).c_str());  // else it would seem to hold again after this one
+    return Claim(files, run, last + 1, own.st_ino);
+  }
   if (made || error == EEXIST) return std::nullopt;
   errno = error;
   if (error == EPERM || error == EOPNOTSUPP || error == EMLINK)

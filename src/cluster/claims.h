@@ -17,7 +17,7 @@
 //
 // A claim is a hard link from <run>.<n> to the worker's own file. Two processes cannot both make it. A thread sets the
 // file's modification time anew several times within a lease; a claim whose worker gave no sign for a whole lease is
-// dead, and who makes <run>.<n+1> has taken the run over. So nothing is ever removed to take it. Should a worker that
+// dead, and who makes <run>.<n+1> has taken the run over: nothing has to be removed first. Should a worker that
 // was only stopped wake up, it finds the run taken over, and its results go aside; and two cannot both become
 // <study>/<run>, since rename(2) replaces no directory in which there is something.
 namespace cotenant {

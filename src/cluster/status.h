@@ -23,7 +23,7 @@ struct StudyStatus {
   std::vector<Running> running;
   std::vector<Running> silent;       // taken by a process that gives no sign any more: to be taken over
   std::vector<StudyOutcome> failed;  // in the plan's order
-  std::vector<std::string> again;    // put back once, as they were invalid, and not complete yet
+  std::vector<std::string> again;    // put back once, and not complete yet
   double run_s = 0;                  // mean of those that have ended, before that the plan's estimate
   double work_s = 0;                 // of all that is left, one after another
   std::optional<double> left_s;      // with as many processes as there are now; nullopt: there are none

@@ -16,13 +16,13 @@
 #include "analysis/analysis.h"
 #include "base/clock.h"
 #include "base/directory.h"
+#include "base/new_file.h"
 #include "base/path_component.h"
 #include "base/text.h"
 #include "cluster/plan.h"
 #include "config/load.h"
 #include "report/text.h"
 #include "results/output_file.h"
-#include "results/place.h"
 #include "results/reader.h"
 #include "sharing/device.h"
 #include "telemetry/machine.h"
@@ -103,7 +103,7 @@ class Taker {
     StudyOutcome ended = describe(outcome);
     if (is_interruption(outcome.code)) {
       outcome.directory = put_aside(files_, outcome.directory);
-    } else if (!taken->is_held()) {
+    } else if (!taken->is_held() || is_there(files_.run(ended.run))) {
       outcome.directory = put_aside(files_, outcome.directory);
       notice(fmt::format("{}: was taken over by another process while this one gave no sign; its results went to {}",
                          ended.run, outcome.directory.string()));
@@ -113,10 +113,16 @@ class Taker {
       notice(fmt::format("{}: is invalid, and is put back once", ended.run));
     } else if (is_complete(outcome.code)) {
       keep(ended, outcome);
+    } else if (!outcome.error.empty() && made_plan_ && !is_there(files_.in("again", ended.run))) {
+      // Not a tenant failed, but this machine or the directory, as by a full disk: it would fail every run that is
+      // left.
+      end_ = Error(outcome.code, ended.run, "could not be run here, for a reason that is not its tenants': this ends",
+                   "The reason stands above. The run is put back, once; the same command goes on.");
+      outcome.directory = put_aside(files_, outcome.directory);
+      write_file(files_.in("again", ended.run), to_json(ended));
     } else {
       give_up(ended, outcome);
     }
-    if (!outcome.error.empty()) check_place_still_works();
   }
 
   std::optional<int> interrupted() const { return interrupted_; }
@@ -163,12 +169,14 @@ class Taker {
 
   const PlannedExperiment* plan(const StudyRun& run) {
     started_ns_ = now_ns();
+    made_plan_ = false;
     planned_ = {.name = run.name, .plan = {}, .error = {}};
     try {
       const ExperimentConfig config = config_of(files_, plan_, run);
       check_device(config.device);
       planned_.plan = [this, config] {
         ExperimentPlan plan = make_plan(config, read_machine());
+        made_plan_ = true;
         plan.out_dir = (place_ / planned_.name).string();
         return plan;
       };
@@ -253,16 +261,6 @@ class Taker {
     journal_.write(to_json(ended));
   }
 
-  // A full disk would fail every run that is left.
-  void check_place_still_works() {
-    try {
-      PlaceCheck().check(place_ / "run", {}, false);
-    } catch (const Error& error) {
-      remove_mark(files_.in("failed", planned_.name));
-      end_ = error;
-    }
-  }
-
   // Until something may have changed. False: a signal came.
   bool wait() {
     if (!std::exchange(told_waiting_, true)) notice("all that is left is being run by others: waiting for them");
@@ -287,6 +285,7 @@ class Taker {
   std::optional<Claim> claim_;
   PlannedExperiment planned_;
   int64_t started_ns_ = 0;
+  bool made_plan_ = false;  // of the run in hand: it can be run here
   std::set<std::string> checked_devices_;
   int failures_in_a_row_ = 0;
   bool told_waiting_ = false;

@@ -28,10 +28,10 @@ void check_is_shared(const StudyFiles& files, const ClusterTask& task, SignalWat
 void put_failed_back(const StudyFiles& files);
 
 // Takes the next run that nobody has, until all are complete or have failed; waits for those that others have, in case
-// they die. A run that is invalid is put back once, as is one that was interrupted; one that fails is not tried again.
-// Three failures in a row end this process: the machine is the likelier reason. `options.lock` and `options.save` are
-// overruled. Throws as run_series, usage_error where this machine's device is of another model than the study's, and
-// when results cannot be written any more.
+// they die. A run that is invalid is put back once; one whose tenant died has failed and is not tried again. Three
+// failures in a row end this process: the machine is the likelier reason. So does an error that is not a tenant's, as
+// of a full disk; the run is put back then, once. `options.lock` and `options.save` are overruled. Throws as
+// run_series, and usage_error where this machine's device is of another model than the study's.
 std::vector<ExperimentOutcome> work_on(const StudyFiles& files, const StudyPlan& plan,
                                        const std::optional<ClusterTask>& task, const WorkOptions& work,
                                        SeriesOptions options, SignalWatch& signals, const SeriesEvents& events);

@@ -16,7 +16,7 @@
 //   <study>/.study/plan.json    what is to be run; never changes while the study is the same
 //   .study/workers/<worker>     who takes part; its modification time is the worker's sign of life
 //   .study/claims/<run>.<n>     a hard link to the file of the worker that has taken the run, for the n-th time
-//   .study/again/<run>          it was invalid once and is put back: StudyOutcome
+//   .study/again/<run>          it was invalid or could not be run once, and is put back: StudyOutcome
 //   .study/failed/<run>         it is not tried again without --retry-failed: StudyOutcome
 //   .study/journal/<worker>.jsonl   a StudyOutcome a line, of each run that the worker has ended
 //   .study/figures/<worker>.jsonl   what `analyze` says of each, so that a table of thousands needs no samples

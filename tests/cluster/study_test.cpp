@@ -110,6 +110,22 @@ TEST_F(Study, WhatAKilledProcessHadIsTakenOver) {
   EXPECT_EQ(status()["complete"], 3);
 }
 
+// One that was only stopped, and wakes up when its run is complete: the run stays as it is, and has not failed.
+TEST_F(Study, WhoWakesUpTooLateChangesNothing) {
+  const pid_t first = start("run pair.yaml --set min_duration_s=1 --study s --lease 1");
+  for (int i = 0; i < 500 && names_in(root_ / "s/.study/claims").empty(); ++i) ::usleep(20'000);
+  ::kill(first, SIGSTOP);
+  const Outcome second = cotenant("run --study s --lease 1");
+  EXPECT_EQ(second.exit_code, 0) << second.err;
+  const std::string record = text_of(root_ / "s/pair/experiment.json");
+  ::kill(first, SIGCONT);
+  wait(first);
+  EXPECT_EQ(text_of(root_ / "s/pair/experiment.json"), record);
+  const auto now = status();
+  EXPECT_EQ(now["complete"], 1);
+  EXPECT_EQ(now["failed"].size(), 0U);
+}
+
 TEST_F(Study, ATableFromFourShardsIsThatOfOneProcess) {
   ASSERT_EQ(cotenant("run pair.yaml --vary seed=1,2,3,4,5 --vary tenants.a.num_iters=5,6 --study s").exit_code, 0);
   const std::string one = table("s");
