@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "report/compare_text.h"
 #include "report/json_value.h"
 #include "report/modes_text.h"
+#include "results/study.h"
 
 namespace cotenant {
 namespace {
@@ -107,6 +109,20 @@ ExitCode judge(const std::vector<Comparison>& comparisons, bool allow_unclear) {
 
 // Behind a gate, a side that is there and cannot be read (its run died before the first request, say) is no mistake of
 // whoever typed the command: it cannot be told.
+// A study of repeats, which differ in their seed, is several runs of one experiment; any other is not.
+void check_side(const std::filesystem::path& side) {
+  if (!is_study(side)) return;
+  const StudyPlan plan = read_plan(StudyFiles(side));
+  for (const StudyRun& run : plan.runs)
+    for (const std::string& set : run.cell)
+      if (!set.starts_with("seed="))
+        throw usage_error(side.string(), fmt::format("is a study of different experiments: {} is varied", set),
+                          fmt::format("Compare two of its runs, such as {}, or look at cotenant analyze {}.",
+                                      (side / run.name).string(), side.string()));
+  if (plan.configurations.size() > 1)
+    throw usage_error(side.string(), "is a study of different experiments", "Compare two of its runs.");
+}
+
 Comparison compare_sides(const CompareRequest& request, const CompareOptions& options) {
   try {
     return compare_runs(request);
@@ -123,10 +139,12 @@ int compare(const CompareOptions& options) {
   request.before = experiment_directory(options.before);
   request.metric = metric_named(options.metric);
   request.min_effect = fraction(options.min_effect);
+  check_side(request.before);
   std::vector<std::filesystem::path> directories{request.before};
   std::vector<Comparison> comparisons;
   for (const std::string& after : options.after) {
     request.after = experiment_directory(after);
+    check_side(request.after);
     directories.push_back(request.after);
     comparisons.push_back(compare_sides(request, options));
   }

@@ -152,6 +152,17 @@ TEST_F(Study, ATableFromFourShardsIsThatOfOneProcess) {
   EXPECT_EQ(table("shards"), one);  // from the runs themselves
 }
 
+TEST_F(Study, OfRepeatsAloneIsComparedAsRunsOfOneExperiment) {
+  ASSERT_EQ(cotenant("run pair.yaml --vary seed=1,2,3 --study s").exit_code, 0);
+  ASSERT_EQ(cotenant("run pair.yaml --vary tenants.a.num_iters=5,6 --study varied").exit_code, 0);
+  const Outcome same = cotenant("compare s s");
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_THAT(same.out, HasSubstr("3 and 3 runs"));
+  const Outcome varied = cotenant("compare s varied");
+  EXPECT_EQ(varied.exit_code, 2);
+  EXPECT_THAT(varied.err, HasSubstr("tenants.a.num_iters=5 is varied"));
+}
+
 TEST_F(Study, AnotherPlanIsRefused) {
   ASSERT_EQ(cotenant("run pair.yaml --vary seed=1,2 --study s").exit_code, 0);
   write_config("changed.yaml", "pair", 2.5);
