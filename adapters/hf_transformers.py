@@ -15,6 +15,7 @@ import argparse
 import inspect
 import json
 import os
+import select
 import sys
 
 # Whatever a library prints goes to standard error: standard output is the protocol's.
@@ -108,6 +109,8 @@ class Tenant:
         self.no_cache = {"use_cache": False} if is_decoder(self.model.config) else {}
         self.input = None
         self.run_forward = None
+        if self.cuda:
+            self.events = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
 
     def loaded(self):
         size = sum(p.numel() * p.element_size() for p in self.model.parameters())
@@ -153,7 +156,7 @@ class Tenant:
             self.run_forward()
             say(type="done", id=order["id"])
             return
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = self.events
         begin.record()
         self.run_forward()
         end.record()
@@ -177,11 +180,29 @@ class Tenant:
             (self.generate if order["max_new_tokens"] > 0 else self.forward)(order)
 
 
+class Lines:
+    """What comes on standard input; `spin`: waited for busily."""
+
+    def __init__(self):
+        self.spin, self.rest = False, b""
+
+    def __iter__(self):
+        while True:
+            while self.spin and not select.select([0], [], [], 0)[0]:
+                pass
+            some = os.read(0, 1 << 16)
+            if not some:
+                return
+            *lines, self.rest = (self.rest + some).split(b"\n")
+            yield from lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mode", choices=["eager", "graph", "compile"], default="eager")
     mode, tenant = parser.parse_args().mode, None
-    for line in sys.stdin:
+    lines = Lines()
+    for line in lines:
         order = json.loads(line)
         kind = order["type"]
         if kind == "hello":
@@ -189,6 +210,7 @@ def main():
         elif kind == "load":
             try:
                 tenant = Tenant(order, mode)
+                lines.spin = tenant.cuda and order.get("wait") == "spin"
                 tenant.loaded()
             except (ImportError, OSError, ValueError, RuntimeError) as error:
                 say(type="error", error=f"{type(error).__name__}: {error}")

@@ -24,7 +24,7 @@ def main():
     a = parser.parse_args()
     import transformers
     model, vocab = build(a.model, torch.float16, torch.device("cuda"))
-    model.set_attn_implementation("sdpa_paged")
+    model.set_attn_implementation("paged|sdpa")
     config = transformers.GenerationConfig(max_new_tokens=a.new, min_new_tokens=a.new, do_sample=False, eos_token_id=-1,
                                            pad_token_id=0, use_cuda_graph=True, num_blocks=2048, block_size=16,
                                            max_batch_tokens=512 + a.slots)

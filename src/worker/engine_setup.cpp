@@ -160,6 +160,7 @@ ExternalOptions external_options(const TenantOrder& order) {
           .seq_len = order.seq_len,
           .max_new_tokens = order.max_new_tokens,
           .threads = order.threads.value_or(1),
+          .spin = order.spin_wait && order.device != "cpu",
           .concurrency = most_in_flight(workload_of(order)),
           .seed = order.seed};
 }

@@ -31,6 +31,7 @@ nlohmann::ordered_json load_order(const ExternalOptions& options) {
           {"dtype", to_string(options.dtype)},
           {"device", options.device},
           {"threads", options.threads},
+          {"wait", options.spin ? "spin" : "block"},
           {"concurrency", options.concurrency},
           {"seed", options.seed}};
 }
@@ -42,7 +43,7 @@ nlohmann::ordered_json load_order(const ExternalOptions& options) {
 }  // namespace
 
 ExternalEngine::ExternalEngine(ExternalOptions options, Fd from, Fd to)
-    : options_(std::move(options)), wire_(std::move(from), std::move(to)) {}
+    : options_(std::move(options)), wire_(std::move(from), std::move(to), options_.spin) {}
 
 ExternalEngine::~ExternalEngine() {
   try {

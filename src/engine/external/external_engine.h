@@ -20,6 +20,7 @@ struct ExternalOptions {
   int rows = 1, seq_len = 1;
   int max_new_tokens = 0;  // 0: forward passes
   int threads = 1;
+  bool spin = false;    // whether both sides are to wait busily
   int concurrency = 1;  // requests in flight that the workload may come to
   uint64_t seed = 0;
 };

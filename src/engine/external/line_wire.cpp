@@ -16,7 +16,7 @@
 
 namespace cotenant::external {
 
-LineWire::LineWire(Fd from, Fd to) : from_(std::move(from)), to_(std::move(to)) {
+LineWire::LineWire(Fd from, Fd to, bool spin) : from_(std::move(from)), to_(std::move(to)), spin_(spin) {
   for (const int fd : {from_.get(), to_.get()}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
@@ -52,11 +52,15 @@ std::optional<std::string_view> LineWire::next() {
 }
 
 void LineWire::wait(int64_t until_ns) {
-  const int64_t left_ns = std::max<int64_t>(0, until_ns - now_ns());
+  const int64_t left_ns = spin_ ? 0 : std::max<int64_t>(0, until_ns - now_ns());
   const timespec timeout{static_cast<time_t>(left_ns / 1'000'000'000), static_cast<long>(left_ns % 1'000'000'000)};
   pollfd descriptors[]{{from_.get(), POLLIN, 0}, {outgoing_.empty() ? -1 : to_.get(), POLLOUT, 0}};
-  const bool forever = until_ns == std::numeric_limits<int64_t>::max();
-  if (::ppoll(descriptors, 2, forever ? nullptr : &timeout, nullptr) < 0) return;  // a signal
+  const bool forever = !spin_ && until_ns == std::numeric_limits<int64_t>::max();
+  int ready = 0;
+  do {
+    ready = ::ppoll(descriptors, 2, forever ? nullptr : &timeout, nullptr);
+  } while (spin_ && ready == 0 && now_ns() < until_ns);
+  if (ready < 0) return;  // a signal
   if (descriptors[0].revents != 0) read();
   if (descriptors[1].revents != 0) write();
 }

@@ -14,7 +14,7 @@ namespace cotenant::external {
 // than longest_line.
 class LineWire {
  public:
-  LineWire(Fd from, Fd to);
+  LineWire(Fd from, Fd to, bool spin = false);  // spin: waits busily, which saves the time of being woken
 
   // Takes a line, which ends with its newline; what the pipe does not take at once goes out in wait().
   void send(std::string_view line);
@@ -32,6 +32,7 @@ class LineWire {
   void read();
 
   Fd from_, to_;
+  const bool spin_;
   std::string outgoing_, incoming_;
   size_t sent_ = 0, taken_ = 0, searched_ = 0;  // of outgoing_, of incoming_
   int64_t came_ns_ = 0;
