@@ -17,18 +17,23 @@ using Variable = std::function<const char*(const char*)>;
 struct Launcher {
   const char *rank, *size, *job;
   bool together;
-  const char* least = nullptr;  // the rank that counts as 0
-  const char* step = nullptr;   // the distance of ranks
+  const char* least = nullptr;         // the rank that counts as 0
+  const char* step = nullptr;          // the distance of ranks
+  const char* size_of_part = nullptr;  // of that part of the job to which ranks belong, where there are parts
 };
 
 constexpr Launcher kLaunchers[] = {
     {.rank = "COTENANT_RANK", .size = "COTENANT_SIZE", .job = nullptr, .together = false},
     {.rank = "FLUX_TASK_RANK", .size = "FLUX_JOB_SIZE", .job = "FLUX_JOB_ID", .together = true},
     {.rank = "OMPI_COMM_WORLD_RANK", .size = "OMPI_COMM_WORLD_SIZE", .job = "PMIX_NAMESPACE", .together = true},
-    {.rank = "PMI_RANK", .size = "PMI_SIZE", .job = "PMI_ID", .together = true},
+    {.rank = "PMI_RANK", .size = "PMI_SIZE", .job = nullptr, .together = true},
     // Kubernetes does not tell its pods how many there are: manifests of `cotenant submit` do.
     {.rank = "JOB_COMPLETION_INDEX", .size = "COTENANT_SIZE", .job = nullptr, .together = false},
-    {.rank = "SLURM_PROCID", .size = "SLURM_NTASKS", .job = "SLURM_JOB_ID", .together = true},
+    {.rank = "SLURM_PROCID",
+     .size = "SLURM_NTASKS",
+     .job = "SLURM_JOB_ID",
+     .together = true,
+     .size_of_part = "SLURM_STEP_NUM_TASKS"},
     {.rank = "SLURM_ARRAY_TASK_ID",
      .size = "SLURM_ARRAY_TASK_COUNT",
      .job = nullptr,
@@ -60,7 +65,8 @@ bool is_batch_script(const Launcher& launcher, const Variable& variable, int ran
 }
 
 ClusterTask task_of(const Launcher& launcher, const Variable& variable, int rank) {
-  const auto size = number_of(variable, launcher.size);
+  auto size = number_of(variable, launcher.size_of_part);
+  if (!size) size = number_of(variable, launcher.size);
   if (!size)
     throw usage_error(launcher.rank, fmt::format("is {}, and {} is not set: of how many?", rank, launcher.size),
                       fmt::format("Set {}, or unset {} to run by yourself.", launcher.size, launcher.rank));

@@ -69,6 +69,14 @@ TEST(ClusterTask, TheScriptOfAJobIsNoTaskOfIt) {
       task_in({{"SLURM_JOB_ID", "7"}, {"SLURM_STEP_ID", "0"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}});
   ASSERT_TRUE(step);
   EXPECT_EQ(step->size, 4);
+  // srun -n 2 in a job of four tasks.
+  const auto part = task_in({{"SLURM_JOB_ID", "7"},
+                             {"SLURM_STEP_ID", "0"},
+                             {"SLURM_PROCID", "1"},
+                             {"SLURM_NTASKS", "4"},
+                             {"SLURM_STEP_NUM_TASKS", "2"}});
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->size, 2);
   const auto array = task_in(
       {{"SLURM_JOB_ID", "7"}, {"SLURM_PROCID", "0"}, {"SLURM_ARRAY_TASK_ID", "1"}, {"SLURM_ARRAY_TASK_COUNT", "2"}});
   ASSERT_TRUE(array);
