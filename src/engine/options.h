@@ -35,7 +35,7 @@ struct EngineOptions {
   int slots = 0;
   int chunk_tokens = 0;  // of prompts between two tokens, at most; 0: by the engine
   std::optional<double> max_wait_ms = {};
-  int threads = 1;             // host threads that compute (CPU engine)
+  int threads = 1;  // host threads that compute (CPU engine)
   Wait wait = Wait::spin;
   std::shared_ptr<const DeviceShare> share = {};  // a part of a CUDA device; null: all of it
   int priority = 0;                               // on a CUDA device: higher is more urgent
