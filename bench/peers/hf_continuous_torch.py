@@ -30,13 +30,12 @@ def main():
                                            max_batch_tokens=512 + a.slots)
     generator = torch.Generator().manual_seed(0)
     prompts = torch.randint(0, vocab, (a.requests, a.prompt), generator=generator).tolist()
-    with torch.inference_mode():
-        model.generate_batch(inputs=prompts[: a.slots], generation_config=config, progress_bar=False)
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        answers = model.generate_batch(inputs=prompts, generation_config=config, progress_bar=False)
-        torch.cuda.synchronize()
-        seconds = time.perf_counter() - start
+    model.generate_batch(inputs=prompts[: a.slots], generation_config=config, progress_bar=False)
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    answers = model.generate_batch(inputs=prompts, generation_config=config, progress_bar=False)
+    torch.cuda.synchronize()
+    seconds = time.perf_counter() - start
     lengths = {len(answer.generated_tokens) for answer in answers.values()}
     print(json.dumps({"model": a.model, "requests": len(answers), "new_tokens": sorted(lengths), "seconds": seconds,
                       "requests_per_s": len(answers) / seconds, "transformers": transformers.__version__}))
