@@ -47,7 +47,7 @@ void bench_request(int requests) {
   options.kind = EngineOptions::Kind::spin;
   options.service_ms = service_us * 1e-3;
   const auto engine = make_engine(options);
-  EventRing ring = EventRing::create();
+  EventRing ring = EventRing::create(1 << 19);
   Workload workload({.exactly = requests}, now_ns());
   InFlight in_flight(engine->capacity(), 0);
   run_timed_loop(*engine, workload, {}, in_flight, ring);
@@ -75,7 +75,7 @@ void bench_lag(int requests) {
   const auto engine = make_engine(options);
   for (const auto& [law, arrivals] :
        {std::pair{"constant", constant_arrivals(rate)}, {"Poisson", poisson_arrivals(rate)}}) {
-    EventRing ring = EventRing::create();
+    EventRing ring = EventRing::create(1 << 19);
     const int64_t begin_ns = now_ns(), cpu_ns = thread_cpu_ns();
     Workload workload({.arrivals = arrivals, .exactly = requests}, begin_ns);
     InFlight in_flight(engine->capacity(), 0);
@@ -93,7 +93,7 @@ void bench_lag(int requests) {
 // One published event, by batches that fit into the ring.
 void bench_event(int batches) {
   constexpr int batch = 4096;
-  EventRing reader = EventRing::create();
+  EventRing reader = EventRing::create(1 << 19);
   EventRing writer = EventRing::attach(Fd(::dup(reader.fd())));
   std::vector<double> each_ns;
   EventSlot event;
