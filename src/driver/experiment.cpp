@@ -1,6 +1,7 @@
 #include "driver/experiment.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ constexpr int64_t kTickNs = 20'000'000;     // how often rings are drained and c
 constexpr int64_t kAheadNs = 50'000'000;    // of T0, at least
 constexpr int64_t kFlushNs = 200'000'000;   // what a driver that is killed may lose
 constexpr uint64_t kLastBytes = 128 << 10;  // of a tenant, that wait to be written when the disk is full
+constexpr int kSignalsApartMs = 100;        // of one job's processes
 constexpr double kLeaveEarlyS = 1;          // for a worker to leave after an interruption, when it may be anywhere
 
 std::string utc_now() {
@@ -470,11 +472,21 @@ class Run {
                         fmt::format("What was measured is in {}.", directory_.string()));
   }
 
+  // Who ends a job, a cluster's scheduler for instance, signals all of its processes, and a worker may be gone before
+  // we have heard of it: then it is the run that was interrupted, not a tenant that died.
+  void hear_late_signal() {
+    if (signal_ || !crew_->anyone_died()) return;
+    pollfd descriptor{context_.signals.fd(), POLLIN, 0};
+    ::poll(&descriptor, 1, kSignalsApartMs);
+    signal_ = context_.signals.take();
+  }
+
   void fill_record() {
     const int64_t zero_ns = t0_ns_ != 0 ? t0_ns_ : started_ns_;
     for (const Phase& phase : phases_)
       record_.phases.push_back(
           {phase.name, seconds_between(zero_ns, phase.start_ns), seconds_between(zero_ns, phase.end_ns)});
+    hear_late_signal();
     if (signal_) record_.validity.interrupted_by = signal_name(*signal_);
     std::vector<Tally> tallies;
     for (size_t i = 0; i < recorders_.size(); ++i)

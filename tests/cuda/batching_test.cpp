@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "device_data.h"
 #include "engine/batching_truth.h"
 
 // Requests that share passes on a GPU, against the same requests alone.
@@ -9,7 +10,8 @@ namespace {
 
 using namespace truth;
 
-class CudaBatching : public testing::TestWithParam<std::string> {};
+class CudaBatching : public SkippedWithoutGpu<testing::TestWithParam<std::string>> {};
+using CudaDynamicBatching = OnGpu;
 
 TEST_P(CudaBatching, AnswersAreThoseOfEachRequestAlone) {
   const Agreement agreement = agreement_with_alone(GetParam(), {.device = "cuda"}, {{3, 0, 0}, {8, 0, 1}, {4, 5, 2}});
@@ -33,7 +35,7 @@ TEST_P(CudaBatching, AnswersInHalfPrecisionPartOnlyByRounding) {
 INSTANTIATE_TEST_SUITE_P(Fixtures, CudaBatching, testing::ValuesIn(decoder_names()),
                          [](const auto& of) { return of.param; });
 
-TEST(CudaDynamicBatching, PassesOfFewerRowsAreThoseOfTheWhole) {
+TEST_F(CudaDynamicBatching, PassesOfFewerRowsAreThoseOfTheWhole) {
   EngineOptions options = options_for("distilbert", {.device = "cuda"});
   options.rows = 4;
   options.seq_len = 5;

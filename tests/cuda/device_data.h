@@ -19,13 +19,15 @@
 namespace cotenant {
 
 // Skips where there is no GPU.
-class OnGpu : public testing::Test {
+template <typename Base>
+class SkippedWithoutGpu : public Base {
  protected:
   void SetUp() override {
     int devices = 0;
     if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) GTEST_SKIP() << "there is no CUDA device";
   }
 };
+class OnGpu : public SkippedWithoutGpu<testing::Test> {};
 
 inline float round_to(Dtype dtype, float value) {
   if (dtype == Dtype::f16) return f16_to_float(float_to_f16(value));

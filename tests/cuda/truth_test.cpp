@@ -18,15 +18,6 @@ using namespace truth;
 
 constexpr const char* device = "cuda:0";
 
-template <typename Base>
-class SkippedWithoutGpu : public Base {
- protected:
-  void SetUp() override {
-    int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) GTEST_SKIP() << "there is no CUDA device";
-  }
-};
-
 class CudaFixture : public SkippedWithoutGpu<testing::TestWithParam<std::string>> {};
 class CudaDecoder : public SkippedWithoutGpu<testing::TestWithParam<std::string>> {};
 

@@ -140,6 +140,18 @@ INSTANTIATE_TEST_SUITE_P(All, InterruptionTest,
                                          Interruption{SIGINT, "run"}, Interruption{SIGTERM, "run"},
                                          Interruption{SIGINT, "cool down"}, Interruption{SIGTERM, "cool down"}));
 
+// As a scheduler does that ends a job: every process is told, in no order.
+TEST_F(DeathTest, AJobThatIsEndedIsInterruptedAlsoWhereAWorkerHearsOfItFirst) {
+  write("pair.yaml", pair_config(60, 0));
+  const auto driver = start("run pair.yaml");
+  ASSERT_TRUE(waits_for_run());
+  for (const pid_t worker : workers_of(driver->pid())) ::kill(worker, SIGTERM);
+  ::kill(driver->pid(), SIGTERM);
+  const Finished finished = finish(*driver);
+  EXPECT_EQ(finished.status.code, 143) << finished.err;
+  EXPECT_EQ(record("data/pair.incomplete").validity.interrupted_by, "SIGTERM");
+}
+
 TEST_F(DeathTest, AHangingTenantIsGivenUpAtTheDeadline) {
   write("pair.yaml", pair_config(0.1, 5));
   const auto driver = start("run pair.yaml --deadline 8");
