@@ -149,6 +149,7 @@ int profile(const ProfileOptions& options) {
     view.message(fmt::format("warning: {}: {}", printable(warning.what), printable(warning.remedy)));
   if (!outcome.error.empty()) view.message("cotenant: " + outcome.error);
   for (const std::string& reason : outcome.reasons) view.message("cotenant: " + printable(reason));
+  for (const std::string& missed : outcome.missed) view.message("cotenant: " + printable(missed));
   if (outcome.code != ExitCode::valid && outcome.code != ExitCode::invalid) return static_cast<int>(outcome.code);
   report(outcome.directory, options);
   return static_cast<int>(outcome.code);

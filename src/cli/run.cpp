@@ -21,6 +21,7 @@
 #include "cli/experiment_path.h"
 #include "cli/live.h"
 #include "cli/max_rate.h"
+#include "cli/outcome.h"
 #include "cli/outlet.h"
 #include "cli/output.h"
 #include "cli/run_sources.h"
@@ -117,22 +118,6 @@ std::vector<PlannedExperiment> plan_all(const RunFlags& flags, const std::vector
   return planned;
 }
 
-std::string outcome_text(const ExperimentOutcome& outcome) {
-  if (outcome.skipped) return "skipped: complete already";
-  switch (outcome.code) {
-    case ExitCode::valid:
-      return "valid";
-    case ExitCode::invalid:
-      return "invalid";
-    case ExitCode::threshold:
-      return "valid; a threshold was missed";
-    case ExitCode::tenant_died:
-      return "a tenant died";
-    default:
-      return is_interruption(outcome.code) ? "interrupted" : "failed";
-  }
-}
-
 std::string summary_table(const std::vector<ExperimentOutcome>& outcomes, bool colour) {
   Table table({{"experiment", Align::left}, {"outcome", Align::left}, {"files", Align::left}});
   for (const ExperimentOutcome& outcome : outcomes)
@@ -193,6 +178,7 @@ class Printer {
     if (!outcome.error.empty()) view_.message("cotenant: " + outcome.error);
     for (const std::string& reason : outcome.reasons)
       if (!is_in_table(outcome, reason)) view_.message("cotenant: " + printable(reason));
+    for (const std::string& missed : outcome.missed) view_.message("cotenant: " + printable(missed));
     for (const WarningRecord& warning : outcome.warnings)
       view_.message(fmt::format("warning: {}: {}", printable(warning.what), printable(warning.remedy)));
     if (outcome.directory.empty()) return;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "cli/experiment_path.h"
 #include "cli/live.h"
+#include "cli/outcome.h"
 #include "cli/output.h"
 #include "cluster/devices.h"
 #include "cluster/plan.h"
@@ -90,22 +91,10 @@ class Teller {
  private:
   void finished(const ExperimentOutcome& outcome) {
     view_.clear();
-    view_.message(fmt::format("* {}: {}", outcome.name, exit_text(outcome)));
+    view_.message(fmt::format("* {}: {}", outcome.name, outcome_text(outcome)));
     if (!outcome.error.empty()) view_.message("cotenant: " + outcome.error);
     for (const std::string& reason : outcome.reasons) view_.message("cotenant: " + printable(reason));
-  }
-
-  static std::string exit_text(const ExperimentOutcome& outcome) {
-    switch (outcome.code) {
-      case ExitCode::valid:
-        return "valid";
-      case ExitCode::invalid:
-        return "invalid";
-      case ExitCode::threshold:
-        return "valid; a threshold was missed";
-      default:
-        return is_interruption(outcome.code) ? "interrupted" : "failed";
-    }
+    for (const std::string& missed : outcome.missed) view_.message("cotenant: " + printable(missed));
   }
 
   const StudyFiles& files_;

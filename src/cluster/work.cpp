@@ -215,6 +215,7 @@ class Taker {
     ended.seconds = ns_to_s(now_ns() - started_ns_);
     ended.ended_s = worker_.file_system_time_s();
     ended.reasons = outcome.reasons;
+    ended.reasons.insert(ended.reasons.end(), outcome.missed.begin(), outcome.missed.end());
     if (!outcome.error.empty()) ended.reasons.push_back(one_line(outcome.error));
     try {
       const auto record = outcome.directory.empty() ? std::nullopt : read_record(outcome.directory);

@@ -110,6 +110,9 @@ class Series {
 
  private:
   void run_plan(const ExperimentPlan& plan, const fs::path& path, ExperimentOutcome& outcome) {
+    reasons_.clear();  // of one that ended with an error
+    missed_.clear();
+    warnings_.clear();
     ExperimentDirectory directory(path, options_.lock);
     if (options_.save)
       keeper_.last_words(fmt::format("cotenant: killed; what was measured is in {}, and the next run of {} keeps it",
@@ -118,6 +121,7 @@ class Series {
     try {
       outcome.code = run_all(plan, directory.staging());
       outcome.reasons = std::exchange(reasons_, {});
+      outcome.missed = std::exchange(missed_, {});
       outcome.warnings = std::exchange(warnings_, {});
     } catch (const Error&) {  // a full disk: what there is, is kept, and the earlier run stands
       outcome.directory = keep(directory);
@@ -139,6 +143,7 @@ class Series {
 
   // Where the results of a run are that could not be put into its place; empty: there are none.
   static fs::path keep(ExperimentDirectory& directory) {
+    if (directory.blank()) return {};
     std::error_code error;
     try {
       return directory.abandon();
@@ -180,7 +185,7 @@ class Series {
     const ExperimentRecord record = run_experiment(run, directory, context_);
     for (const std::string& reason : record.validity.reasons) reasons_.push_back(run.name + ": " + reason);
     for (const TenantRecord& tenant : record.tenants)
-      if (misses_threshold(tenant)) reasons_.push_back(fmt::format("{}: {}", run.name, missed_threshold_text(tenant)));
+      if (misses_threshold(tenant)) missed_.push_back(fmt::format("{}: {}", run.name, missed_threshold_text(tenant)));
     for (const WarningRecord& warning : record.validity.warnings)
       warnings_.push_back({run.name + ": " + warning.what, warning.remedy});
     return exit_code_of(record);
@@ -262,6 +267,7 @@ class Series {
   bool ran_before_ = false;
   std::map<std::string, fs::path> measured_;  // valid baselines of this series by identity
   std::vector<std::string> reasons_;          // of the experiment at hand, as the next
+  std::vector<std::string> missed_;
   std::vector<WarningRecord> warnings_;
 };
 

@@ -37,6 +37,7 @@ struct ExperimentOutcome {
   bool skipped = false;
   std::string error;                    // of an Error: what() of it
   std::vector<std::string> reasons;     // why its runs are not valid, "distilgpt2 alone: ..."
+  std::vector<std::string> missed;      // thresholds that its runs missed, likewise, valid or not
   std::vector<WarningRecord> warnings;  // of all its runs
 };
 

@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <iterator>
 #include <string_view>
 #include <system_error>
 
@@ -113,6 +112,18 @@ bool was_measured(const fs::path& directory) {
   return static_cast<bool>(error);
 }
 
+// Whether there is nothing in it but empty files and the experiment's own file.
+bool is_blank(const fs::path& directory) {
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(directory, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    if (entry->is_directory(error) && !entry->is_symlink(error)) continue;
+    if (!is_real_file(entry->path())) return false;
+    if (entry->path().filename() != "config.yaml" && entry->file_size(error) != 0) return false;
+  }
+  return !error;
+}
+
 // <name>.incomplete, <name>.staging: what they hold may be kept or replaced by us.
 void check_beside(const fs::path& path) {
   if (!is_there(path)) return;
@@ -179,9 +190,7 @@ ExperimentDirectory::ExperimentDirectory(const fs::path& path, bool lock)
 }
 
 ExperimentDirectory::~ExperimentDirectory() {
-  std::error_code error;
-  const auto entries = std::distance(fs::directory_iterator(staging_, error), {});
-  if (open_ && entries == 1) remove_ours(staging_);
+  if (open_ && is_blank(staging_)) remove_ours(staging_);
   if (lock_) ::unlink(lock_path_.c_str());  // while it is held, so nobody else's
 }
 
@@ -219,6 +228,10 @@ void ExperimentDirectory::recover() {
   }
   abandon();
   open_ = true;
+}
+
+bool ExperimentDirectory::blank() const {
+  return is_blank(staging_);
 }
 
 void ExperimentDirectory::commit() {

@@ -33,11 +33,14 @@ class ExperimentDirectory {
   // another process holds the lock (and says who), when the place cannot be written, and as check_place() does.
   explicit ExperimentDirectory(const std::filesystem::path& path, bool lock = true);
   ExperimentDirectory(const ExperimentDirectory&) = delete;
-  ~ExperimentDirectory();  // neither committed nor abandoned: keeps a staging directory in which anything was written
+  ~ExperimentDirectory();  // neither committed nor abandoned: keeps a staging directory that is not blank
 
   // Where to write.
   const std::filesystem::path& staging() const { return staging_; }
   const std::filesystem::path& path() const { return path_; }
+
+  // Whether nothing but empty files and the experiment's own file is there yet.
+  bool blank() const;
 
   // A complete run replaces the earlier one. Throws usage_error when that is not ours any more: abandon() keeps the new
   // one then.

@@ -77,10 +77,8 @@ TEST_F(DriverTest, CountsWhatMetItsObjectivesAndFailsWhereTooFewDid) {
   ASSERT_TRUE(record.tenants.at(0).attainment);
   const AttainmentRecord& attainment = *record.tenants[0].attainment;
   EXPECT_EQ(finished.status.code, record.validity.valid ? 5 : 4) << finished.err;
-  if (record.validity.valid) {  // else it is the reasons for that which are told
-    EXPECT_THAT(finished.err,
-                HasSubstr("requests of a met its objectives (latency_ms 60), and slo.percentile asks for 90%"));
-  }
+  const std::string missed = "requests of a met its objectives (latency_ms 60), and slo.percentile asks for 90%";
+  EXPECT_THAT(finished.err, HasSubstr(missed));
   int64_t met = 0, ended = 0;
   const auto samples = iterations("data/open", "a");
   for (const Iteration& sample : samples) {
@@ -100,6 +98,12 @@ TEST_F(DriverTest, CountsWhatMetItsObjectivesAndFailsWhereTooFewDid) {
 
   // What is there already ended as it did; and what failed a threshold is a result like any other.
   EXPECT_EQ(run("run slo.yaml --skip-existing").status.code, finished.status.code);
+  // Of a run that is invalid besides (100 requests are few), both are told.
+  const Finished invalid = run("run slo.yaml --strict --vary seed=1,2");
+  EXPECT_EQ(invalid.status.code, 4) << invalid.err;
+  EXPECT_THAT(invalid.err, HasSubstr(missed));
+  EXPECT_THAT(invalid.out, HasSubstr("too few samples"));
+  EXPECT_THAT(invalid.out, HasSubstr("invalid; a threshold was missed"));
   write("slo.yaml", with_percentile(", percentile: 0.001"));
   EXPECT_NE(run("run slo.yaml").status.code, 5);
 }

@@ -132,6 +132,12 @@ TEST_F(PlacesTest, AFullFileSystemIsRefused) {
 
 TEST_F(PlacesTest, ALimitOfFilesThatIsTooSmallIsRefused) {
   expect_refused(run("run pair.yaml", "ulimit -f 1;"), "File too large", "ulimit -f");
+  // Enough for its files, and too little for the memory that it shares with its workers.
+  const Finished finished = run("run pair.yaml", "ulimit -f 1000;");
+  EXPECT_EQ(finished.status.code, 2) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("ulimit -f"));
+  for (const char* left : {"data/pair", "data/pair.staging", "data/pair.incomplete"})
+    EXPECT_FALSE(fs::exists(at(left))) << left;  // nothing was measured
 }
 
 TEST_F(PlacesTest, AnotherUsersDirectoryIsRefused) {
