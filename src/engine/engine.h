@@ -112,6 +112,9 @@ class Engine {
   // Takes a request; false: full, try again after step.
   virtual bool submit(const Request& request) = 0;
 
+  // No request comes before those that it has have ended: they need not wait for others.
+  virtual void flush() {}
+
   // Works until something can be reported of any request in flight: at most one batch, or one token of each sequence.
   // Returns empty-handed at `until_ns`, or at the end of what cannot be interrupted. The span is valid until the next
   // call.

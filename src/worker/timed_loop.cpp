@@ -15,7 +15,7 @@ constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 // A client of a closed loop whose request fails waits so long for each in a row that did, so that it does not keep a
 // core, and a server in need, busy with more.
 constexpr int64_t kBackOffNs = 1'000'000, kLongestBackOffNs = 100'000'000;
-constexpr int64_t kNapNs = 10'000'000;  // how long a request to stop may go unheard between two requests
+constexpr int64_t kNapNs = 10'000'000;  // how long a request to stop may go unheard while nothing happens
 
 class TimedLoop {
  public:
@@ -29,7 +29,7 @@ class TimedLoop {
       if (!stopping_ && ring_.stop_requested()) stop();
       const int64_t until_ns = stopping_ ? kForever : send_due();
       if (!in_flight_.empty()) {
-        work(until_ns);
+        work(stopping_ ? kForever : std::min(until_ns, now_ns() + kNapNs));
       } else if (stopping_ || workload_.over()) {
         result_.requests = workload_.requests();
         return result_;
@@ -110,6 +110,7 @@ class TimedLoop {
     turn_away(now_ns());
     result_.waiting = static_cast<int64_t>(workload_.waiting());
     full_ = false;  // nothing comes any more
+    engine_.flush();
   }
 
   Engine& engine_;
@@ -136,6 +137,7 @@ EventSlot run_request(Engine& engine, const DueRequest& request, std::span<const
   const int64_t sent_ns = now_ns();
   if (!in_flight.submit(engine, request, ids, sent_ns, sent_ns))
     throw internal_error("timed loop", "an idle engine refused a request");
+  engine.flush();
   for (;;)
     for (const Progress& progress : engine.step(kForever))
       if (const InFlight::Ended* ended = in_flight.note(progress)) return ended->event;

@@ -81,5 +81,24 @@ TEST_F(DriverTest, RequestsWaitForABatchNoLongerThanTheyMay) {
   EXPECT_LT(passes.size(), 60u);
 }
 
+// Each would wait for a minute otherwise: the requests of the warm-up, which come one by one, and those that are there
+// when the run ends.
+TEST_F(DriverTest, NobodyWaitsForABatchInTheWarmUpOrAfterTheStop) {
+  write("shared.yaml",
+        "experiment_name: shared\ndevice: cpu\nwarmup_s: 0\nmin_duration_s: 0.2\ntenants:\n"
+        "  - {name: a, model_name: " +
+            std::string(source_dir()) +
+            "/tests/fixtures/models/distilbert, "
+            "num_warmup: 3, batch_size: 4, seq_len: 6, max_wait_ms: 60000, num_iters: 5, "
+            "workload: {kind: constant, rate: 100}}\n");
+  const Finished finished = run("run shared.yaml");
+  ASSERT_TRUE(finished.status.code == 0 || finished.status.code == 4) << finished.err;
+  const auto samples = iterations("data/shared", "a");
+  EXPECT_GE(samples.size(), 5u);
+  for (const Iteration& sample : samples) {
+    EXPECT_LT(sample.latency_ms, 30'000);
+  }
+}
+
 }  // namespace
 }  // namespace cotenant

@@ -133,6 +133,16 @@ TEST(DynamicEngine, AFullBatchDoesNotWait) {
   EXPECT_LT(relative_error(engine->logits(), forward(*alone, kThree, 3)), 1e-6);
 }
 
+TEST(DynamicEngine, WaitsForNobodyWhenNobodyComes) {
+  const auto engine = warm_engine<DynamicEngine>(small_dynamic(1e6));
+  ASSERT_TRUE(engine->submit(one_of_three(0, now_ns())));
+  EXPECT_TRUE(engine->step(now_ns()).empty());
+  engine->flush();
+  EXPECT_EQ(engine->step(now_ns()).size(), 2u);            // waited and done
+  ASSERT_TRUE(engine->submit(one_of_three(1, now_ns())));  // somebody came after all, and others may
+  EXPECT_TRUE(engine->step(now_ns()).empty());
+}
+
 TEST(DynamicEngine, TheFirstWaitsNoLongerThanItMay) {
   const auto engine = warm_engine<DynamicEngine>(small_dynamic(20));
   const int64_t scheduled_ns = now_ns() - 10'000'000;  // it waited elsewhere already

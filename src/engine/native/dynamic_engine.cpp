@@ -61,6 +61,7 @@ bool DynamicEngine::submit(const Request& request) {
     throw internal_error("DynamicEngine::submit", "the request has another shape than the engine");
   std::ranges::copy(request.tokens, tokens_.begin() + static_cast<ptrdiff_t>(waiting_.size() * length));
   waiting_.push_back(request);
+  flushed_ = false;
   return true;
 }
 
@@ -68,8 +69,9 @@ std::span<const Progress> DynamicEngine::step(int64_t until_ns) {
   progress_.clear();
   int64_t pass_ns = until_ns;  // when there is to be one
   if (!waiting_.empty()) {
+    const bool complete = flushed_ || waiting_.size() == static_cast<size_t>(options_.rows);
     const int64_t patience_ns = static_cast<int64_t>(options_.max_wait_ms.value_or(0) * 1e6);
-    pass_ns = waiting_.size() == static_cast<size_t>(options_.rows) ? 0 : waiting_.front().scheduled_ns + patience_ns;
+    pass_ns = complete ? 0 : waiting_.front().scheduled_ns + patience_ns;
   }
   const int64_t wake_ns = std::min(pass_ns, until_ns);
   options_.wait == Wait::spin ? wait_until_ns(wake_ns) : sleep_until_ns(wake_ns);

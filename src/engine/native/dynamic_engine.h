@@ -13,8 +13,8 @@
 namespace cotenant {
 
 // Forward passes of several requests at once, of one sequence each: as soon as there are `rows`, or when the first of
-// those that wait has waited for max_wait_ms since it was scheduled. A pass of fewer has the next power of two of rows.
-// The device's time of a request is that of its whole pass.
+// those that wait has waited for max_wait_ms since it was scheduled, or when no others will come. A pass of fewer has
+// the next power of two of rows. The device's time of a request is that of its whole pass.
 class DynamicEngine : public Engine {
  public:
   // As NativeEngine.
@@ -28,6 +28,7 @@ class DynamicEngine : public Engine {
   int capacity() const override { return options_.rows; }
   int64_t open_since_ns() const override { return open_since_ns_; }
   bool submit(const Request& request) override;
+  void flush() override { flushed_ = true; }
   // Returns at `until_ns` also while requests wait for more.
   std::span<const Progress> step(int64_t until_ns) override;
 
@@ -50,6 +51,7 @@ class DynamicEngine : public Engine {
   std::vector<Sized> passes_;
 
   std::vector<Request> waiting_;
+  bool flushed_ = false;
   std::vector<int32_t> tokens_;  // [rows, seq_len]: of those that wait
   int64_t open_since_ns_ = 0;
   std::vector<Progress> progress_;
