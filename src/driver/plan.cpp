@@ -1,6 +1,7 @@
 #include "driver/plan.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "base/error.h"
 #include "base/find_program.h"
@@ -157,11 +160,27 @@ void check_stress(const TenantConfig& tenant, const std::string& device) {
       "Use device: cuda (see `cotenant doctor`), or stress.kind: spin or sleep.");
 }
 
+// What makes the passes of its engine smaller.
+const char* key_of_rows(const TenantOrder& order) {
+  return order.native() && order.native()->slots ? "slots" : "batch_size";
+}
+
+std::string keys_of_rows(const RunPlan& run) {
+  std::set<std::string> keys;
+  for (const TenantPlan& tenant : run.tenants) keys.insert(key_of_rows(tenant.order));
+  return fmt::format("{}", fmt::join(keys, ", "));
+}
+
+// For which its engine may keep a request that waits for others.
+double longest_wait_s(const TenantOrder& order) {
+  return order.native() ? order.native()->max_wait_ms.value_or(0) * 1e-3 : 0;
+}
+
 // Reads its trace where it has one.
 void examine_workload(const TenantConfig& config, TenantPlan& plan) {
   const WorkloadSpec workload = workload_of(plan.order);
   check(workload, place(config, "workload"));
-  plan.quiet_s = patience_s(workload, 0);
+  plan.quiet_s = patience_s(workload, 0) + longest_wait_s(plan.order);
   if (config.workload.input_tokens) plan.order.seq_len = plan.record.seq_len = longest_prompt(workload);
   if (config.workload.output_tokens) plan.order.max_new_tokens = plan.record.max_new_tokens = longest_answer(workload);
   if (config.task == Task::generate && longest_answer(workload) == 0)
@@ -212,10 +231,11 @@ void examine_engine(const TenantConfig& config, TenantPlan& plan) {
   plan.record.weights_bytes = need.weights_bytes;
   plan.record.activation_bytes = need.activation_bytes;
   if (config.memory_limit_bytes && need.total() > *config.memory_limit_bytes)
-    throw usage_error(place(config, "memory_limit"),
-                      fmt::format("is {}, and {} needs {}", format_bytes(*config.memory_limit_bytes), config.name,
-                                  format_bytes(need.total())),
-                      "Raise memory_limit, lower batch_size or seq_len, or use a smaller dtype.");
+    throw usage_error(
+        place(config, "memory_limit"),
+        fmt::format("is {}, and {} needs {}", format_bytes(*config.memory_limit_bytes), config.name,
+                    format_bytes(need.total())),
+        fmt::format("Raise memory_limit, lower {} or seq_len, or use a smaller dtype.", key_of_rows(plan.order)));
 }
 
 // A name is looked for on PATH, as a shell does.
@@ -280,7 +300,8 @@ void check_memory(const RunPlan& run, const Machine& machine) {
   throw usage_error(run.settings.config_file,
                     fmt::format("{} needs {} ({}), {} free", run.name, format_bytes(needed), parts,
                                 format_bytes(machine.memory_available_bytes)),
-                    "Use fewer or smaller tenants, a smaller batch_size or dtype: bfloat16, or end other programs.");
+                    fmt::format("Use fewer or smaller tenants, a smaller {} or dtype: bfloat16, or end other programs.",
+                                keys_of_rows(run)));
 }
 
 void check_open_files(const RunPlan& run, const Machine& machine) {
@@ -363,7 +384,7 @@ Error device_memory_error(const RunPlan& run, const DeviceMemoryNeed& need, cons
   return usage_error(
       run.settings.config_file,
       fmt::format("{} needs {} of the GPU's memory ({}), {}", run.name, format_bytes(need.bytes), need.parts, there_is),
-      "Use fewer or smaller tenants, a smaller batch_size or dtype, or end other programs.");
+      fmt::format("Use fewer or smaller tenants, a smaller {} or dtype, or end other programs.", keys_of_rows(run)));
 }
 
 ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine) {

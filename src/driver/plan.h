@@ -28,7 +28,7 @@ struct TenantPlan {
   TenantRecord record;                 // what is known of it before it runs
   std::string out_dir;                 // where else its files go; empty: nowhere
   Environment environment;             // of its worker, besides the run's
-  double quiet_s = 0;                  // for which its workload itself may send nothing
+  double quiet_s = 0;                  // for which its workload may send nothing, and its engine wait for more
   double longest_request_s = 0;        // after which its engine itself gives a request up; 0: it does not
   std::optional<ProgramPlan> program;  // none: it has none
 };

@@ -46,7 +46,7 @@ Buffer::Buffer(size_t bytes) : bytes_(rounded(bytes)) {
   data_ = static_cast<std::byte*>(bytes_ >= mapped_from ? map_aligned(bytes_) : allocate_zeroed(bytes_));
   if (!data_)
     throw Error(ExitCode::usage, "CPU engine", fmt::format("no {} of memory to be had", format_bytes(bytes_)),
-                "Lower batch_size or seq_len, use bfloat16, or run fewer tenants.");
+                "Lower batch_size, slots or seq_len, use bfloat16, or run fewer tenants.");
 }
 
 Buffer::~Buffer() {
