@@ -5,7 +5,7 @@
 set -eu
 build=$1
 jobs=$2
-computes='ASeedGivesTheSameNumbers|AGridOverLongPaths|RunsAModelWithoutAFile|SaysOnceThatWeightsAreRandom|TheSensitivityDemo|ShareSlots|WaitForABatch'
+computes='ASeedGivesTheSameNumbers|AGridOverLongPaths|RunsAModelWithoutAFile|SaysOnceThatWeightsAreRandom|TheSensitivityDemo|ShareSlots|Waits?ForABatch'
 
 cmake --build "$build" -j "$jobs" \
   --target program test_process test_worker test_telemetry test_sharing test_driver
