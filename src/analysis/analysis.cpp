@@ -1,6 +1,7 @@
 #include "analysis/analysis.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -168,6 +169,7 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
   TenantAnalysis tenant;
   tenant.name = loaded.name;
   tenant.directory = loaded.directory;
+  tenant.device = loaded.record ? loaded.record->device : "";
   tenant.model = loaded.work.model;
   tenant.task = loaded.work.task;
   tenant.batch_size = loaded.work.batch_size;
@@ -237,10 +239,16 @@ std::optional<double> overlap_s(const LoadedExperiment& experiment) {
   return shortest;
 }
 
-void analyze_device(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
-  DeviceAnalysis& device = analysis.device;
+std::string device_of(const LoadedTenant& tenant) {
+  return tenant.record ? tenant.record->device : "";
+}
+
+// Of all tenants, or of those on one device.
+void add_throughput(DeviceAnalysis& device, const LoadedExperiment& experiment,
+                    const std::optional<std::string>& only = std::nullopt) {
   double tokens = 0;
   for (const LoadedTenant& tenant : experiment.tenants) {
+    if (only && device_of(tenant) != *only) continue;
     if (tenant.completion_s)
       device.max_completion_s = std::max(device.max_completion_s.value_or(0), *tenant.completion_s);
     tokens += tenant.generates() ? tenant.tally.tokens_out : tenant.tally.tokens_in;
@@ -249,22 +257,65 @@ void analyze_device(ExperimentAnalysis& analysis, const LoadedExperiment& experi
   const bool by_window = experiment.window && !experiment.fixed;
   const double duration_s = by_window ? experiment.window->duration_s() : device.max_completion_s.value_or(0);
   if (duration_s > 0 && tokens > 0) device.tokens_per_s = tokens / duration_s;
-  if (!experiment.record) return;
-  device.name = experiment.record->device.name;
-  device.uuid = experiment.record->device.uuid;
 }
 
-// Of the device, and what each tenant is bound by as far as this run tells it: only a single tenant is alone here.
+void analyze_devices(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
+  add_throughput(analysis.device, experiment);
+  if (!experiment.record) {
+    static_cast<DeviceAnalysis&>(analysis.devices.emplace_back()) = analysis.device;
+    return;
+  }
+  analysis.device.name = device_names(*experiment.record);
+  analysis.device.uuid = device_uuids(*experiment.record);
+  for (const DeviceRecord& described : experiment.record->devices) {
+    PerDeviceAnalysis& device = analysis.devices.emplace_back();
+    device.device = described.device;
+    device.name = described.name;
+    device.uuid = described.uuid;
+    add_throughput(device, experiment, described.device);
+  }
+}
+
+// What bounds several devices together, where one thing does.
+void set_bound_of_several(ExperimentAnalysis& analysis) {
+  std::vector<std::string> bounds;
+  for (const PerDeviceAnalysis& device : analysis.devices)
+    bounds.push_back(fmt::format("{} {}", device.device, device.bound.empty() ? "unknown" : device.bound));
+  const auto alike = [&](const PerDeviceAnalysis& device) { return device.bound == analysis.devices.front().bound; };
+  const bool one = std::ranges::all_of(analysis.devices, alike);
+  analysis.device.bound = one ? analysis.devices.front().bound : "";
+  analysis.device.bound_reason = fmt::format("{}", fmt::join(bounds, ", "));
+}
+
+// Of the devices, and what each tenant is bound by as far as this run tells it: only who has a device for itself is
+// alone there.
 void set_device_telemetry(ExperimentAnalysis& analysis, const LoadedExperiment& experiment) {
-  const TelemetryMeans means = telemetry_of(experiment);
-  std::optional<double> least_share;
-  for (const LoadedTenant& tenant : experiment.tenants)
-    if (const auto share = host_share_percent(tenant.samples))
-      least_share = std::min(least_share.value_or(100), *share);
-  set_telemetry(analysis.device, means, least_share);
-  if (analysis.tenants.size() == 1) return set_bound(analysis.tenants[0], means, experiment.tenants[0]);
-  for (TenantAnalysis& tenant : analysis.tenants)
-    tenant.bound_reason = "its run alone is not known: run with --baselines";
+  const std::vector<TelemetryMeans> means = telemetry_of(experiment);
+  std::optional<double> least_share;  // of all
+  for (size_t d = 0; d < analysis.devices.size(); ++d) {
+    std::vector<size_t> own;
+    std::optional<double> least_here;
+    for (size_t t = 0; t < experiment.tenants.size(); ++t) {
+      if (analysis.tenants[t].device != analysis.devices[d].device) continue;
+      own.push_back(t);
+      const auto share = host_share_percent(experiment.tenants[t].samples);
+      if (share) least_here = std::min(least_here.value_or(100), *share);
+    }
+    if (least_here) least_share = std::min(least_share.value_or(100), *least_here);
+    set_telemetry(analysis.devices[d], means[d], least_here);
+    for (const size_t t : own)
+      if (own.size() == 1)
+        set_bound(analysis.tenants[t], means[d], experiment.tenants[t]);
+      else
+        analysis.tenants[t].bound_reason = "its run alone is not known: run with --baselines";
+  }
+  set_telemetry(analysis.device, together(means), least_share);
+  if (has_several_devices(analysis)) set_bound_of_several(analysis);
+}
+
+const PerDeviceAnalysis& device_of(const ExperimentAnalysis& analysis, const TenantAnalysis& tenant) {
+  const auto found = std::ranges::find(analysis.devices, tenant.device, &PerDeviceAnalysis::device);
+  return found == analysis.devices.end() ? analysis.devices.front() : *found;
 }
 
 void set_clock_ratio(TenantAnalysis& tenant, const DeviceAnalysis& device) {
@@ -284,8 +335,8 @@ void copy_record(ExperimentAnalysis& analysis, const ExperimentRecord& record) {
   analysis.host = record.host.hostname;
   analysis.cpu = record.host.cpu;
   analysis.surroundings = surroundings_of(record.host);
-  analysis.driver = record.device.driver;
-  analysis.cuda = record.device.cuda;
+  analysis.driver = record.device().driver;
+  analysis.cuda = record.device().cuda;
   if (record.window) analysis.window_s = Interval{record.window->start_s, record.window->end_s};
   if (!record.validity.interrupted_by.empty())
     analysis.warnings.push_back("the run was interrupted by " + record.validity.interrupted_by + ".");
@@ -369,7 +420,7 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
   for (const LoadedTenant& tenant : experiment.tenants)
     analysis.tenants.push_back(analyze_tenant(tenant, experiment, request.metric));
   require_metric(analysis);
-  analyze_device(analysis, experiment);
+  analyze_devices(analysis, experiment);
   set_device_telemetry(analysis, experiment);
 
   BaselineFinder finder(request);
@@ -377,11 +428,13 @@ ExperimentAnalysis analyze_experiment(const AnalysisRequest& request) {
                                                 : std::vector<std::optional<Baseline>>(experiment.tenants.size());
   for (size_t t = 0; t < baselines.size(); ++t)
     if (baselines[t]) set_progress(analysis.tenants[t], experiment.tenants[t], *baselines[t], request.metric);
-  for (TenantAnalysis& tenant : analysis.tenants) set_clock_ratio(tenant, analysis.device);
+  for (TenantAnalysis& tenant : analysis.tenants) set_clock_ratio(tenant, device_of(analysis, tenant));
   add_repeats(analysis, experiment, finder, baselines);
   judge(analysis, experiment, baselines);
   if (analysis.stp && analysis.device.tokens_per_s)
     analysis.device.tokens_per_s_alone_in_turn = *analysis.device.tokens_per_s / *analysis.stp;
+  for (PerDeviceAnalysis& device : analysis.devices)
+    if (device.stp && device.tokens_per_s) device.tokens_per_s_alone_in_turn = *device.tokens_per_s / *device.stp;
 
   const std::optional<Fairness> of_progress = fairness_of_progress(analysis.tenants);
   if (same_work(experiment.tenants)) {

@@ -91,6 +91,7 @@ struct StressUse {
 
 struct TenantAnalysis {
   std::string name, directory, model;
+  std::string device;  // "cuda:0"; empty if unknown
   Task task = Task::forward;
   std::string engine, dtype;  // empty if unknown
   int batch_size = 0, seq_len = 0;
@@ -135,7 +136,7 @@ struct TenantAnalysis {
   // says why: "DRAM 81% busy (at least 60%)", "its run alone has no counters of the device".
   std::string bound, bound_reason;
   std::optional<Verdict> verdict, study_verdict;
-  // progress over the geometric mean of all tenants' progress, on which the verdict rests
+  // progress over the geometric mean of the progress of all tenants on its device, on which the verdict rests
   std::optional<double> relative_progress;
   std::optional<Interval> relative_progress_interval;
 
@@ -187,6 +188,8 @@ struct Significance {
   std::vector<PairTest> pairs;  // empty with more tenants than most_tenants_paired (fairness.h)
 };
 
+// Of one device, or of several together: then tokens, power, memory and counts of samples are sums, and the clock, the
+// utilisations and the occupancy means over the devices.
 struct DeviceAnalysis {
   std::string name;                        // "NVIDIA H100 80GB HBM3"; empty on the CPU, or if unknown
   std::string uuid;                        // of this very chip; likewise
@@ -200,6 +203,14 @@ struct DeviceAnalysis {
   size_t telemetry_samples = 0, clock_samples = 0, throttled_samples = 0;
   std::string bound;         // "host", "memory", "compute", "latency"; empty if unknown
   std::string bound_reason;  // "DRAM 81% busy (at least 60%)"; why it is unknown where `bound` is empty
+};
+
+// One of the devices, with its own tenants: tokens and completion are theirs.
+struct PerDeviceAnalysis : DeviceAnalysis {
+  std::string device;  // "cuda:0"; empty if unknown
+  std::optional<double> stp, antt;
+  std::optional<Interval> stp_interval;
+  std::optional<double> jain;  // of progress; nullopt with fewer than two tenants
 };
 
 // One run of a repeated experiment (repeats/NN; the experiment's own run is the first).
@@ -224,8 +235,9 @@ struct ExperimentAnalysis {
   std::optional<Surroundings> surroundings;
 
   std::vector<TenantAnalysis> tenants;
-  std::optional<Interval> window_s;  // since T0
-  DeviceAnalysis device;
+  std::optional<Interval> window_s;        // since T0
+  DeviceAnalysis device;                   // all together
+  std::vector<PerDeviceAnalysis> devices;  // each by itself
   std::optional<double> stp, antt;
   std::optional<Interval> stp_interval;
   std::optional<Fairness> fairness;           // null with one tenant, or with different work and no baseline
@@ -247,6 +259,11 @@ struct AnalysisRequest {
   bool search_baselines = true;  // also in the data root, where nobody named one
   Metric metric = Metric::latency;
 };
+
+// Whether its tenants were on more than one device.
+inline bool has_several_devices(const ExperimentAnalysis& analysis) {
+  return analysis.devices.size() > 1;
+}
 
 // Of an analysis whose figures alone are still needed: its memory no longer grows with the requests.
 void forget_samples(ExperimentAnalysis& analysis);

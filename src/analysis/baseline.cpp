@@ -24,8 +24,8 @@ void compare(std::vector<std::string>& found, const char* what, const std::strin
 }
 
 // "cuda:0" and "cuda" are one kind.
-std::string device_kind(const LoadedExperiment& experiment, const LoadedTenant& tenant) {
-  const std::string device = experiment.record     ? experiment.record->settings.device
+std::string device_kind(const LoadedTenant& tenant) {
+  const std::string device = tenant.record         ? tenant.record->device
                              : tenant.events.start ? tenant.events.start->device
                                                    : "";
   return device.substr(0, device.find(':'));
@@ -61,6 +61,17 @@ bool is_profiled(const LoadedExperiment& experiment) {
   return experiment.record && experiment.record->settings.profiled;
 }
 
+std::string chip_of(const LoadedExperiment& experiment, const LoadedTenant& tenant) {
+  return experiment.record && tenant.record ? device_of(*experiment.record, *tenant.record).uuid : "";
+}
+
+// Chips of one model differ by themselves, by a few percent.
+bool is_on_another_chip(const LoadedExperiment& shared, const LoadedTenant& tenant, const LoadedExperiment& alone,
+                        const LoadedTenant& tenant_alone) {
+  const std::string here = chip_of(shared, tenant), there = chip_of(alone, tenant_alone);
+  return !here.empty() && !there.empty() && here != there;
+}
+
 // Of the study's files nobody knows, and they are believed.
 bool is_valid(const LoadedExperiment& experiment) {
   return !experiment.record || (experiment.record->validity.complete && experiment.record->validity.valid);
@@ -82,15 +93,15 @@ std::vector<std::string> mismatches(const LoadedExperiment& shared, const Loaded
     found.push_back(fmt::format("work: {} here, {} alone", describe(tenant.work), describe(tenant_alone.work)));
   if (alone.tenants.size() > 1) found.push_back(fmt::format("it was not alone, but one of {}", alone.tenants.size()));
   compare(found, "clock", std::string(to_string(tenant.clock())), std::string(to_string(tenant_alone.clock())));
-  compare(found, "device", device_kind(shared, tenant), device_kind(alone, tenant_alone));
+  compare(found, "device", device_kind(tenant), device_kind(tenant_alone));
   if (!shared.record || !alone.record || !tenant.record || !tenant_alone.record) return found;
   const ExperimentRecord &here = *shared.record, &there = *alone.record;
-  compare(found, "device", here.device.name, there.device.name);
+  compare(found, "device", device_of(here, *tenant.record).name, device_of(there, *tenant_alone.record).name);
   if (here.settings.profiled != there.settings.profiled)
     found.push_back(fmt::format("profiled: {} here, {} alone", here.settings.profiled ? "yes" : "no",
                                 there.settings.profiled ? "yes" : "no"));
   compare(found, "processor", here.host.cpu, there.host.cpu);
-  compare(found, "driver", here.device.driver, there.device.driver);
+  compare(found, "driver", here.device().driver, there.device().driver);
   compare(found, "commit", here.build.commit, there.build.commit);
   const auto surroundings = [](const ExperimentRecord& record) {
     Surroundings all = surroundings_of(record.host);
@@ -106,7 +117,7 @@ std::vector<std::string> mismatches(const LoadedExperiment& shared, const Loaded
   compare(found, "dtype", dtype(*tenant.record), dtype(*tenant_alone.record));
   compare(found, "weights", tenant.record->weights_origin, tenant_alone.record->weights_origin);
   // On a GPU no host thread computes.
-  if (device_kind(shared, tenant) == "cpu")
+  if (device_kind(tenant) == "cpu")
     compare(found, "host threads", std::to_string(tenant.record->threads.value_or(1)),
             std::to_string(tenant_alone.record->threads.value_or(1)));
   return found;
@@ -132,13 +143,22 @@ std::vector<std::optional<Baseline>> BaselineFinder::find(const LoadedExperiment
                                   shared.tenants[0].name, describe(shared.tenants[0].work)),
                       "Give a solo run of the same work, or add --force-baseline.");
   }
-  add_warnings(found, warnings);
+  add_warnings(shared, found, warnings);
   return found;
 }
 
-// Of baselines that are used and not valid, and of directories that could not be read.
-void BaselineFinder::add_warnings(const std::vector<std::optional<Baseline>>& found,
+// Of baselines that are used and not valid, or of another chip, and of directories that could not be read.
+void BaselineFinder::add_warnings(const LoadedExperiment& shared, const std::vector<std::optional<Baseline>>& found,
                                   std::vector<std::string>& warnings) {
+  std::vector<std::string> elsewhere;
+  for (size_t t = 0; t < found.size(); ++t)
+    if (found[t] && is_on_another_chip(shared, shared.tenants[t], *found[t]->experiment, *found[t]->tenant))
+      elsewhere.push_back(shared.tenants[t].name);
+  if (!elsewhere.empty())
+    warnings.push_back(
+        fmt::format("{}: alone on another chip, and chips of one model differ by themselves: measure alone on the "
+                    "same (cotenant run --baselines).",
+                    fmt::join(elsewhere, ", ")));
   std::set<fs::path> told;
   for (const auto& baseline : found)
     if (baseline && !is_valid(*baseline->experiment) && told.insert(baseline->experiment->directory).second)
@@ -236,16 +256,22 @@ std::optional<Baseline> BaselineFinder::beside(const LoadedExperiment& shared, c
   const fs::path here = fs::weakly_canonical(shared.directory, error);
   if (error) return std::nullopt;
   std::string rejected;
+  std::optional<Baseline> of_another_chip;
   for (const fs::path& directory : solo_experiments(here.parent_path())) {
     if (directory == here || peek_works(directory).front() != tenant.work) continue;
     const Experiment alone = load_or_note(directory);
     if (!alone) continue;
     auto differences = mismatches(shared, tenant, *alone, alone->tenants.front());
-    if (is_valid(*alone) && (differences.empty() || request_.force_baseline))
-      return Baseline{alone, &alone->tenants.front(), "a solo experiment found in the data root", true, differences};
+    if (is_valid(*alone) && (differences.empty() || request_.force_baseline)) {
+      Baseline use{alone, &alone->tenants.front(), "a solo experiment found in the data root", true, differences};
+      if (!is_on_another_chip(shared, tenant, *alone, *use.tenant)) return use;
+      if (!of_another_chip) of_another_chip = std::move(use);
+      continue;
+    }
     if (!is_valid(*alone)) differences.insert(differences.begin(), "it is not valid");
     if (rejected.empty()) rejected = fmt::format("{} ({})", alone->name, fmt::join(differences, "; "));
   }
+  if (of_another_chip) return of_another_chip;
   if (!rejected.empty())
     warnings.push_back(
         fmt::format("{}: the solo experiment {} is not used as its baseline: measure it alone again "

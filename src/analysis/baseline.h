@@ -11,7 +11,8 @@
 namespace cotenant {
 
 // The same tenant alone on the device, from the first of: --baseline, the experiment's own baselines/, a solo
-// experiment of the same work beside it in the data root, which nobody named: it must be complete and valid.
+// experiment of the same work beside it in the data root, which nobody named: it must be complete and valid. One of the
+// tenant's own chip is taken before others.
 struct Baseline {
   std::shared_ptr<const LoadedExperiment> experiment;
   const LoadedTenant* tenant = nullptr;  // in there
@@ -46,7 +47,8 @@ class BaselineFinder {
                   const LoadedTenant& tenant_alone, std::string why) const;
   const std::vector<std::filesystem::path>& solo_experiments(const std::filesystem::path& data_root);
   Experiment load_or_note(const std::filesystem::path& directory);
-  void add_warnings(const std::vector<std::optional<Baseline>>& found, std::vector<std::string>& warnings);
+  void add_warnings(const LoadedExperiment& shared, const std::vector<std::optional<Baseline>>& found,
+                    std::vector<std::string>& warnings);
 
   const AnalysisRequest& request_;
   std::map<std::filesystem::path, Experiment> loaded_;

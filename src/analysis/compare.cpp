@@ -230,25 +230,37 @@ void add_gaps(Comparison& comparison, const ExperimentAnalysis& run) {
   }
 }
 
-std::set<std::string> chips_of(const Runs& runs) {
+// On which a tenant ran.
+std::set<std::string> chips_of(const Runs& runs, const std::string& name) {
   std::set<std::string> chips;
-  for (const ExperimentAnalysis& run : runs)
-    if (!run.device.uuid.empty()) chips.insert(run.device.uuid);
+  for (const ExperimentAnalysis& run : runs) {
+    const TenantAnalysis* tenant = tenant_named(run, name);
+    for (const PerDeviceAnalysis& device : run.devices)
+      if (tenant && device.device == tenant->device && !device.uuid.empty()) chips.insert(device.uuid);
+  }
   return chips;
 }
 
 // A difference between chips would pass for one between the sides.
 void withhold_across_chips(Comparison& comparison, const Runs& before, const Runs& after) {
-  const std::set<std::string> a = chips_of(before), b = chips_of(after);
-  if (a.empty() || b.empty() || a == b) return;
+  std::set<std::string> a, b;
+  std::vector<std::string> names;
   for (TenantComparison& tenant : comparison.tenants) {
+    const std::set<std::string> there = chips_of(before, tenant.name), here = chips_of(after, tenant.name);
+    if (there.empty() || here.empty() || there == here) continue;
     tenant.change = Change::unclear;
     tenant.reason = "measured on different chips";
+    names.push_back(tenant.name);
+    a.insert(there.begin(), there.end());
+    b.insert(here.begin(), here.end());
   }
+  if (names.empty()) return;
+  const bool all = names.size() == comparison.tenants.size();
   comparison.warnings.push_back(fmt::format(
-      "the sides were measured on different chips, {} before and {} after, which differ by themselves: nothing is "
-      "concluded: run both on the same.",
-      fmt::join(a, ", "), fmt::join(b, ", ")));
+      "{}the sides were measured on different chips, {} before and {} after, which differ by themselves: nothing is "
+      "concluded{}.",
+      all ? "" : fmt::format("{}: ", fmt::join(names, ", ")), fmt::join(a, ", "), fmt::join(b, ", "),
+      all ? ": run both on the same" : " of them: run both on the same"));
 }
 
 void add_warnings(Comparison& comparison, const Runs& before, const Runs& after) {

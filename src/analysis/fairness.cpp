@@ -67,12 +67,18 @@ std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& 
 }
 
 std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants) {
+  const auto device_of = [&](const LoadedTenant& tenant) { return tenant.record ? tenant.record->device : ""; };
+  const bool several =
+      std::ranges::any_of(tenants, [&](const LoadedTenant& t) { return device_of(t) != device_of(tenants.front()); });
   const auto rate_of = [&](size_t t) { return tenants[t].rate_per_s().value_or(0); };
   std::vector<RateSpread> spreads;
   for (size_t first = 0; first < tenants.size(); ++first) {
-    const auto same = [&](const LoadedTenant& tenant) { return tenant.work == tenants[first].work; };
+    const auto same = [&](const LoadedTenant& tenant) {
+      return tenant.work == tenants[first].work && device_of(tenant) == device_of(tenants[first]);
+    };
     if (std::any_of(tenants.begin(), tenants.begin() + static_cast<std::ptrdiff_t>(first), same)) continue;
-    RateSpread spread{describe(tenants[first].work), 0, 1, first, first};
+    const std::string where = several ? " on " + device_of(tenants[first]) : "";
+    RateSpread spread{describe(tenants[first].work) + where, 0, 1, first, first};
     for (size_t t = first; t < tenants.size(); ++t) {
       if (!same(tenants[t])) continue;
       ++spread.tenants;

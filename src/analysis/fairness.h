@@ -18,8 +18,8 @@ std::optional<Fairness> fairness_of_means(const std::vector<TenantAnalysis>& ten
 // without progress.
 std::optional<Fairness> fairness_of_progress(const std::vector<TenantAnalysis>& tenants);
 
-// For each work that two tenants or more do, in the order of the tenants: how far their work rates are apart. Not of
-// works of which a tenant did nothing.
+// For each work that two tenants or more of one device do, in the order of the tenants: how far their work rates are
+// apart. Not of works of which a tenant did nothing.
 std::vector<RateSpread> rate_spreads_of(const std::vector<LoadedTenant>& tenants);
 
 // Pairs of more tenants than these are not tested: nobody reads half a million tests.

@@ -152,7 +152,7 @@ ProfileAnalysis analyze_profile(const std::filesystem::path& directory) {
   analysis.name = experiment.name;
   analysis.directory = directory;
   if (experiment.record) {
-    analysis.device = experiment.record->device.name;
+    analysis.device = device_names(*experiment.record);
     analysis.sharing = to_string(experiment.record->settings.sharing);
   }
   std::vector<KernelRecords> records;

@@ -4,13 +4,18 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <numeric>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "analysis/batches.h"
 #include "analysis/summary.h"
 #include "analysis/telemetry.h"
 #include "stats/describe.h"
 #include "stats/estimated_variance.h"
+#include "stats/inequality.h"
 #include "stats/running_mean.h"
 
 namespace cotenant {
@@ -165,7 +170,7 @@ void set_alone(TenantAnalysis& tenant, const LoadedExperiment& experiment, const
     tenant.bound_reason = "its baseline was not alone on the device";
     return;
   }
-  const TelemetryMeans means = telemetry_of(experiment);
+  const TelemetryMeans means = telemetry_of(experiment).front();  // a tenant alone is on one device
   set_bound(tenant, means, alone);
   if (!tenant.baseline) return;
   tenant.baseline->sm_clock_mhz = means.sm_clock_mhz;
@@ -229,13 +234,23 @@ void set_progress(TenantAnalysis& tenant, const LoadedTenant& loaded, const Base
 
 namespace {
 
-void set_study_verdicts(ExperimentAnalysis& analysis) {
+// Of tenants that share a device.
+void set_study_verdicts(std::span<TenantAnalysis* const> tenants) {
   std::vector<double> slowdowns;
-  for (const TenantAnalysis& tenant : analysis.tenants)
-    if (tenant.slowdown_mean) slowdowns.push_back(*tenant.slowdown_mean);
-  if (slowdowns.size() < 2 || slowdowns.size() != analysis.tenants.size()) return;
-  for (TenantAnalysis& tenant : analysis.tenants)
-    tenant.study_verdict = study_verdict_of(*tenant.slowdown_mean, mean(slowdowns));
+  for (const TenantAnalysis* tenant : tenants)
+    if (tenant->slowdown_mean) slowdowns.push_back(*tenant->slowdown_mean);
+  if (slowdowns.size() < 2 || slowdowns.size() != tenants.size()) return;
+  for (TenantAnalysis* tenant : tenants)
+    tenant->study_verdict = study_verdict_of(*tenant->slowdown_mean, mean(slowdowns));
+}
+
+// Those on one device after those on another.
+std::vector<std::vector<TenantAnalysis*>> by_device(ExperimentAnalysis& analysis) {
+  std::map<std::string, std::vector<TenantAnalysis*>> tenants;
+  for (TenantAnalysis& tenant : analysis.tenants) tenants[tenant.device].push_back(&tenant);
+  std::vector<std::vector<TenantAnalysis*>> groups;
+  for (auto& [device, group] : tenants) groups.push_back(std::move(group));
+  return groups;
 }
 
 // From enough runs the slowdown of the median is their mean.
@@ -251,37 +266,66 @@ void set_slowdowns_of_runs(ExperimentAnalysis& analysis, const std::vector<std::
   }
 }
 
-// The tenant less the mean of all.
-std::vector<double> against_the_mean(size_t tenant, size_t tenants) {
-  std::vector<double> weights(tenants, -1 / static_cast<double>(tenants));
+// Tenants that share a device, as indices of those that did anything: only these can take from one another.
+using Sharers = std::vector<size_t>;
+
+// The tenant less the mean of those with which it shares.
+std::vector<double> against_the_mean(size_t tenant, const Sharers& sharers, size_t tenants) {
+  std::vector<double> weights(tenants, 0);
+  for (const size_t sharer : sharers) weights[sharer] = -1 / static_cast<double>(sharers.size());
   weights[tenant] += 1;
   return weights;
 }
 
-// Of all tenants against their mean: one of them alone has too few parts to tell it well.
-std::optional<double> correlation_against_the_mean(const Evidence& evidence) {
+// Of all of them against their mean: one of them alone has too few parts to tell it well.
+std::optional<double> correlation_against_the_mean(const Evidence& evidence, const Sharers& sharers) {
   if (evidence.rates.empty() || !evidence.in_time) return std::nullopt;
   std::vector<std::vector<double>> contrasts;
-  for (size_t t = 0; t < evidence.rates.size(); ++t)
-    contrasts.push_back(contrast_of(evidence.rates, against_the_mean(t, evidence.rates.size())));
+  for (const size_t t : sharers)
+    contrasts.push_back(contrast_of(evidence.rates, against_the_mean(t, sharers, evidence.rates.size())));
   return correlation_of_batches(std::vector<std::span<const double>>(contrasts.begin(), contrasts.end()));
 }
 
-// Of tenants that did anything: relative progress and who takes from whom.
-void set_verdicts(std::span<TenantAnalysis* const> tenants, const Evidence& evidence) {
-  const auto n = static_cast<double>(tenants.size());
+// Relative progress and who takes from whom.
+void set_verdicts(std::span<TenantAnalysis* const> tenants, const Sharers& sharers, const Evidence& evidence) {
+  const auto n = static_cast<double>(sharers.size());
   std::vector<double> progress;
-  for (const TenantAnalysis* tenant : tenants) progress.push_back(*tenant->progress);
+  for (const size_t t : sharers) progress.push_back(*tenants[t]->progress);
   const double center = geometric_mean(progress);
-  const auto r = correlation_against_the_mean(evidence);
-  for (size_t t = 0; t < tenants.size(); ++t) {
-    const double relative = progress[t] / center;
-    const auto variance = variance_of(evidence, against_the_mean(t, tenants.size()), r);
+  const auto r = correlation_against_the_mean(evidence, sharers);
+  for (const size_t t : sharers) {
+    const double relative = *tenants[t]->progress / center;
+    const auto variance = variance_of(evidence, against_the_mean(t, sharers, tenants.size()), r);
     tenants[t]->relative_progress = relative;
     tenants[t]->relative_progress_interval = interval_of(relative, variance);
     tenants[t]->verdict =
         verdict_of(relative, interval_of(relative, variance, 0.97), interval_of(relative, variance, 1 - 0.025 / n));
   }
+}
+
+// Of the sum of the progress of some of them.
+std::optional<Interval> stp_interval_of(std::span<TenantAnalysis* const> tenants, const Sharers& of,
+                                        const Evidence& evidence) {
+  double stp = 0;
+  std::vector<double> weights(tenants.size(), 0);  // progress over STP
+  for (const size_t t : of) stp += weights[t] = *tenants[t]->progress;
+  for (double& weight : weights) weight /= stp;
+  return interval_of(stp, variance_of(evidence, weights));
+}
+
+// What the tenants of one device do together: as of all of them.
+void set_device(PerDeviceAnalysis& device, const ExperimentAnalysis& analysis) {
+  std::vector<double> progress;
+  double turnaround = 0;
+  for (const TenantAnalysis& tenant : analysis.tenants) {
+    if (tenant.device != device.device) continue;
+    progress.push_back(*tenant.progress);
+    turnaround += 1 / *tenant.progress;
+  }
+  if (progress.empty()) return;
+  device.stp = std::accumulate(progress.begin(), progress.end(), 0.0);
+  if (std::isfinite(turnaround)) device.antt = turnaround / static_cast<double>(progress.size());
+  if (progress.size() > 1 && *device.stp > 0) device.jain = jain(progress);
 }
 
 }  // namespace
@@ -292,12 +336,13 @@ void judge(ExperimentAnalysis& analysis, const LoadedExperiment& experiment,
   RelativeRates of_each_run = figures_of_runs(analysis, &RepeatAnalysis::progress);
   const bool repeated = of_each_run.front().size() >= least_repeats;
   for (size_t t = 0; repeated && t < analysis.tenants.size(); ++t) analysis.tenants[t].progress = mean(of_each_run[t]);
-  set_study_verdicts(analysis);
+  for (const auto& tenants : by_device(analysis)) set_study_verdicts(tenants);
   if (!std::ranges::all_of(analysis.tenants, [](const auto& tenant) { return tenant.progress.has_value(); })) return;
 
   std::vector<Measured> sides;  // of the tenants that did anything
   std::vector<TenantAnalysis*> alive;
-  std::vector<double> weights;  // progress over STP
+  std::map<std::string, Sharers> sharers;  // by device
+  Sharers all;
   RelativeRates runs;
   double turnaround = 0;
   analysis.stp = 0;
@@ -307,11 +352,13 @@ void judge(ExperimentAnalysis& analysis, const LoadedExperiment& experiment,
     turnaround += 1 / progress;
     if (!(progress > 0)) continue;
     sides.push_back({&experiment.tenants[t], &*baselines[t]});
+    sharers[analysis.tenants[t].device].push_back(alive.size());
+    all.push_back(alive.size());
     alive.push_back(&analysis.tenants[t]);
-    weights.push_back(progress);
     if (repeated) runs.push_back(std::move(of_each_run[t]));
   }
   if (std::isfinite(turnaround)) analysis.antt = turnaround / static_cast<double>(analysis.tenants.size());
+  for (PerDeviceAnalysis& device : analysis.devices) set_device(device, analysis);
   // Without host times there is no saying who took from whom: see docs/metrics.md, "Why the host's clock".
   const auto timed = [](const LoadedTenant& tenant) { return tenant.clock() == Clock::host; };
   if (alive.empty() || !std::ranges::all_of(experiment.tenants, timed)) return;
@@ -322,9 +369,12 @@ void judge(ExperimentAnalysis& analysis, const LoadedExperiment& experiment,
     const auto variance = variance_of(of_one_tenant(evidence, t, sides[t], window), std::array{1.0});
     alive[t]->progress_interval = interval_of(*alive[t]->progress, variance);
   }
-  for (double& weight : weights) weight /= *analysis.stp;
-  analysis.stp_interval = interval_of(*analysis.stp, variance_of(evidence, weights));
-  if (alive.size() > 1) set_verdicts(alive, evidence);
+  analysis.stp_interval = stp_interval_of(alive, all, evidence);
+  for (PerDeviceAnalysis& device : analysis.devices)
+    if (const Sharers& own = sharers[device.device]; !own.empty())
+      device.stp_interval = stp_interval_of(alive, own, evidence);
+  for (const auto& [device, own] : sharers)
+    if (own.size() > 1) set_verdicts(alive, own, evidence);
 }
 
 }  // namespace cotenant

@@ -77,11 +77,13 @@ Bound unknown_bound(const TelemetryMeans& means) {
 
 }  // namespace
 
-TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const std::optional<Interval>& window_s) {
+TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const std::optional<Interval>& window_s,
+                              const std::string& device) {
   TelemetryMeans means;
   Energy energy;
   RunningMean clock, power, memory, sm, tensor, dram, occupancy;
   for (const TelemetrySample& sample : samples) {
+    if (sample.device && *sample.device != device) continue;
     if (window_s && (sample.t_s < window_s->low || sample.t_s > window_s->high)) continue;
     ++means.samples;
     energy.add(sample);
@@ -106,15 +108,46 @@ TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const
   return means;
 }
 
-TelemetryMeans telemetry_of(const LoadedExperiment& experiment) {
-  TelemetryMeans means;
+std::vector<TelemetryMeans> telemetry_of(const LoadedExperiment& experiment) {
   const auto file = experiment.directory / "telemetry.jsonl";
   std::optional<Interval> window_s;
   if (experiment.window) window_s = Interval{experiment.window->start_s, experiment.window->end_s};
-  if (is_real_file(file)) means = mean_telemetry(read_telemetry(file), window_s);
-  means.on_cpu = experiment.record && experiment.record->settings.device.starts_with("cpu");
-  if (!means.sm_clock_mhz && experiment.record) means.sm_clock_mhz = experiment.record->device.sm_clock_mhz;
-  return means;
+  const auto samples = is_real_file(file) ? read_telemetry(file) : std::vector<TelemetrySample>{};
+  if (!experiment.record) return {mean_telemetry(samples, window_s)};
+  std::vector<TelemetryMeans> all;
+  for (const DeviceRecord& device : experiment.record->devices) {
+    TelemetryMeans& means = all.emplace_back(mean_telemetry(samples, window_s, device.device));
+    means.on_cpu = experiment.record->settings.device.starts_with("cpu");
+    if (!means.sm_clock_mhz) means.sm_clock_mhz = device.sm_clock_mhz;
+  }
+  return all;
+}
+
+TelemetryMeans together(std::span<const TelemetryMeans> devices) {
+  if (devices.size() == 1) return devices.front();
+  TelemetryMeans all;
+  for (const TelemetryMeans& device : devices) {
+    all.on_cpu |= device.on_cpu;
+    all.samples += device.samples;
+    all.clock_samples += device.clock_samples;
+    all.throttled += device.throttled;
+  }
+  using Field = std::optional<double> TelemetryMeans::*;
+  const auto add_up = [&](Field field, double divisor) {
+    double sum = 0;
+    for (const TelemetryMeans& device : devices) {
+      if (!(device.*field)) return;
+      sum += *(device.*field);
+    }
+    all.*field = sum / divisor;
+  };
+  using M = TelemetryMeans;
+  const auto count = static_cast<double>(devices.size());
+  for (const Field sum : {&M::power_w, &M::drawn_w, &M::memory_used_bytes}) add_up(sum, 1);
+  for (const Field mean :
+       {&M::sm_clock_mhz, &M::sm_percent, &M::tensor_percent, &M::dram_percent, &M::occupancy_percent})
+    add_up(mean, count);
+  return all;
 }
 
 std::optional<double> host_share_percent(const Samples& samples) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,17 @@ struct TelemetryMeans {
   std::optional<double> sm_percent, tensor_percent, dram_percent, occupancy_percent;
 };
 
-// Without a window over all samples.
-TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const std::optional<Interval>& window_s);
+// Without a window over all samples. `device`: of several; samples that name another do not count.
+TelemetryMeans mean_telemetry(const std::vector<TelemetrySample>& samples, const std::optional<Interval>& window_s,
+                              const std::string& device = "");
 
-// Of one run's telemetry.jsonl over its window; the clock is that of experiment.json where there are no samples of it.
-// Throws as read_telemetry does.
-TelemetryMeans telemetry_of(const LoadedExperiment& experiment);
+// Of one run's telemetry.jsonl over its window, of each device as in its record; the clock is that of experiment.json
+// where there are no samples of it. Throws as read_telemetry does.
+std::vector<TelemetryMeans> telemetry_of(const LoadedExperiment& experiment);
+
+// Of several devices: sums of samples, power and memory, means of clocks and utilisations. A figure that one of them
+// lacks is unknown.
+TelemetryMeans together(std::span<const TelemetryMeans> devices);
 
 // Share of the latency that is spent outside of the device, in percent: 100 (1 - gpu_ms / latency), of the sums over
 // the iterations that count and have both. nullopt without any.

@@ -95,10 +95,10 @@ void of_few_samples(Warnings& warnings, const std::vector<TenantAnalysis>& tenan
 }
 
 // What the clock alone does to a slowdown: work whose speed follows the SM clock takes 1 / ratio as long.
-std::string of_clocks(const TenantAnalysis& tenant, double shared_mhz) {
-  const double ratio = *tenant.clock_ratio, by_clock = 1 / ratio;
-  std::string text = fmt::format("{} MHz shared and {} MHz alone ({}x)", format_fixed(shared_mhz, 0),
-                                 format_fixed(*tenant.baseline->sm_clock_mhz, 0), format_fixed(ratio, 2));
+std::string of_clocks(const TenantAnalysis& tenant) {
+  const double ratio = *tenant.clock_ratio, by_clock = 1 / ratio, alone_mhz = *tenant.baseline->sm_clock_mhz;
+  std::string text = fmt::format("{} MHz shared and {} MHz alone ({}x)", format_fixed(ratio * alone_mhz, 0),
+                                 format_fixed(alone_mhz, 0), format_fixed(ratio, 2));
   if (!tenant.slowdown_p50) return text;
   if (ratio > 1) return text + ": at equal clocks the slowdown would be greater";
   // The mean too, because a median may hide waits, which no clock makes.
@@ -122,7 +122,7 @@ void of_baselines(Warnings& warnings, const ExperimentAnalysis& analysis) {
                                    format_fixed(*tenant.slowdown_p50, 2), format_fixed(*tenant.slowdown_mean, 2)));
     for (const std::string& mismatch : tenant.baseline->mismatches) forced[mismatch].push_back(tenant.name);
     if (tenant.clock_ratio && std::abs(*tenant.clock_ratio - 1) > clocks_differ)
-      clocked[of_clocks(tenant, *analysis.device.sm_clock_mhz)].push_back(tenant.name);
+      clocked[of_clocks(tenant)].push_back(tenant.name);
     if (tenant.baseline->throttled_samples > 0)
       throttled[fmt::format("{} of {}", tenant.baseline->throttled_samples, tenant.baseline->clock_samples)].push_back(
           tenant.name);
@@ -219,11 +219,13 @@ void add_warnings(ExperimentAnalysis& analysis, const LoadedExperiment& experime
   of_baselines(warnings, analysis);
   of_open_loops(warnings, experiment);
   of_comparisons(warnings, analysis, experiment);
-  if (analysis.device.throttled_samples > 0)
-    warnings.push_back(
-        fmt::format("the device was throttled in {} of {} samples of its clock: compare with the same "
-                    "power and temperature only.",
-                    analysis.device.throttled_samples, analysis.device.clock_samples));
+  for (const PerDeviceAnalysis& device : analysis.devices)
+    if (device.throttled_samples > 0)
+      warnings.push_back(
+          fmt::format("{} was throttled in {} of {} samples of its clock: compare with the same "
+                      "power and temperature only.",
+                      has_several_devices(analysis) ? device.device : "the device", device.throttled_samples,
+                      device.clock_samples));
 }
 
 }  // namespace cotenant

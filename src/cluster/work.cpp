@@ -173,7 +173,7 @@ class Taker {
     planned_ = {.name = run.name, .plan = {}, .error = {}};
     try {
       const ExperimentConfig config = config_of(files_, plan_, run);
-      check_device(config.device);
+      check_devices(config);
       planned_.plan = [this, config] {
         ExperimentPlan plan = make_plan(config, read_machine());
         made_plan_ = true;
@@ -185,6 +185,19 @@ class Taker {
       throw;
     }
     return &planned_;
+  }
+
+  void check_devices(const ExperimentConfig& config) {
+    std::set<std::string> devices;
+    for (const TenantConfig& tenant : config.tenants)
+      devices.insert(tenant.device.empty() ? config.device : tenant.device);
+    if (devices.size() > 1 && !options_.device.empty())
+      throw usage_error("--devices",
+                        fmt::format("{} has tenants on several devices ({}), and each process that --devices starts "
+                                    "sees one",
+                                    config.experiment_name, fmt::join(devices, ", ")),
+                        "Leave out --devices: one process runs the study, on all its devices.");
+    for (const std::string& device : devices) check_device(device);
   }
 
   // Figures of different models of device do not belong into one table.
@@ -220,8 +233,9 @@ class Taker {
     try {
       const auto record = outcome.directory.empty() ? std::nullopt : read_record(outcome.directory);
       if (record) {
-        ended.device_uuid = record->device.uuid;
-        ended.device = record->device.name.empty() ? record->host.cpu : record->device.name;
+        ended.device_uuid = device_uuids(*record);
+        ended.device = device_names(*record);
+        if (ended.device.empty()) ended.device = record->host.cpu;
       }
     } catch (const Error&) {  // of a run that failed: there is nothing to read
     }

@@ -33,7 +33,7 @@ struct ExperimentConfig {
   bool single = false;                 // single_model form
 
   std::string experiment_name;
-  std::string device = "auto";         // auto, cpu, cuda, cuda:N
+  std::string device = "auto";         // auto, cpu, cuda, cuda:N, GPU-<UUID>: of tenants without a device of their own
   std::string out_dir;                 // default data/<experiment_name>
   std::optional<SharingMode> sharing;  // default: mps with `mps: true`, else timeslice
   double sleep_duration_s = 0;

@@ -225,8 +225,8 @@ std::vector<ExperimentKey> make_experiment_keys() {
                   "Name of the experiment and of the directory of its results."),
             &E::experiment_name),
       field(plain("device", ValueType::device, "auto",
-                  "Device of all tenants; auto takes a CUDA device where there is one, else the CPU. May stand in "
-                  "single_model or in a tenant instead, and must agree.",
+                  "Device of all tenants that name no other; auto takes a CUDA device where there is one, else the "
+                  "CPU. A GPU is named by its number or its UUID. One that tenants name alone is the experiment's.",
                   "auto"),
             &E::device),
       field(plain("out_dir", ValueType::text, "data/<experiment_name>", "Directory of this experiment's results."),
@@ -274,7 +274,7 @@ std::vector<ExperimentKey> make_experiment_keys() {
       bind_to<ExperimentKey>(plain("single_model", ValueType::tenant, "required, or tenants", "The only tenant."),
                              [](ExperimentDraft&, const Value&) {}),
       bind_to<ExperimentKey>(plain("tenants", ValueType::tenants, "required, or single_model",
-                                   "The models that share the device, at most 256."),
+                                   "The models that share the device, or several, at most 256."),
                              [](ExperimentDraft&, const Value&) {}),
   };
 }
@@ -291,8 +291,10 @@ std::vector<TenantKey> make_tenant_keys() {
                   "Name of the tenant and of its directory, where '/' becomes '_'; unique."),
             &T::name),
       field(plain("tag", ValueType::text, "the name", "Label of the tenant in its events."), &T::tag),
-      bind_to<TenantKey>(plain("device", ValueType::device, "the experiment's", "The same device for all tenants."),
-                         [](TenantDraft& draft, const Value& value) { draft.device = std::get<std::string>(value); }),
+      field(
+          plain("device", ValueType::device, "the experiment's",
+                "The tenant's GPU: an experiment may use several of one host, and each is shared by its own tenants."),
+          &T::device),
       only_if(
           [](const T& t) { return t.command() == nullptr; },
           field(integer("batch_size", 1, 65536, "required; 1 for engine: stress and server", "Sequences in a request."),
@@ -560,7 +562,7 @@ std::string expectation(const Key& key) {
     case ValueType::name:
       return fmt::format("a name of at most {} bytes that does not begin with '.'", kLongestName);
     case ValueType::device:
-      return "cpu, cuda, cuda:N or auto";
+      return "cpu, cuda, cuda:N, the UUID of a GPU or auto";
     case ValueType::url:
       return "a URL with a host and without a query, as http://127.0.0.1:8000 or https://host/path";
     case ValueType::bytes:

@@ -23,7 +23,7 @@ enum class ValueType : uint8_t {
   choice,   // one of `choices`
   text,     // without control characters
   name,     // text that can be a directory's name once '/' has become '_'
-  device,   // cpu, cuda, cuda:N, auto
+  device,   // cpu, cuda, cuda:N, GPU-<UUID>, auto
   url,      // http://127.0.0.1:8000
   bytes,    // 1073741824, 512MiB, 4G
   cpus,     // [0, 1] or "0-3,8"
@@ -69,7 +69,6 @@ struct TenantDraft {
   int64_t tokens_per_step = 0;
   ServerSpec server;
   std::string path;                          // "tenants.0"
-  std::string device;                        // empty: not given
   std::map<std::string, std::string> given;  // key path within the tenant -> where
 };
 struct ExperimentDraft {
@@ -111,7 +110,8 @@ const Bound* find_key(const std::vector<Bound>& keys, std::string_view path) {
 std::string expectation(const Key& key);
 
 // The regular expressions (ECMAScript) of types that are written as text; the schema has them, too.
-inline constexpr std::string_view kDevicePattern = "^(auto|cpu|cuda|cuda:[0-9]{1,3})$";
+inline constexpr std::string_view kDevicePattern =
+    "^(auto|cpu|cuda|cuda:[0-9]{1,3}|GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$";
 inline constexpr std::string_view kUrlPattern =
     "^https?://([A-Za-z0-9._~-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*/?$";
 inline constexpr std::string_view kBytesPattern = "^[1-9][0-9]{0,14} ?(B|KiB|MiB|GiB|TiB|K|M|G|T)?$";

@@ -45,23 +45,52 @@ bool same_device(const std::string& a, const std::string& b) {
   return full(a) == full(b);
 }
 
-void resolve_device(ExperimentDraft& draft, const std::vector<TenantDraft>& tenants) {
-  std::string path = draft.given.count("device") ? "device" : "";
+bool is_gpu(const std::string& device) {
+  return device != "cpu" && device != "auto";
+}
+
+// All are GPUs, or all the CPU.
+void check_device_kinds(const ExperimentDraft& draft, const std::vector<TenantDraft>& tenants) {
+  std::string first = draft.given.count("device") ? draft.config.device : "auto", path = "device";
   for (const TenantDraft& tenant : tenants) {
-    if (tenant.device.empty()) continue;
-    if (path.empty()) {
-      draft.config.device = tenant.device;
+    const std::string& device = tenant.config.device;
+    if (device.empty() || device == "auto") continue;
+    if (first == "auto") {
+      first = device;
       path = tenant.path + ".device";
-      draft.given.emplace("device", tenant.given.at("device"));
-    } else if (!same_device(draft.config.device, tenant.device)) {
+    } else if (is_gpu(device) != is_gpu(first)) {
       refuse(tenant.given.at("device"), tenant.path + ".device",
-             fmt::format("expected {} as in {}, found {}", draft.config.device, path, tenant.device),
-             "All tenants of an experiment share one device: say it once.");
+             fmt::format("expected {} as in {}, found {}", is_gpu(first) ? "a GPU" : "cpu", path, device),
+             "An experiment runs on the CPU or on GPUs, not on both.");
     }
   }
 }
 
-void resolve_sharing(ExperimentDraft& draft) {
+// One device that tenants name alone is the experiment's. Two names of one device are found out when it is planned.
+void resolve_devices(ExperimentDraft& draft, std::vector<TenantDraft>& tenants) {
+  check_device_kinds(draft, tenants);
+  const auto named = std::ranges::find_if(tenants, [](const TenantDraft& t) { return !t.config.device.empty(); });
+  if (named == tenants.end()) return;
+  const auto is_other = [&](const TenantDraft& tenant) {
+    return !tenant.config.device.empty() && !same_device(tenant.config.device, named->config.device);
+  };
+  if (!draft.given.count("device") && std::ranges::none_of(tenants, is_other)) {
+    draft.config.device = named->config.device;
+    draft.given.emplace("device", named->given.at("device"));
+  }
+  for (TenantDraft& tenant : tenants)
+    if (same_device(tenant.config.device, draft.config.device)) tenant.config.device.clear();
+}
+
+// "cpu", "auto", or a GPU where any is named.
+std::string kind_of_device(const ExperimentConfig& config, const std::vector<TenantDraft>& tenants) {
+  if (config.device != "auto") return config.device;
+  for (const TenantDraft& tenant : tenants)
+    if (!tenant.config.device.empty() && tenant.config.device != "auto") return tenant.config.device;
+  return config.device;
+}
+
+void resolve_sharing(ExperimentDraft& draft, const std::vector<TenantDraft>& tenants) {
   ExperimentConfig& config = draft.config;
   if (draft.mps && config.sharing && *config.sharing != SharingMode::mps)
     refuse(draft.given.at("sharing.mode"), "sharing.mode",
@@ -69,14 +98,15 @@ void resolve_sharing(ExperimentDraft& draft) {
            "Remove mps, or set it to false.");
   const char* path = config.sharing ? "sharing.mode" : "mps";
   if (!config.sharing) config.sharing = draft.mps ? SharingMode::mps : SharingMode::timeslice;
-  const bool cpu = config.device == "cpu", cuda = config.device.starts_with("cuda");
+  const std::string device = kind_of_device(config, tenants);
+  const bool cpu = device == "cpu", cuda = is_gpu(device);
   if (cpu && !traits(*config.sharing).on_cpu)
     refuse(draft.given.at(path), path,
            fmt::format("expected timeslice or partition on device: cpu, found {}", to_string(*config.sharing)),
            fmt::format("{} is a way to share an NVIDIA GPU.", to_string(*config.sharing)));
   if (cuda && !traits(*config.sharing).on_cuda)
     refuse(draft.given.at(path), path,
-           fmt::format("expected timeslice, mps, streams, green or mig on device: {}, found {}", config.device,
+           fmt::format("expected timeslice, mps, streams, green or mig on device: {}, found {}", device,
                        to_string(*config.sharing)),
            "partition divides the cores of a CPU.");
 }
@@ -427,8 +457,8 @@ void resolve_directories(ExperimentDraft& draft, std::vector<TenantDraft>& tenan
 }  // namespace
 
 ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants, const std::string& suffix) {
-  resolve_device(draft, tenants);
-  resolve_sharing(draft);
+  resolve_devices(draft, tenants);
+  resolve_sharing(draft, tenants);
   resolve_lengths(draft);
   check_telemetry(draft);
   for (TenantDraft& tenant : tenants) {

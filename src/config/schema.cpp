@@ -256,7 +256,7 @@ nlohmann::ordered_json config_schema() {
   Json schema{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "An experiment of cotenant"}};
   schema.update(map_schema(experiment_keys()));
   schema["oneOf"] = {has("single_model"), has("tenants")};
-  const Json on_cuda{{"required", {"device"}}, {"properties", {{"device", {{"pattern", "^cuda"}}}}}};
+  const Json on_cuda{{"required", {"device"}}, {"properties", {{"device", {{"pattern", "^(cuda|GPU-)"}}}}}};
   schema["allOf"] = {never(both(has("mps", true), mode_is({"timeslice", "streams", "green", "mig", "partition"}))),
                      never(both(has("device", "cpu"), has("mps", true))),
                      never(both(has("device", "cpu"), mode_is({"mps", "streams", "green", "mig"}))),

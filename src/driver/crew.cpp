@@ -21,40 +21,51 @@ constexpr double kProgramPatienceS = 5;  // of a program that was asked to end
 constexpr int64_t kEndNs = 500'000'000;  // between the end of a program's output and its own
 constexpr int64_t kLookAgainNs = 10'000'000;
 
+std::vector<size_t> tenants_on(const RunPlan& plan, const std::string& device) {
+  std::vector<size_t> tenants;
+  for (size_t i = 0; i < plan.tenants.size(); ++i)
+    if (plan.tenants[i].record.device == device) tenants.push_back(i);
+  return tenants;
+}
+
 }  // namespace
 
-Crew::Crew(const RunPlan& plan, RunContext& context, const Environment& environment,
+Crew::Crew(const RunPlan& plan, RunContext& context, std::vector<Environment> environments,
            const std::filesystem::path& directory)
     : plan_(plan),
       context_(context),
-      environment_(environment),
+      environments_(std::move(environments)),
       programs_(plan.tenants.size()),
       tenants_(plan.tenants.size()) {
-  std::vector<TenantOrder> orders;
-  const auto start = [&](const std::vector<int>& wires, const Environment& own) {
-    workers_.emplace_back(context.executable, orders, plan.tenants.size(), wires, environment_of(own), context.keeper);
-    orders.clear();
-  };
-  for (size_t i = 0; i < plan.tenants.size(); ++i) {
+  if (plan.one_worker)
+    for (const DeviceRecord& device : plan.devices) start_worker(tenants_on(plan, device.device), {});
+  for (size_t i = 0; i < plan.tenants.size() && !plan.one_worker; ++i) {
     const TenantPlan& tenant = plan.tenants[i];
-    tenants_[i].worker = workers_.size();
-    tenants_[i].ring = orders.size();
-    orders.push_back(tenant.order);
     if (tenant.program)
       programs_[i] = std::make_unique<TenantProgram>(tenant, directory / tenant.record.directory / "program.log");
-    if (plan.one_worker) continue;
-    start(tenant.program ? programs_[i]->wires() : std::vector<int>(), tenant.environment);
+    start_worker({i}, tenant.program ? programs_[i]->wires() : std::vector<int>());
     if (tenant.program) programs_[i]->close_wires();
   }
-  if (plan.one_worker) start({}, {});
   over_.resize(workers_.size());
 }
 
-// What all workers have, and one's own.
-Environment Crew::environment_of(const Environment& own) const {
+// Several have one environment.
+void Crew::start_worker(const std::vector<size_t>& tenants, const std::vector<int>& wires) {
+  std::vector<TenantOrder> orders;
+  for (const size_t tenant : tenants) {
+    tenants_[tenant].worker = workers_.size();
+    tenants_[tenant].ring = orders.size();
+    orders.push_back(plan_.tenants[tenant].order);
+  }
+  workers_.emplace_back(context_.executable, orders, plan_.tenants.size(), wires, environment_of(tenants.front()),
+                        context_.keeper);
+}
+
+// What all workers have, what the sharing mode wants, and the tenant's own.
+Environment Crew::environment_of(size_t tenant) const {
   Environment all = plan_.environment;
-  all.insert(all.end(), environment_.begin(), environment_.end());
-  all.insert(all.end(), own.begin(), own.end());
+  for (const Environment& more : {environments_[tenant], plan_.tenants[tenant].environment})
+    all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 
@@ -62,7 +73,7 @@ void Crew::start_programs(bool by_themselves) {
   for (size_t i = 0; i < programs_.size(); ++i) {
     const TenantPlan& tenant = plan_.tenants[i];
     if (programs_[i] && (tenant.order.command() != nullptr) == by_themselves)
-      programs_[i]->start(context_.executable, environment_of(tenant.environment), context_.keeper);
+      programs_[i]->start(context_.executable, environment_of(i), context_.keeper);
   }
 }
 

@@ -35,9 +35,9 @@ struct TenantState {
 // The workers and programs of one run, and how far each tenant is. One call, wait(), does everything that takes time.
 class Crew {
  public:
-  // `environment` of every worker: what the sharing mode needs, besides the plan's own. `directory`: of the run's
-  // files.
-  Crew(const RunPlan& plan, RunContext& context, const Environment& environment,
+  // `environments`: of each tenant's worker, what the sharing mode needs, besides the plan's own. `directory`: of the
+  // run's files.
+  Crew(const RunPlan& plan, RunContext& context, std::vector<Environment> environments,
        const std::filesystem::path& directory);
 
   // Programs that wait for requests, or those that go on by themselves (engine: command). They have what their workers
@@ -82,7 +82,8 @@ class Crew {
   void note_program_of_fault(size_t tenant);
   void mark_program_died(size_t tenant, const ExitStatus& ended);
   void end_programs(double patience_s);
-  Environment environment_of(const Environment& own) const;
+  void start_worker(const std::vector<size_t>& tenants, const std::vector<int>& wires);
+  Environment environment_of(size_t tenant) const;
   void note_fault(TenantState& tenant, const std::string& what);
   void mark_died(TenantState& tenant, const std::string& what);
   void kill(size_t worker);
@@ -90,7 +91,7 @@ class Crew {
   const RunPlan& plan_;
   RunContext& context_;
   std::string phase_;
-  const Environment environment_;
+  const std::vector<Environment> environments_;
   std::vector<std::unique_ptr<TenantProgram>> programs_;  // per tenant; null: it has none
   std::deque<WorkerProcess> workers_;
   std::vector<bool> over_;  // per worker: its end is noted

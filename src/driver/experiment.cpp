@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <map>
 #include <memory>
 
 #include "base/clock.h"
@@ -111,8 +112,8 @@ class Run {
     record_.settings = plan.settings;
     record_.build = {version(), git_commit(), compiler(), build_type()};
     record_.host = plan.host;
-    record_.device = plan.device;
-    telemetry_.describe(record_.device);
+    record_.devices = plan.devices;
+    telemetry_.describe(record_.devices);
     record_.started_at = utc_now();
     record_.command = context.command;
     record_.validity.warnings = plan.warnings;
@@ -198,12 +199,14 @@ class Run {
 
   // Before any process takes some of it.
   void check_free_memory() const {
-    const DeviceMemoryNeed need = device_memory_needed(plan_);
-    const auto memory = telemetry_.device_memory();
-    if (memory && need.bytes > memory->free_bytes)
-      throw device_memory_error(
-          plan_, need,
-          fmt::format("{} of {} are free", format_bytes(memory->free_bytes), format_bytes(memory->total_bytes)));
+    for (const DeviceRecord& device : plan_.devices) {
+      const DeviceMemoryNeed need = device_memory_needed(plan_, device.device);
+      const auto memory = telemetry_.memory_of(device.device);
+      if (memory && need.bytes > memory->free_bytes)
+        throw device_memory_error(
+            plan_, device.device, need,
+            fmt::format("{} of {} are free", format_bytes(memory->free_bytes), format_bytes(memory->total_bytes)));
+    }
   }
 
   void open_files() {
@@ -215,31 +218,43 @@ class Run {
       recorders_.emplace_back(directory_, plan_.settings, tenant, store_);
   }
 
-  // What the workers need in their environment. Under mps the daemon is there afterwards.
-  Environment start_sharing() {
-    if (plan_.settings.device == "cpu") return {};
-    if (plan_.settings.sharing != SharingMode::mps) return without_mps();
-    mps_ = std::make_unique<MpsDaemon>(context_.keeper, record_.device.uuid);
-    record_.daemon.ready_s = mps_->ready_s();
-    return mps_->environment();
+  // What each tenant's worker needs in its environment. Under mps each device's daemon is there afterwards: of its own,
+  // so that what ends one device's tenants does not end another's.
+  std::vector<Environment> start_sharing() {
+    const auto all = [&](const Environment& environment) {
+      return std::vector<Environment>(plan_.tenants.size(), environment);
+    };
+    if (plan_.settings.device == "cpu") return all({});
+    if (plan_.settings.sharing != SharingMode::mps) return all(without_mps());
+    for (const DeviceRecord& device : record_.devices) {
+      const auto [daemon, is_new] = mps_.try_emplace(device.device, context_.keeper, device.uuid);
+      record_.daemon.ready_s = std::max(record_.daemon.ready_s.value_or(0), daemon->second.ready_s());
+    }
+    std::vector<Environment> environments;
+    for (const TenantRecord& tenant : record_.tenants) environments.push_back(mps_.at(tenant.device).environment());
+    return environments;
   }
 
   void stop_sharing() {
-    if (!mps_) return;
-    watch_daemon();
-    record_.daemon.gone_s = mps_->stop();
-    mps_.reset();
+    watch_daemons();
+    for (auto& [device, daemon] : mps_)
+      record_.daemon.gone_s = std::max(record_.daemon.gone_s.value_or(0), daemon.stop());
+    mps_.clear();
   }
 
   // Which workers the daemon knows; without it a program would run on and say nothing.
   void note_clients() {
-    if (!mps_) return;
-    if (const auto servers = mps_->servers()) gpu_helpers_.insert(servers->begin(), servers->end());
-    const auto clients = mps_->clients();
+    for (auto& [device, daemon] : mps_) note_clients(device, daemon);
+  }
+
+  void note_clients(const std::string& device, const MpsDaemon& daemon) {
+    if (const auto servers = daemon.servers()) gpu_helpers_.insert(servers->begin(), servers->end());
+    const auto clients = daemon.clients();
     if (!clients)
       record_.validity.warnings.push_back({"the MPS daemon did not say which clients it has",
                                            "run again: whether the tenants shared the device by mps is not known"});
     for (size_t i = 0; clients && i < record_.tenants.size(); ++i) {
+      if (record_.tenants[i].device != device) continue;
       const auto is_client = [&](pid_t pid) { return std::ranges::count(*clients, pid) > 0; };
       const bool found = std::ranges::any_of(crew_->processes_of(i), is_client);
       // Whether a program or a server uses the GPU at all, and since when, is its own affair.
@@ -249,11 +264,13 @@ class Run {
   }
 
   // A daemon that has ended leaves its clients without service: they fail, or hang.
-  void watch_daemon() {
-    const auto death = mps_ ? mps_->death() : std::nullopt;
-    if (!death || !record_.daemon.death.empty()) return;
-    record_.daemon.death = *death;
-    crew_->give_up_all("the MPS daemon ended: " + *death);
+  void watch_daemons() {
+    for (auto& [device, daemon] : mps_) {
+      const auto death = daemon.death();
+      if (!death || !record_.daemon.death.empty()) continue;
+      record_.daemon.death = *death + (mps_.size() > 1 ? ", that of " + device : "");
+      crew_->give_up_all("the MPS daemon ended: " + record_.daemon.death);
+    }
   }
 
   void enter(const std::string& phase) {
@@ -269,7 +286,7 @@ class Run {
       record_.validity.warnings.push_back(
           {"the process that ends what a killed driver leaves was itself ended (" + *end + ")",
            "find out what ends processes here; a new one was started"});
-    watch_daemon();
+    watch_daemons();
     while (const auto number = context_.signals.take()) {
       if (signal_) crew_->give_up_all(fmt::format("killed after a second {}", signal_name(*number)));
       signal_ = number;
@@ -495,7 +512,8 @@ class Run {
     const auto stop_s = by_stop && stop_ns_ != 0 ? std::optional(seconds_between(t0_ns_, stop_ns_)) : std::nullopt;
     if (t0_ns_ != 0) record_.window = overlap_window(tallies, stop_s);
     for (size_t i = 0; i < recorders_.size(); ++i) finish_tenant(i);
-    finish_device();
+    finish_devices();
+    finish_host();
     std::set<pid_t> gpu_users = crew_->pids();
     gpu_users.insert(::getpid());
     gpu_users.insert(gpu_helpers_.begin(), gpu_helpers_.end());
@@ -568,21 +586,32 @@ class Run {
     tenant.stress = stress;
   }
 
-  // All tokens over the window; with corun: fixed over the time until the last one was done.
-  void finish_device() {
+  // Of the tenants of a device, or of all: their tokens over the window; with corun: fixed over the time until the last
+  // one was done.
+  DeviceSummary summary_of(const std::optional<std::string>& device) const {
+    DeviceSummary summary;
     double per_s = 0, tokens = 0;
     for (const TenantRecord& tenant : record_.tenants) {
+      if (device && tenant.device != *device) continue;
       per_s += tenant.summary.tokens_per_s.value_or(0);
       if (tenant.whole_run)
         tokens += tenant.whole_run->tokens_per_s.value_or(0) * tenant.whole_run->completion_s.value_or(0);
       if (tenant.summary.completion_s)
-        record_.device_summary.max_completion_s =
-            std::max(record_.device_summary.max_completion_s.value_or(0), *tenant.summary.completion_s);
+        summary.max_completion_s = std::max(summary.max_completion_s.value_or(0), *tenant.summary.completion_s);
     }
-    if (is_fixed() && record_.device_summary.max_completion_s.value_or(0) > 0)
-      record_.device_summary.tokens_per_s = tokens / *record_.device_summary.max_completion_s;
+    if (is_fixed() && summary.max_completion_s.value_or(0) > 0)
+      summary.tokens_per_s = tokens / *summary.max_completion_s;
     else if (record_.window)
-      record_.device_summary.tokens_per_s = per_s;
+      summary.tokens_per_s = per_s;
+    return summary;
+  }
+
+  void finish_devices() {
+    record_.device_summary = summary_of(std::nullopt);
+    for (DeviceRecord& device : record_.devices) device.summary = summary_of(device.device);
+  }
+
+  void finish_host() {
     if (!load_before_ || !load_after_) return;
     std::set<pid_t> ours = crew_->pids();
     ours.insert(::getpid());
@@ -602,9 +631,9 @@ class Run {
   ExperimentRecord record_;
   std::shared_ptr<IterationStore> store_;
   std::vector<Recorder> recorders_;
-  std::unique_ptr<MpsDaemon> mps_;
-  std::set<pid_t> gpu_helpers_;  // besides the workers, that use the GPU for this run: the servers of MPS
-  std::unique_ptr<Crew> crew_;   // its workers leave before the daemon does
+  std::map<std::string, MpsDaemon> mps_;  // of each device
+  std::set<pid_t> gpu_helpers_;           // besides the workers, that use the GPU for this run: the servers of MPS
+  std::unique_ptr<Crew> crew_;            // its workers leave before the daemon does
   std::vector<Phase> phases_;
   std::optional<int> signal_;
   int64_t t0_ns_ = 0, stop_ns_ = 0;                          // 0: not reached

@@ -46,7 +46,14 @@ std::string key_of(const RunPlan& run, const TenantPlan& tenant) {
   order.num_iters = 0;
   order.fixed_iters = 0;
   if (is_partition(run) && !order.cpus.empty()) order.cpus.assign(1, static_cast<int>(order.cpus.size()));
+  order.device = tenant.record.device;  // which its process may know by another name
   return fmt::format("{} {}", to_json(Command{"", command::Order{{order}}}), tenant.environment);
+}
+
+// "cuda1" of "cuda:1".
+std::string device_stem(std::string device) {
+  std::erase(device, ':');
+  return device;
 }
 
 std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_share) {
@@ -54,6 +61,7 @@ std::string stem_of(const RunPlan& run, const TenantPlan& tenant, bool with_shar
   std::string stem = fmt::format("{}_b{}_L{}", default_name(record.model), record.batch_size, record.seq_len);
   if (record.task == Task::generate) stem += fmt::format("_new{}", record.max_new_tokens);
   if (const auto dtype = record.dtype(); dtype && dtype != Dtype::f32) stem.append("_").append(to_string(*dtype));
+  if (run.devices.size() > 1) stem.append("_").append(device_stem(record.device));
   if (!with_share) return stem;
   if (record.sm_percent) return stem + fmt::format("_share{:g}", *record.sm_percent);
   if (tenant.order.sm_groups > 0) return stem + fmt::format("_groups{}", tenant.order.sm_groups);
@@ -66,7 +74,9 @@ std::string config_text(ExperimentConfig one, const TenantConfig& config, const 
   one.experiment_name = directory;
   one.out_dir.clear();
   if (one.sharing == SharingMode::partition) one.sharing = SharingMode::timeslice;  // its CPUs are named
+  one.device = tenant.record.device;
   one.tenants = {config};
+  one.tenants.front().device.clear();
   one.tenants.front().out_dir.clear();
   one.tenants.front().sm_percent = tenant.record.sm_percent;
   one.tenants.front().threads = tenant.order.threads;
@@ -99,6 +109,8 @@ class Kinds {
     RunPlan run = run_;
     run.name = measured.record.model + " alone" + (with_share ? " with its share" : "");
     run.settings.experiment_name = directory;
+    run.settings.device = measured.record.device;
+    std::erase_if(run.devices, [&](const DeviceRecord& device) { return device.device != measured.record.device; });
     run.config_text = config_text(config_, config, measured, directory);
     run.tenants = {std::move(measured)};
     plans_.push_back({directory, std::move(run)});
@@ -117,7 +129,7 @@ RunPlan without_tenants(const RunPlan& run) {
   rest.name = run.name;
   rest.settings = run.settings;
   rest.host = run.host;
-  rest.device = run.device;
+  rest.devices = run.devices;
   rest.one_worker = run.one_worker;
   rest.environment = run.environment;
   return rest;  // without warnings, which are of tenants together

@@ -9,9 +9,11 @@
 #include <cstring>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/find_program.h"
@@ -253,7 +255,7 @@ std::string find_file(const std::string& name, const std::string& where) {
   return file;
 }
 
-// It sees the device of the experiment and no other, as workers do by their orders.
+// It sees the device of its tenant and no other, as workers do by their orders.
 void examine_program(const TenantConfig& config, const RunPlan& run, TenantPlan& plan) {
   const std::vector<std::string> command = config.program();
   if (command.empty()) return;
@@ -268,10 +270,11 @@ void examine_program(const TenantConfig& config, const RunPlan& run, TenantPlan&
   program.file = find_file(command.front(), place(config, "command"));
   program.environment = {{"PYTHONUNBUFFERED", "1"}};  // its lines are to come when they are written
   if (config.threads) program.environment.emplace_back("OMP_NUM_THREADS", std::to_string(*config.threads));
-  if (run.settings.device == "cpu")
+  const DeviceRecord& device = *std::ranges::find(run.devices, plan.record.device, &DeviceRecord::device);
+  if (device.device == "cpu")
     program.environment.emplace_back("CUDA_VISIBLE_DEVICES", "");
-  else if (run.settings.sharing == SharingMode::timeslice && !run.device.uuid.empty())
-    program.environment.emplace_back("CUDA_VISIBLE_DEVICES", run.device.uuid);
+  else if (run.settings.sharing == SharingMode::timeslice && !device.uuid.empty())
+    program.environment.emplace_back("CUDA_VISIBLE_DEVICES", device.uuid);
 }
 
 // Names the tenant that an Error without a place in the configuration is about.
@@ -326,13 +329,15 @@ void check_tasks(const RunPlan& run, const Machine& machine) {
 
 // What can be known without asking who else uses the device; a run asks that before its first process.
 void check_device_memory(const RunPlan& run) {
-  const DeviceMemoryNeed need = device_memory_needed(run);
-  if (run.device.memory_total_bytes == 0 || need.bytes <= run.device.memory_total_bytes) return;
-  throw device_memory_error(run, need,
-                            fmt::format("{} has {}", run.settings.device, format_bytes(run.device.memory_total_bytes)));
+  for (const DeviceRecord& device : run.devices) {
+    const DeviceMemoryNeed need = device_memory_needed(run, device.device);
+    if (device.memory_total_bytes > 0 && need.bytes > device.memory_total_bytes)
+      throw device_memory_error(run, device.device, need,
+                                fmt::format("{} has {}", device.device, format_bytes(device.memory_total_bytes)));
+  }
 }
 
-std::vector<WarningRecord> host_warnings(const ExperimentConfig& config, const std::string& device,
+std::vector<WarningRecord> host_warnings(const ExperimentConfig& config, bool on_cpu,
                                          const std::vector<HostShare>& shares, const HostCpus& host,
                                          const Machine& machine) {
   std::vector<WarningRecord> warnings = shared_core_warnings(config.tenants, shares, host);
@@ -340,7 +345,7 @@ std::vector<WarningRecord> host_warnings(const ExperimentConfig& config, const s
   const std::string cores = limited
                                 ? fmt::format("{:g} cores of the CPU quota", machine.cpu_limit.value_or(host.at_once))
                                 : fmt::format("{} CPUs", host.at_once);
-  if (device == "cpu" && oversubscribed(shares, host))
+  if (on_cpu && oversubscribed(shares, host))
     warnings.push_back({fmt::format("the tenants' compute threads outnumber the {}", cores),
                         "lower threads, or use fewer tenants: they also wait for each other's time slices"});
   if (limited && config.wait == WaitPolicy::spin && static_cast<int>(config.tenants.size()) >= host.at_once)
@@ -363,10 +368,11 @@ uint64_t open_files_needed(const RunPlan& run) {
   return 128 + 3 * run.tenants.size() + 7 * static_cast<uint64_t>(programs);
 }
 
-DeviceMemoryNeed device_memory_needed(const RunPlan& run) {
+DeviceMemoryNeed device_memory_needed(const RunPlan& run, const std::string& device) {
   DeviceMemoryNeed need;
-  if (run.settings.device == "cpu" || run.settings.sharing == SharingMode::mig) return need;
+  if (device == "cpu" || run.settings.sharing == SharingMode::mig) return need;
   for (const TenantPlan& tenant : run.tenants) {
+    if (tenant.record.device != device) continue;
     const uint64_t bytes = tenant.record.weights_bytes + tenant.record.activation_bytes;
     if (bytes == 0) continue;  // it computes on the host
     need.bytes += bytes;
@@ -380,24 +386,61 @@ DeviceMemoryNeed device_memory_needed(const RunPlan& run) {
   return need;
 }
 
-Error device_memory_error(const RunPlan& run, const DeviceMemoryNeed& need, const std::string& there_is) {
+Error device_memory_error(const RunPlan& run, const std::string& device, const DeviceMemoryNeed& need,
+                          const std::string& there_is) {
   return usage_error(
       run.settings.config_file,
-      fmt::format("{} needs {} of the GPU's memory ({}), {}", run.name, format_bytes(need.bytes), need.parts, there_is),
+      fmt::format("{} needs {} of the GPU's memory{} ({}), {}", run.name, format_bytes(need.bytes),
+                  run.devices.size() > 1 ? " on " + device : "", need.parts, there_is),
       fmt::format("Use fewer or smaller tenants, a smaller {} or dtype, or end other programs.", keys_of_rows(run)));
 }
 
+namespace {
+
+// Of each tenant, by its number.
+std::vector<std::string> devices_of(const ExperimentConfig& config) {
+  std::map<std::string, std::string> resolved;  // asking the driver takes a while
+  std::vector<std::string> devices;
+  for (const TenantConfig& tenant : config.tenants) try {
+      const std::string& name = tenant.device.empty() ? config.device : tenant.device;
+      auto& device = resolved[name];
+      if (device.empty()) device = resolve_device(name);
+      devices.push_back(device);
+    } catch (const Error& error) {
+      if (tenant.device.empty()) throw;
+      throw Error(error.code(), place(tenant, "device"), error.message(), error.remedy());
+    }
+  for (size_t i = 0; i < devices.size(); ++i)
+    if ((devices[i] == "cpu") != (devices[0] == "cpu"))
+      throw usage_error(place(config.tenants[i], "device"),
+                        fmt::format("is {}, and {} is on {}", devices[i], config.tenants[0].name, devices[0]),
+                        "An experiment runs on the CPU or on GPUs, not on both.");
+  return devices;
+}
+
+// What is known of them, each once, by their numbers.
+std::vector<DeviceRecord> describe_each(std::vector<std::string> devices) {
+  std::ranges::sort(devices, {}, [](const std::string& device) { return std::pair(device.size(), device); });
+  devices.erase(std::unique(devices.begin(), devices.end()), devices.end());
+  std::vector<DeviceRecord> described;
+  for (const std::string& device : devices) described.push_back(describe_device(device));
+  return described;
+}
+
+}  // namespace
+
 ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine) {
   const SharingMode mode = config.sharing.value_or(SharingMode::timeslice);
-  const std::string device = resolve_device(config.device);
-  check_sharing(mode, device);
+  const std::vector<std::string> devices = devices_of(config);
+  const std::vector<DeviceRecord> described = describe_each(devices);
+  for (const DeviceRecord& device : described) check_sharing(mode, device.device);
+  const bool on_cpu = devices.front() == "cpu";
   const HostCpus host = host_cpus(machine);
   const std::vector<HostShare> shares = divide_host(mode, config.tenants, host);
-  // A MIG instance is the only device that its process sees, and so is the GPU of the MPS daemon of a run.
+  // A MIG instance is the only device that its process sees, and so is the GPU of an MPS daemon of a run.
   const bool sees_one = mode == SharingMode::mig || mode == SharingMode::mps;
-  const std::string own_device = mode == SharingMode::mig ? "cuda:0" : device;
-  const DeviceDivision division = divide_device(mode, config.tenants, device);
-  const bool crowded = device == "cpu" && oversubscribed(shares, host);
+  const DeviceDivision division = divide_devices(mode, config.tenants, devices);
+  const bool crowded = on_cpu && oversubscribed(shares, host);
   const bool spin = config.wait == WaitPolicy::spin ||
                     (config.wait == WaitPolicy::automatic && static_cast<int>(config.tenants.size()) < host.at_once);
 
@@ -409,21 +452,22 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   RunPlan& run = plan.run;
   run.name = config.experiment_name;
   run.config_text = config.text;
-  run.settings = settings_of(config, device, mode);
+  run.settings = settings_of(config, described.front().device, mode);
   run.host = host_of(machine);
-  run.device = describe_device(device);
+  run.devices = described;
   run.one_worker = shares_one_process(mode);
   run.environment = worker_environment(crowded);
   run.warnings = division.warnings;
-  for (const auto& more : {host_warnings(config, device, shares, host, machine),
-                           falsifying_variables(run.host.environment, device != "cpu")})
+  for (const auto& more :
+       {host_warnings(config, on_cpu, shares, host, machine), falsifying_variables(run.host.environment, !on_cpu)})
     run.warnings.insert(run.warnings.end(), more.begin(), more.end());
   for (size_t i = 0; i < config.tenants.size(); ++i) {
     const TenantConfig& tenant = config.tenants[i];
     const DeviceShareOrder& device_share = division.tenants[i];
     run.tenants.push_back(
-        plan_tenant(tenant, order_of(config, tenant, own_device, shares[i], device_share, spin), config.out_dir));
+        plan_tenant(tenant, order_of(config, tenant, devices[i], shares[i], device_share, spin), config.out_dir));
     run.tenants.back().environment = device_share.environment;
+    if (mode == SharingMode::mig) run.tenants.back().order.device = "cuda:0";
     examine(tenant, run.tenants.back(), machine);
     examine_program(tenant, run, run.tenants.back());
     if (sees_one) run.tenants.back().order.device = "cuda:0";

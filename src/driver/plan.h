@@ -39,9 +39,9 @@ struct RunPlan {
   std::string config_text;  // config.yaml
   SettingsRecord settings;
   HostRecord host;
-  DeviceRecord device;
+  std::vector<DeviceRecord> devices;  // that its tenants are on, each once, by their numbers
   std::vector<TenantPlan> tenants;
-  bool one_worker = false;              // all tenants as threads of one process
+  bool one_worker = false;              // all tenants of a device as threads of one process
   Environment environment;              // of the workers
   std::vector<WarningRecord> warnings;  // already known
 };
@@ -67,16 +67,17 @@ uint64_t open_files_needed(const RunPlan& run);
 // H100 80GB: 527.6 and 539 MiB; less than both, so that nothing that fits is refused.
 inline constexpr uint64_t gpu_context_bytes = 520ull << 20;
 
-// What a run takes of its GPU's memory: what its tenants need, and a context for each process. Nothing on the CPU and
-// under mig, where each tenant has a device of its own.
+// What a run takes of the memory of one of its GPUs: what the tenants there need, and a context for each process.
+// Nothing on the CPU and under mig, where each tenant has a device of its own.
 struct DeviceMemoryNeed {
   uint64_t bytes = 0, contexts = 0;
   std::string parts;  // "writer 1.2 GiB, reader 310 MiB, 2 contexts 900 MiB"
 };
-DeviceMemoryNeed device_memory_needed(const RunPlan& run);
+DeviceMemoryNeed device_memory_needed(const RunPlan& run, const std::string& device);
 
 // `there_is`: "cuda:0 has 79.6 GiB", "13.1 GiB of 79.6 GiB are free".
-Error device_memory_error(const RunPlan& run, const DeviceMemoryNeed& need, const std::string& there_is);
+Error device_memory_error(const RunPlan& run, const std::string& device, const DeviceMemoryNeed& need,
+                          const std::string& there_is);
 
 // Throws usage_error: a device, mode or CPU that is not there, an unknown model, a sequence longer than the model's
 // positions, more memory than the machine or the

@@ -303,7 +303,7 @@ std::string identity_of(const RunPlan& baseline) {
   record.settings.config_file.clear();
   record.settings.overrides.clear();
   record.settings.sleep_duration_s = 0;
-  record.device = baseline.device;
+  record.devices = baseline.devices;
   command::Order order;
   for (const TenantPlan& tenant : baseline.tenants) {
     order.tenants.push_back(tenant.order);

@@ -213,11 +213,12 @@ void check_shares(ExperimentRecord& record) {
       record.validity.reasons.push_back(fmt::format(
           "{} was no client of the MPS daemon, so it did not share the device by mps: see `cotenant doctor`",
           tenant.name));
-    if (!tenant.sm_percent || !tenant.sm_granted || record.device.sm_count == 0) continue;
-    if (!is_granted(record.settings.sharing, *tenant.sm_percent, *tenant.sm_granted, record.device.sm_count))
+    const int sm_count = device_of(record, tenant).sm_count;
+    if (!tenant.sm_percent || !tenant.sm_granted || sm_count == 0) continue;
+    if (!is_granted(record.settings.sharing, *tenant.sm_percent, *tenant.sm_granted, sm_count))
       record.validity.reasons.push_back(
           fmt::format("{} asked for {:g}% of {} SMs and saw {}: its share was not granted", tenant.name,
-                      *tenant.sm_percent, record.device.sm_count, *tenant.sm_granted));
+                      *tenant.sm_percent, sm_count, *tenant.sm_granted));
   }
 }
 

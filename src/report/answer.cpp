@@ -68,6 +68,7 @@ std::string answer(const ExperimentAnalysis& experiment) {
   } else if (experiment.tenants.size() > 1) {
     parts.push_back("slowdowns unknown (no baseline)");
   }
+  if (has_several_devices(experiment)) parts.push_back(fmt::format("on {} devices", experiment.devices.size()));
   if (!experiment.device.bound.empty()) parts.push_back(fmt::format("device {}-bound", experiment.device.bound));
   if (const std::string validity = validity_part(experiment); !validity.empty()) parts.push_back(validity);
   return fmt::format("{}", fmt::join(parts, "; "));

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "analysis/figures.h"
@@ -32,7 +33,8 @@ std::vector<std::string> csv_columns() {
         "gpu_p50_ms", "ttft_p50_ms", "tpot_p50_ms", "itl_p50_ms", "baseline"})
     columns.emplace_back(title);
   for (const TenantFigure& figure : tenant_figures()) columns.emplace_back(figure.id);
-  for (const char* title : {"verdict", "study_verdict", "bound", "device_tokens_per_s", "stp", "antt", "sm_clock_mhz"})
+  for (const char* title :
+       {"verdict", "study_verdict", "bound", "device_tokens_per_s", "stp", "antt", "sm_clock_mhz", "device"})
     columns.emplace_back(title);
   return columns;
 }
@@ -69,7 +71,7 @@ std::vector<std::vector<std::string>> csv_rows(const ExperimentAnalysis& e) {
                                  t.baseline ? t.baseline->experiment : ""};
     for (const TenantFigure& figure : tenant_figures()) row.push_back(exact(figure.value(t)));
     for (std::string cell : {name(t.verdict), name(t.study_verdict), t.bound, exact(e.device.tokens_per_s),
-                             exact(e.stp), exact(e.antt), exact(e.device.sm_clock_mhz)})
+                             exact(e.stp), exact(e.antt), exact(e.device.sm_clock_mhz), t.device})
       row.push_back(std::move(cell));
     rows.push_back(std::move(row));
   }
@@ -79,9 +81,14 @@ std::vector<std::vector<std::string>> csv_rows(const ExperimentAnalysis& e) {
 std::string csv_output(std::span<const ExperimentAnalysis> experiments) {
   std::vector<Table::Column> columns;
   for (const std::string& title : csv_columns()) columns.push_back({title});
+  const bool several = std::ranges::any_of(experiments, has_several_devices);
+  if (!several) columns.pop_back();  // the device
   Table table(columns);
   for (const ExperimentAnalysis& experiment : experiments)
-    for (std::vector<std::string>& row : csv_rows(experiment)) table.add_row(std::move(row));
+    for (std::vector<std::string>& row : csv_rows(experiment)) {
+      if (!several) row.pop_back();
+      table.add_row(std::move(row));
+    }
   return table.csv();
 }
 

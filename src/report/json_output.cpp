@@ -74,6 +74,7 @@ Json stress(const std::optional<StressUse>& use) {
 
 Json tenant(const TenantAnalysis& t) {
   Json json = {{"name", t.name},
+               {"device", text(t.device)},
                {"model", t.model},
                {"batch_size", t.batch_size},
                {"seq_len", t.seq_len},
@@ -127,6 +128,23 @@ Json device(const DeviceAnalysis& d) {
           {"throttled_samples", d.throttled_samples},
           {"bound", text(d.bound)},
           {"bound_reason", text(d.bound_reason)}};
+}
+
+// Each by itself, with its own tenants.
+Json devices(const ExperimentAnalysis& e) {
+  Json list = Json::array();
+  for (const PerDeviceAnalysis& d : e.devices) {
+    Json one = {{"device", text(d.device)}, {"tenants", Json::array()}};
+    for (const TenantAnalysis& t : e.tenants)
+      if (t.device == d.device) one["tenants"].push_back(t.name);
+    one.update(device(d));
+    one.update({{"stp", number(d.stp)},
+                {"stp_ci95", interval(d.stp_interval)},
+                {"antt", number(d.antt)},
+                {"jain", number(d.jain)}});
+    list.push_back(std::move(one));
+  }
+  return list;
 }
 
 Json fairness(const std::optional<Fairness>& f) {
@@ -212,6 +230,7 @@ Json experiment(const ExperimentAnalysis& e) {
           {"commit", e.commit},
           {"tenants", tenants},
           {"device", device(e.device)},
+          {"devices", devices(e)},
           {"system", {{"stp", number(e.stp)}, {"stp_ci95", interval(e.stp_interval)}, {"antt", number(e.antt)}}},
           {"fairness", fairness(e.fairness)},
           {"progress_fairness", fairness(e.progress_fairness)},

@@ -1,6 +1,7 @@
 #include "report/page_data.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "analysis/figures.h"
 #include "base/input_file.h"
@@ -247,12 +248,30 @@ Json significance_data(const ExperimentAnalysis& experiment) {
                              tests.omnibus)})}};
 }
 
+void add_device_entries(const auto& add, const DeviceAnalysis& device, const std::string& of) {
+  if (device.sm_clock_mhz) add("Mean SM clock" + of, fmt::format("{} MHz", format_fixed(*device.sm_clock_mhz, 0)));
+  if (device.power_w) add("Mean power" + of, fmt::format("{} W", format_fixed(*device.power_w, 0)));
+  if (device.memory_used_bytes)
+    add("Device memory used" + of, format_bytes(static_cast<uint64_t>(*device.memory_used_bytes)));
+}
+
+// Of several devices: what each did with its own tenants.
+std::string throughput_of(const PerDeviceAnalysis& device) {
+  std::vector<std::string> parts{device.name};
+  if (device.tokens_per_s) parts.push_back(grouped(*device.tokens_per_s) + " tokens/s");
+  if (device.stp) parts.push_back("STP " + format_fixed(*device.stp, 2));
+  if (!device.bound.empty()) parts.push_back(device.bound + "-bound");
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
 Json environment_data(const ExperimentAnalysis& experiment) {
   Json entries = Json::array();
-  const auto add = [&](const char* key, const std::string& value) {
+  const auto add = [&](const std::string& key, const std::string& value) {
     if (!value.empty()) entries.push_back(Json{key, value});
   };
   add("Device", experiment.device.name);
+  for (const PerDeviceAnalysis& device : experiment.devices)
+    if (has_several_devices(experiment)) add(device.device, throughput_of(device));
   add("Driver, CUDA", experiment.driver + (experiment.cuda.empty() ? "" : ", CUDA " + experiment.cuda));
   add("CPU", experiment.cpu);
   add("Host", experiment.host);
@@ -261,11 +280,9 @@ Json environment_data(const ExperimentAnalysis& experiment) {
   add("Started", experiment.started_at);
   add("Measured by",
       experiment.version.empty() ? "" : fmt::format("cotenant {} ({})", experiment.version, experiment.commit));
-  const DeviceAnalysis& device = experiment.device;
-  if (device.sm_clock_mhz) add("Mean SM clock", fmt::format("{} MHz", format_fixed(*device.sm_clock_mhz, 0)));
-  if (device.power_w) add("Mean power", fmt::format("{} W", format_fixed(*device.power_w, 0)));
-  if (device.memory_used_bytes)
-    add("Device memory used", format_bytes(static_cast<uint64_t>(*device.memory_used_bytes)));
+  if (!has_several_devices(experiment)) add_device_entries(add, experiment.device, "");
+  for (const PerDeviceAnalysis& device : experiment.devices)
+    if (has_several_devices(experiment)) add_device_entries(add, device, ", " + device.device);
   for (const TenantAnalysis& tenant : experiment.tenants) {
     if (!tenant.baseline) continue;
     const BaselineUse& use = *tenant.baseline;
@@ -319,6 +336,10 @@ Json experiment_data(const ExperimentAnalysis& experiment) {
   data["tenants"] = Json::array();
   for (const TenantAnalysis& tenant : experiment.tenants) {
     data["tenants"].push_back(tenant_data(tenant, experiment.metric));
+    if (has_several_devices(experiment)) {
+      auto& work = data["tenants"].back()["work"];
+      work = fmt::format("{} on {}", work.get<std::string>(), tenant.device);
+    }
   }
   data["columns"] = columns_of(experiment.tenants);
   data["log_axis"] = wants_log_axis(experiment);

@@ -41,7 +41,7 @@ Analysed analyse_run(const fs::path& directory) {
     return {.rows = csv_rows(analyze_experiment(request)),
             .error = {},
             .host = record.host.hostname,
-            .device_uuid = record.device.uuid};
+            .device_uuid = device_uuids(record)};
   } catch (const Error& error) {
     return {.rows = {}, .error = error.what(), .host = {}, .device_uuid = {}};
   }

@@ -1,5 +1,6 @@
 #include "report/telemetry_chart.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <optional>
@@ -19,43 +20,62 @@ struct Quantity {
 };
 
 struct PanelDefinition {
-  const char* title;
+  std::string title;
   const char* unit;
   std::vector<Quantity> quantities;
 };
 
-Reading of(std::optional<double> TelemetrySample::*field, double scale = 1) {
+// `device`: of several; only samples of it count.
+Reading of(std::optional<double> TelemetrySample::*field, double scale = 1, const std::string& device = "") {
   return [=](const TelemetrySample& sample) -> std::optional<double> {
-    if (!(sample.*field)) return std::nullopt;
+    if (!(sample.*field) || (!device.empty() && sample.device != device)) return std::nullopt;
     return *(sample.*field) * scale;
   };
 }
 
 constexpr double per_gib = 1.0 / (1024.0 * 1024 * 1024);
 
-std::vector<PanelDefinition> machine_panels() {
+// Of the only device without a name.
+std::vector<PanelDefinition> device_panels(const std::string& device) {
   using S = TelemetrySample;
-  return {
-      {"Utilisation",
+  const std::string where = device.empty() ? "" : ", " + device;
+  const auto read = [&](auto field, double scale = 1) { return of(field, scale, device); };
+  std::vector<PanelDefinition> panels{
+      {"Utilisation" + where,
        "%",
-       {{"SM", of(&S::sm_percent)},
-        {"tensor cores", of(&S::tensor_percent)},
-        {"DRAM", of(&S::dram_percent)},
-        {"occupancy", of(&S::occupancy_percent)},
-        {"any kernel", of(&S::gpu_percent)}}},
-      {"Clocks", "MHz", {{"SM", of(&S::sm_clock_mhz)}, {"memory", of(&S::memory_clock_mhz)}}},
-      {"Power", "W", {{"device", of(&S::power_w)}}},
-      {"Temperature", "°C", {{"device", of(&S::temperature_c)}}},
-      {"Memory",
-       "GiB",
-       {{"device", of(&S::memory_used_bytes, per_gib)}, {"host", of(&S::host_memory_used_bytes, per_gib)}}},
-      {"PCIe", "MiB/s", {{"to the device", of(&S::pcie_rx_mib_per_s)}, {"from the device", of(&S::pcie_tx_mib_per_s)}}},
-      {"Waiting",
-       "%",
-       {{"for a CPU", of(&S::cpu_stall_percent)},
-        {"for memory", of(&S::memory_stall_percent)},
-        {"for a disk", of(&S::io_stall_percent)}}},
-  };
+       {{"SM", read(&S::sm_percent)},
+        {"tensor cores", read(&S::tensor_percent)},
+        {"DRAM", read(&S::dram_percent)},
+        {"occupancy", read(&S::occupancy_percent)},
+        {"any kernel", read(&S::gpu_percent)}}},
+      {"Clocks" + where, "MHz", {{"SM", read(&S::sm_clock_mhz)}, {"memory", read(&S::memory_clock_mhz)}}},
+      {"Power" + where, "W", {{"device", read(&S::power_w)}}},
+      {"Temperature" + where, "°C", {{"device", read(&S::temperature_c)}}},
+      {"Memory" + where, "GiB", {{"device", read(&S::memory_used_bytes, per_gib)}}},
+      {"PCIe" + where,
+       "MiB/s",
+       {{"to the device", read(&S::pcie_rx_mib_per_s)}, {"from the device", read(&S::pcie_tx_mib_per_s)}}}};
+  return panels;
+}
+
+std::vector<PanelDefinition> machine_panels(const ExperimentAnalysis& experiment) {
+  using S = TelemetrySample;
+  std::vector<PanelDefinition> panels;
+  const Quantity host_memory{"host", of(&S::host_memory_used_bytes, per_gib)};
+  if (has_several_devices(experiment)) {
+    for (const PerDeviceAnalysis& device : experiment.devices)
+      for (PanelDefinition& panel : device_panels(device.device)) panels.push_back(std::move(panel));
+    panels.push_back({"Memory", "GiB", {host_memory}});
+  } else {
+    panels = device_panels("");
+    std::ranges::find(panels, "Memory", &PanelDefinition::title)->quantities.push_back(host_memory);
+  }
+  panels.push_back({"Waiting",
+                    "%",
+                    {{"for a CPU", of(&S::cpu_stall_percent)},
+                     {"for memory", of(&S::memory_stall_percent)},
+                     {"for a disk", of(&S::io_stall_percent)}}});
+  return panels;
 }
 
 // Busy cores: the whole machine in grey, then each tenant in its colour.
@@ -96,7 +116,7 @@ std::vector<TelemetryPanel> telemetry_panels(const ExperimentAnalysis& experimen
   std::vector<TelemetryPanel> panels;
   if (!experiment.telemetry) return panels;
   const auto samples = read_telemetry(*experiment.telemetry);
-  auto definitions = machine_panels();
+  auto definitions = machine_panels(experiment);
   definitions.push_back(core_panel(experiment.tenants));
   for (const PanelDefinition& definition : definitions) {
     TelemetryPanel panel{definition.title, definition.unit, {}, {}, {}};

@@ -88,13 +88,14 @@ std::string figure_text(const TenantFigure& figure, const TenantAnalysis& tenant
 
 Table tenant_table(const ExperimentAnalysis& experiment) {
   const bool generates = any_generates(experiment), compared = any_baseline(experiment);
-  const bool own = has_verdicts(experiment);
+  const bool own = has_verdicts(experiment), several = has_several_devices(experiment);
   std::vector<const TenantFigure*> figures;
   for (const TenantFigure& figure : tenant_figures())
     if (figure.shown != Shown::on_pages && is_shown(figure, experiment.tenants)) figures.push_back(&figure);
   const std::string of = experiment.metric == Metric::latency ? "" : std::string(to_string(experiment.metric)) + " ";
   std::vector<Table::Column> columns{{"tenant", Align::left}, {"model", Align::left}, {"batch"},
                                      {of + "p50 ms"},         {of + "p95 ms"},        {of + "p99 ms"}};
+  if (several) columns.insert(columns.begin() + 1, {"device", Align::left});
   if (generates) columns.insert(columns.end(), {{"TTFT ms"}, {"TPOT ms"}});
   for (const TenantFigure* figure : figures) columns.push_back({std::string(figure->title)});
   if (compared) columns.push_back({own ? "verdict" : "study's verdict", Align::left});
@@ -107,6 +108,7 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
                                  ms_or_unknown(metric, &Summary::p50),
                                  ms_or_unknown(metric, &Summary::p95),
                                  ms_or_unknown(metric, &Summary::p99)};
+    if (several) row.insert(row.begin() + 1, t.device);
     if (generates) {
       row.push_back(ms_or_unknown(summary_of(t, Metric::ttft), &Summary::p50));
       row.push_back(ms_or_unknown(summary_of(t, Metric::tpot), &Summary::p50));
@@ -118,10 +120,38 @@ Table tenant_table(const ExperimentAnalysis& experiment) {
   return table;
 }
 
+// Of several devices, each with its own tenants.
+Table device_table(const ExperimentAnalysis& experiment) {
+  Table table({{"device", Align::left},
+               {"tenants"},
+               {"tokens/s"},
+               {"one after another"},
+               {"STP"},
+               {"ANTT"},
+               {"Jain"},
+               {"SM clock"},
+               {"power W"},
+               {"J/token"},
+               {"memory"},
+               {"bound", Align::left}});
+  for (const PerDeviceAnalysis& d : experiment.devices) {
+    const auto tenants = std::ranges::count(experiment.tenants, d.device, &TenantAnalysis::device);
+    table.add_row({d.device, std::to_string(tenants), count_or_unknown(d.tokens_per_s),
+                   count_or_unknown(d.tokens_per_s_alone_in_turn), fixed(d.stp, 3), fixed(d.antt, 3), fixed(d.jain, 4),
+                   fixed(d.sm_clock_mhz, 0), fixed(d.power_w, 0),
+                   d.joules_per_token ? fmt::format("{:.3g}", *d.joules_per_token) : unknown,
+                   d.memory_used_bytes ? format_bytes(static_cast<uint64_t>(*d.memory_used_bytes)) : unknown,
+                   d.bound.empty() ? unknown : d.bound});
+  }
+  return table;
+}
+
 std::string device_line(const ExperimentAnalysis& experiment) {
   const DeviceAnalysis& device = experiment.device;
   std::vector<std::string> parts;
-  if (device.tokens_per_s) parts.push_back(fmt::format("device {} tokens/s", format_count(*device.tokens_per_s)));
+  if (device.tokens_per_s)
+    parts.push_back(fmt::format("{} {} tokens/s", has_several_devices(experiment) ? "all devices" : "device",
+                                format_count(*device.tokens_per_s)));
   if (device.tokens_per_s_alone_in_turn && experiment.tenants.size() > 1)
     parts.push_back(fmt::format("one after another {}", format_count(*device.tokens_per_s_alone_in_turn)));
   if (experiment.stp) parts.push_back(fmt::format("STP {}", format_fixed(*experiment.stp, 3)));
@@ -221,9 +251,10 @@ std::vector<std::string> bound_lines(const ExperimentAnalysis& experiment) {
           fmt::format("contention of {}: {:+.3f} ms at the median{}", tenant.name, *tenant.contention_ms,
                       tenant.clock_ratio ? fmt::format(", clock {}x", format_fixed(*tenant.clock_ratio, 2)) : ""));
   }
-  const DeviceAnalysis& device = experiment.device;
-  if (!device.bound.empty())
-    lines.push_back(fmt::format("bound of the device: {}: {}", device.bound, device.bound_reason));
+  for (const PerDeviceAnalysis& device : experiment.devices)
+    if (!device.bound.empty())
+      lines.push_back(fmt::format("bound of {}: {}: {}", has_several_devices(experiment) ? device.device : "the device",
+                                  device.bound, device.bound_reason));
   return lines;
 }
 
@@ -378,6 +409,7 @@ std::string experiment_table(const ExperimentAnalysis& experiment, bool colour) 
   std::string out = painted(printable(title_of(experiment)), bold, colour) + "\n";
   out += printable(answer(experiment)) + "\n\n";
   out += tenant_table(experiment).text(colour, "  ") + "\n";
+  if (has_several_devices(experiment)) out += device_table(experiment).text(colour, "  ") + "\n";
   out += printable(device_line(experiment)) + "\n";
   const bool bad = experiment.valid && !*experiment.valid;
   for (const std::string& line : validity_lines(experiment))
@@ -407,7 +439,8 @@ std::string markdown_output(std::span<const ExperimentAnalysis> experiments) {
            comparison_table(experiments).markdown() + "\n";
   for (const ExperimentAnalysis& e : experiments) {
     out += "## " + printable_markdown(title_of(e)) + "\n\n" + printable_markdown(answer(e)) + "\n\n" +
-           tenant_table(e).markdown() + "\n" + sample_table(e).markdown() + "\n";
+           tenant_table(e).markdown() + "\n" + (has_several_devices(e) ? device_table(e).markdown() + "\n" : "") +
+           sample_table(e).markdown() + "\n";
     for (const auto& lines : {std::vector<std::string>{device_line(e)}, validity_lines(e), detail_lines(e), e.warnings})
       for (const std::string& line : lines) out += "- " + printable_markdown(line) + "\n";
     out += "\n";

@@ -18,7 +18,7 @@ struct SettingsRecord {
   std::string experiment_name;
   std::string config_file;             // as given on the command line; empty: none
   std::vector<std::string> overrides;  // of --set and --vary
-  std::string device;                  // "cpu", "cuda:0"
+  std::string device;                  // "cpu", "cuda:0"; of several the first
   SharingMode sharing = SharingMode::timeslice;
   Corun corun = Corun::overlap;
   WaitPolicy wait = WaitPolicy::automatic;
@@ -46,14 +46,22 @@ struct HostRecord {
   std::vector<std::string> environment;  // variables that change how fast programs are: "OMP_PROC_BIND=true"
 };
 
-// The accelerator; all empty on the CPU.
+struct DeviceSummary {
+  // All tenants' tokens / window; `corun: fixed`: / the longest completion time.
+  std::optional<double> tokens_per_s;
+  std::optional<double> max_completion_s;  // of the slowest tenant
+};
+
+// A device that tenants ran on. Of the CPU nothing but `device` and `summary`: what it is stands in HostRecord.
 struct DeviceRecord {
+  std::string device;              // "cpu", "cuda:0"
   std::string name;                // "NVIDIA H100 80GB HBM3"
   std::string uuid, driver, cuda;  // driver: "580.159.04"; cuda: the newest that it supports, "13.0"
   int sm_count = 0;
   uint64_t memory_total_bytes = 0;
   std::optional<double> sm_clock_mhz, memory_clock_mhz;  // means over the window
   std::optional<double> max_sm_clock_mhz, power_limit_w;
+  DeviceSummary summary;  // of its own tenants
 };
 
 struct BuildRecord {
@@ -201,18 +209,13 @@ struct TenantRecord : TenantDescription {
   ExitRecord exit;
 };
 
-struct DeviceSummary {
-  // All tenants' tokens / window; `corun: fixed`: / the longest completion time.
-  std::optional<double> tokens_per_s;
-  std::optional<double> max_completion_s;  // of the slowest tenant
-};
-
 // What else ran on the machine during the window.
 struct ForeignLoadRecord {
   std::optional<double> busy_cores;  // mean number of cores that other programs kept busy
   std::string top_process;           // "cc1plus (pid 4711), 0.93 cores"
 
-  // Other programs that used the device or its memory while the tenants ran: "python, pid 4711".
+  // Other programs that used the device or its memory while the tenants ran: "python, pid 4711"; of several devices
+  // with which: "python, pid 4711, on cuda:1".
   std::vector<std::string> gpu_processes;
   std::vector<std::string> gpu_bystanders;  // likewise, who neither held memory of it nor used its time
   std::string gpu_processes_gap;            // why that could not be told; empty: it could, or the device is the CPU
@@ -225,16 +228,16 @@ struct LimitsRecord {
   std::optional<int64_t> memory_hits, oom_kills;          // allocations that met the limit, processes killed for it
 };
 
-// How telemetry.jsonl was taken.
+// How telemetry.jsonl was taken. Gaps of several devices are told with their names.
 struct TelemetryRecord {
-  int64_t samples = 0;
+  int64_t samples = 0;                        // each of all devices
   std::optional<double> sampler_cpu_percent;  // of one core, that taking the samples used
   std::optional<double> longest_sample_ms;
   std::string device_gap;    // why nothing of the device is known; empty: it is, or the device is the CPU
   std::string counters_gap;  // why its performance counters are not known
 };
 
-// The MPS daemon of the run.
+// The MPS daemon of the run; of several devices each has its own, and this is the slowest, and the first that died.
 struct DaemonRecord {
   std::optional<double> ready_s;  // from its start until it served
   std::optional<double> gone_s;   // from the order to quit until it and its servers had ended
@@ -246,25 +249,36 @@ struct ExperimentRecord {
   SettingsRecord settings;
   BuildRecord build;
   HostRecord host;
-  DeviceRecord device;
-  std::string started_at;              // "2026-02-03T14:05:06Z", of the command
-  std::string command;                 // the command line
-  std::optional<double> t0_wall_s;     // T0, seconds since the epoch
-  std::vector<PhaseRecord> phases;     // in order of time
-  std::optional<WindowRecord> window;  // none: T0 was never reached by all
+  std::vector<DeviceRecord> devices = std::vector<DeviceRecord>(1);  // those that tenants ran on; never none
+  std::string started_at;                                            // "2026-02-03T14:05:06Z", of the command
+  std::string command;                                               // the command line
+  std::optional<double> t0_wall_s;                                   // T0, seconds since the epoch
+  std::vector<PhaseRecord> phases;                                   // in order of time
+  std::optional<WindowRecord> window;                                // none: T0 was never reached by all
   ValidityRecord validity;
   std::vector<TenantRecord> tenants;
-  DeviceSummary device_summary;
+  DeviceSummary device_summary;  // of all devices together
   ForeignLoadRecord foreign;
   LimitsRecord limits;
   DaemonRecord daemon;
   TelemetryRecord telemetry;
+
+  DeviceRecord& device() { return devices.front(); }  // the only one, or the first
+  const DeviceRecord& device() const { return devices.front(); }
 };
+
+// The one that the tenant ran on.
+const DeviceRecord& device_of(const ExperimentRecord& record, const TenantRecord& tenant);
+
+// Of all devices: "2 x NVIDIA H100 80GB HBM3"; empty on the CPU. Their UUIDs: "GPU-...+GPU-...".
+std::string device_names(const ExperimentRecord& record);
+std::string device_uuids(const ExperimentRecord& record);
 
 // The text of experiment.json: indented, keys in the order above, a newline at the end.
 std::string to_json(const ExperimentRecord& record);
 
-// `where` names the file in messages. Unknown keys are ignored, missing ones keep their defaults. Throws usage_error
+// `where` names the file in messages. Of a file with one device only, as they were up to 0.2, each tenant ran on it.
+// Unknown keys are ignored, missing ones keep their defaults. Throws usage_error
 // when the text is no JSON, a value has another type, `format` is newer than this program, or the name of a directory
 // is no name of one in the experiment's.
 ExperimentRecord record_from_json(std::string_view text, const std::string& where);

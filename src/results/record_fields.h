@@ -48,7 +48,14 @@ void fields(Visitor& visit, HostRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, DeviceSummary& r) {
+  visit("tokens_per_s", r.tokens_per_s);
+  visit("max_completion_s", r.max_completion_s);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, DeviceRecord& r) {
+  visit("device", r.device);
   visit("name", r.name);
   visit("uuid", r.uuid);
   visit("driver", r.driver);
@@ -59,6 +66,7 @@ void fields(Visitor& visit, DeviceRecord& r) {
   visit("memory_clock_mhz", r.memory_clock_mhz);
   visit("max_sm_clock_mhz", r.max_sm_clock_mhz);
   visit("power_limit_w", r.power_limit_w);
+  visit("summary", r.summary);
 }
 
 template <class Visitor>
@@ -231,12 +239,6 @@ void fields(Visitor& visit, TenantRecord& r) {
 }
 
 template <class Visitor>
-void fields(Visitor& visit, DeviceSummary& r) {
-  visit("tokens_per_s", r.tokens_per_s);
-  visit("max_completion_s", r.max_completion_s);
-}
-
-template <class Visitor>
 void fields(Visitor& visit, ForeignLoadRecord& r) {
   visit("busy_cores", r.busy_cores);
   visit("top_process", r.top_process);
@@ -276,7 +278,8 @@ void fields(Visitor& visit, ExperimentRecord& r) {
   visit("settings", r.settings);
   visit("build", r.build);
   visit("host", r.host);
-  visit("device", r.device);
+  visit("device", r.device());  // the only one, for readers of up to 0.2
+  visit("devices", r.devices);
   visit("started_at", r.started_at);
   visit("command", r.command);
   visit("t0_wall_s", r.t0_wall_s);

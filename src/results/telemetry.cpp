@@ -19,6 +19,7 @@ void fields(Visitor& visit, TenantTelemetry& t) {
 template <class Visitor>
 void fields(Visitor& visit, TelemetrySample& s) {
   visit("t_s", s.t_s);
+  visit("device", s.device);
   visit("sm_clock_mhz", s.sm_clock_mhz);
   visit("memory_clock_mhz", s.memory_clock_mhz);
   visit("power_w", s.power_w);

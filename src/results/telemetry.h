@@ -8,7 +8,8 @@
 #include <vector>
 
 // telemetry.jsonl: what the machine did during a run, one line per sample in order of time. What could not be had is
-// left out of the line. Everything about the device is of the whole device, never of one tenant.
+// left out of the line. Everything about the device is of the whole device, never of one tenant. Of several devices
+// each has a line of its own; what is of the machine stands in the first one's.
 namespace cotenant {
 
 // What one tenant's process used since the sample before; not in every sample; resident_bytes is a level.
@@ -21,7 +22,8 @@ struct TenantTelemetry {
 };
 
 struct TelemetrySample {
-  double t_s = 0;  // since T0; negative before it
+  double t_s = 0;                     // since T0; negative before it
+  std::optional<std::string> device;  // "cuda:1", of several; absent: there is one
 
   // NVML
   std::optional<double> sm_clock_mhz, memory_clock_mhz, power_w, temperature_c, memory_used_bytes;

@@ -36,7 +36,7 @@ nlohmann::ordered_json config_of(const SettingsRecord& settings, const TenantRec
   config["seq_len"] = tenant.seq_len;
   config["num_warmup"] = tenant.num_warmup;
   config["num_iters"] = tenant.num_iters;
-  config["device"] = settings.device;
+  config["device"] = tenant.device;
   config["tag"] = tenant.tag;
   config["name"] = tenant.name;
   config["engine"] = tenant.engine_name();
@@ -49,12 +49,12 @@ nlohmann::ordered_json config_of(const SettingsRecord& settings, const TenantRec
   return config;
 }
 
-RunStart run_start(const SettingsRecord& settings, const TenantRecord& tenant, const std::string& config) {
+RunStart run_start(const TenantRecord& tenant, const std::string& config) {
   RunStart event;
   event.timestamp = wall_clock_s();
   event.model_name = tenant.model;
   event.tag = tenant.tag;
-  event.device = settings.device;
+  event.device = tenant.device;
   event.batch_size = tenant.batch_size;
   event.seq_len = tenant.seq_len;
   event.num_iters = tenant.num_iters;
@@ -90,7 +90,7 @@ TenantFiles::TenantFiles(const fs::path& experiment, const SettingsRecord& setti
   for (const auto& [key, value] : config.items())
     config_.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
   fmt::memory_buffer line;
-  append_json(line, run_start(settings, tenant, config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
+  append_json(line, run_start(tenant, config.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
   events_.write({line.data(), line.size()});
 }
 

@@ -43,6 +43,20 @@ std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::s
 
 }  // namespace
 
+namespace {
+
+// Its place among the devices that this process sees.
+size_t index_of(const std::string& device, const std::vector<CudaDevice>& devices) {
+  if (!device.starts_with("GPU-")) return device_ordinal(device);
+  const auto found = std::ranges::find(devices, device, &CudaDevice::uuid);
+  if (found == devices.end())
+    throw usage_error("device", fmt::format("there is no {} here", device),
+                      "`nvidia-smi -L` lists the GPUs; CUDA_VISIBLE_DEVICES may hide some.");
+  return static_cast<size_t>(found - devices.begin());
+}
+
+}  // namespace
+
 std::string resolve_device(const std::string& device) {
   if (device == "cpu") return device;
   const CudaStatus status = cuda_status();
@@ -50,10 +64,10 @@ std::string resolve_device(const std::string& device) {
     const auto usable = std::ranges::find_if(status.devices, [](const CudaDevice& d) { return d.problem.empty(); });
     return usable == status.devices.end() ? "cpu" : fmt::format("cuda:{}", usable - status.devices.begin());
   }
-  const size_t index = device_ordinal(device);
   if (status.devices.empty())
     throw usage_error("device", fmt::format("{} is not to be had: {}", device, status.problem),
                       "Use device: cpu, or see `cotenant doctor`.");
+  const size_t index = index_of(device, status.devices);
   if (index >= status.devices.size())
     throw usage_error("device",
                       fmt::format("expected a CUDA device from 0 to {}, found {}", status.devices.size() - 1, device));
@@ -64,6 +78,7 @@ std::string resolve_device(const std::string& device) {
 
 DeviceRecord describe_device(const std::string& device) {
   DeviceRecord record;
+  record.device = device;
   if (device == "cpu") return record;
   const CudaStatus status = cuda_status();
   const CudaDevice& found = status.devices.at(device_ordinal(device));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
+#include <utility>
 
 #include "base/device_name.h"
 #include "base/error.h"
@@ -73,6 +75,28 @@ DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> ten
       break;
   }
   return division;
+}
+
+DeviceDivision divide_devices(SharingMode mode, std::span<const TenantConfig> tenants,
+                              const std::vector<std::string>& devices) {
+  const std::set<std::string> distinct(devices.begin(), devices.end());
+  if (distinct.size() == 1) return divide_device(mode, tenants, devices.front());
+  DeviceDivision all;
+  all.tenants.resize(tenants.size());
+  for (const std::string& device : distinct) try {
+      std::vector<TenantConfig> own;
+      for (size_t i = 0; i < tenants.size(); ++i)
+        if (devices[i] == device) own.push_back(tenants[i]);
+      DeviceDivision part = divide_device(mode, own, device);
+      auto next = part.tenants.begin();
+      for (size_t i = 0; i < tenants.size(); ++i)
+        if (devices[i] == device) all.tenants[i] = std::move(*next++);
+      for (WarningRecord& warning : part.warnings)
+        all.warnings.push_back({fmt::format("{}: {}", device, warning.what), std::move(warning.remedy)});
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: {}", device, error.where()), error.message(), error.remedy());
+    }
+  return all;
 }
 
 bool is_granted(SharingMode mode, double sm_percent, int granted, int sm_count) {

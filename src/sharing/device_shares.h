@@ -28,6 +28,11 @@ struct DeviceDivision {
 // nothing is divided here (host_share.h does).
 DeviceDivision divide_device(SharingMode mode, std::span<const TenantConfig> tenants, const std::string& device);
 
+// The same of tenants on several devices, each of which its own tenants share. `devices`: of each tenant, as
+// resolve_device names it.
+DeviceDivision divide_devices(SharingMode mode, std::span<const TenantConfig> tenants,
+                              const std::vector<std::string>& devices);
+
 // Whether a tenant that asked for sm_percent of a device has what it was promised, when it sees `granted` of `sm_count`
 // multiprocessors. Under mps to a pair of SMs; green contexts are rounded to groups, and granted what they say.
 bool is_granted(SharingMode mode, double sm_percent, int granted, int sm_count);

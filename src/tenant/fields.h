@@ -99,6 +99,7 @@ void fields(Visitor& visit, TenantSpec& r) {
 
 template <class Visitor>
 void fields(Visitor& visit, Placement& r) {
+  visit("device", r.device);
   visit("sm_percent", r.sm_percent);
   visit("priority", r.priority);
   visit("memory_limit_bytes", r.memory_limit_bytes);

@@ -174,6 +174,8 @@ struct TenantSpec {
 
 // Where it stands: its part of the device and of the host.
 struct Placement {
+  std::string device =
+      {};  // "cpu", "cuda:1"; to a worker as its process sees it; empty: the experiment's, until planned
   std::optional<double> sm_percent;  // (0, 100]
   std::optional<int> priority;       // higher is more urgent
   std::optional<uint64_t> memory_limit_bytes;

@@ -9,7 +9,6 @@ namespace cotenant {
 template <class Visitor>
 void fields(Visitor& visit, TenantOrder& r) {
   fields(visit, static_cast<TenantDescription&>(r));
-  visit("device", r.device);
   visit("spin_wait", r.spin_wait);
   visit("sm_groups", r.sm_groups);
   visit("seed", r.seed);

@@ -15,7 +15,6 @@ namespace cotenant {
 
 // All that a worker has to know of one tenant. Nothing is left to decide: defaults, shares and counts are the driver's.
 struct TenantOrder : TenantDescription {
-  std::string device;     // "cpu", "cuda:0", as its process sees it
   bool spin_wait = true;  // how it waits for a device
   int sm_groups = 0;      // green contexts: of the device's groups of multiprocessors; 0: all of the device
   uint64_t seed = 0;

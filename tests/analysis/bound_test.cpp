@@ -94,7 +94,7 @@ MadeTenant on_gpu(const std::string& name, double latency_ms, double gpu_share, 
 
 void on_cuda(ExperimentRecord& record) {
   record.settings.device = "cuda:0";
-  record.device.name = "Test GPU";
+  record.device().name = "Test GPU";
 }
 
 std::string telemetry(double clock_mhz, double sm, double tensor, double dram, bool throttled = false) {
@@ -158,7 +158,7 @@ TEST_F(BoundOfFiles, IsUnknownWithAReason) {
 }
 
 TEST_F(BoundOfFiles, ClocksOfExperimentJsonServeWhereTelemetryHasNone) {
-  const auto clock = [](double mhz) { return [mhz](ExperimentRecord& record) { record.device.sm_clock_mhz = mhz; }; };
+  const auto clock = [](double mhz) { return [mhz](ExperimentRecord& record) { record.device().sm_clock_mhz = mhz; }; };
   make_experiment(root_ / "pair", {MadeTenant{}, made("b")}, clock(1500));
   make_experiment(root_ / "pair" / "baselines" / "kind", {MadeTenant{}}, clock(1200));
   EXPECT_NEAR(*analyze("pair").tenants[1].clock_ratio, 1.25, 1e-12);
@@ -167,7 +167,7 @@ TEST_F(BoundOfFiles, ClocksOfExperimentJsonServeWhereTelemetryHasNone) {
 
 // The clock is lower, and nobody is slower by the median; but waits are, which is no matter of clocks.
 TEST_F(BoundOfFiles, AClockExplainsNoWaits) {
-  const auto clock = [](double mhz) { return [mhz](ExperimentRecord& record) { record.device.sm_clock_mhz = mhz; }; };
+  const auto clock = [](double mhz) { return [mhz](ExperimentRecord& record) { record.device().sm_clock_mhz = mhz; }; };
   MadeTenant waits = made("waits");
   waits.change_iteration = [](Iteration& i) { i.latency_ms += i.iter % 4 == 0 ? 30 : 0; };
   make_experiment(root_ / "pair", {waits, made("same")}, clock(900));

@@ -47,7 +47,7 @@ class CompareChips : public Compare {
       made.latency_ms = latency_ms * (1 + 0.002 * run);
       make_experiment(root_ / name / ("run" + std::to_string(run)), {made}, [&](ExperimentRecord& record) {
         record.settings.experiment_name = "e";
-        record.device.uuid = chips[static_cast<size_t>(run) % chips.size()];
+        record.device().uuid = chips[static_cast<size_t>(run) % chips.size()];
       });
     }
   }

@@ -49,7 +49,7 @@ class Hostile : public DataRoot {
     };
     make_experiment(root_ / name, {a, b}, [](ExperimentRecord& record) {
       record.settings.experiment_name = kHostile;
-      record.device.name = record.host.cpu = record.started_at = kHostile;
+      record.device().name = record.host.cpu = record.started_at = kHostile;
       record.validity.reasons = {kHostile};
       record.validity.warnings = {{kHostile, kHostile}};
       record.foreign.top_process = kHostile;

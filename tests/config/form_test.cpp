@@ -147,6 +147,36 @@ TEST(Device, MayStandInEachPlaceIfItAgrees) {
   EXPECT_EQ(parse_config("tenants: [{engine: stress, device: cpu}, {engine: stress}]", "x.yaml").device, "cpu");
 }
 
+// A tenant's own is told, the experiment's is not told again.
+TEST(Device, OfATenantMayBeAnotherGpu) {
+  const ExperimentConfig config = parse_config(
+      "device: cuda\ntenants: [{engine: stress, device: 'cuda:0'}, {engine: stress, device: 'cuda:1'}, "
+      "{engine: stress}]",
+      "x.yaml");
+  EXPECT_EQ(config.device, "cuda");
+  EXPECT_EQ(config.tenants[0].device, "");
+  EXPECT_EQ(config.tenants[1].device, "cuda:1");
+  EXPECT_EQ(config.tenants[2].device, "");
+  const auto resolved = resolved_json(config);
+  EXPECT_EQ(resolved.at("tenants").at(1).at("device"), "cuda:1");
+  EXPECT_FALSE(resolved.at("tenants").at(0).contains("device"));
+  const ExperimentConfig again = parse_config(resolved.dump(), "x.yaml");
+  EXPECT_EQ(again.tenants[1].device, "cuda:1");
+}
+
+TEST(Device, ThatTenantsNameAloneIsTheExperimentsWhereAllAgree) {
+  const auto device_of = [](const std::string& first, const std::string& second) {
+    return parse_config("tenants: [{engine: stress, device: '" + first + "'}, {engine: stress, device: '" + second +
+                            "'}, {engine: stress}]",
+                        "x.yaml")
+        .device;
+  };
+  EXPECT_EQ(device_of("cuda:1", "cuda:1"), "cuda:1");
+  EXPECT_EQ(device_of("cuda:1", "cuda:0"), "auto");
+  EXPECT_EQ(device_of("GPU-01234567-89ab-cdef-0123-456789abcdef", "GPU-01234567-89ab-cdef-0123-456789abcdef"),
+            "GPU-01234567-89ab-cdef-0123-456789abcdef");
+}
+
 TEST(Values, SpellingsOfBytesAndCpus) {
   const auto tenant = [](const std::string& rest) {
     return parse_config("single_model: {engine: stress, " + rest + "}", "x.yaml").tenants.at(0);

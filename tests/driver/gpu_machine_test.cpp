@@ -122,7 +122,7 @@ TEST_F(GpuSharingTwoGpus, TheVisibleOneIsUsedInEveryMode) {
       write("made.yaml", launchers(2, sharing, device));
       const Finished finished = run("run made.yaml -q", before);
       EXPECT_EQ(finished.status.code, 0) << finished.err << finished.out;
-      EXPECT_EQ(record("data/made").device.uuid, uuid);
+      EXPECT_EQ(record("data/made").device().uuid, uuid);
     }
 }
 

@@ -101,11 +101,11 @@ single_model: {model_name: distilgpt2, weights: random, batch_size: 8, seq_len: 
   if (finished.status.code == 2) GTEST_SKIP() << finished.err;
   const ExperimentRecord record = this->record("data/gpu");
   EXPECT_TRUE(record.validity.complete) << finished.err;
-  EXPECT_EQ(record.device.driver, nvml->driver_version());
+  EXPECT_EQ(record.device().driver, nvml->driver_version());
   EXPECT_EQ(record.telemetry.device_gap, "");
-  ASSERT_TRUE(record.device.sm_clock_mhz);
-  EXPECT_GT(*record.device.sm_clock_mhz, 0);
-  EXPECT_TRUE(record.device.power_limit_w);
+  ASSERT_TRUE(record.device().sm_clock_mhz);
+  EXPECT_GT(*record.device().sm_clock_mhz, 0);
+  EXPECT_TRUE(record.device().power_limit_w);
   // Alone, or named what is beside it, or said why nobody can tell.
   const bool disturbed = !record.foreign.gpu_processes.empty();
   EXPECT_TRUE(!disturbed || record.foreign.gpu_processes_gap.empty());

@@ -1,5 +1,6 @@
 #include "results/record.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,11 +33,55 @@ ExperimentRecord sample_record() {
   tenant.summary.latency.p50_ms = 6.68;
   tenant.exit.signal = 9;
   record.tenants = {tenant, TenantRecord()};
-  record.device.power_limit_w = 700;
+  record.device().power_limit_w = 700;
   record.foreign.gpu_processes = {"python, pid 4711"};
   record.telemetry.sampler_cpu_percent = 0.25;
   record.telemetry.counters_gap = "none";
   return record;
+}
+
+// Two GPUs, a tenant on each.
+ExperimentRecord record_of_two_devices() {
+  ExperimentRecord record = sample_record();
+  record.settings.device = "cuda:0";
+  record.devices.resize(2);
+  for (size_t i = 0; i < 2; ++i) {
+    DeviceRecord& device = record.devices[i];
+    device.device = record.tenants[i].device = fmt::format("cuda:{}", i);
+    device.name = "GPU";
+    device.uuid = fmt::format("GPU-{}", i);
+    device.sm_clock_mhz = 1500.0 + 100.0 * static_cast<double>(i);
+    device.summary.tokens_per_s = 1000.0 * static_cast<double>(i + 1);
+  }
+  return record;
+}
+
+TEST(Record, KeepsEachDeviceAndWhoseItWas) {
+  const ExperimentRecord after = record_from_json(to_json(record_of_two_devices()), "experiment.json");
+  ASSERT_EQ(after.devices.size(), 2u);
+  EXPECT_EQ(after.devices[1].sm_clock_mhz, 1600);
+  EXPECT_EQ(after.devices[1].summary.tokens_per_s, 2000);
+  EXPECT_EQ(device_of(after, after.tenants[0]).uuid, "GPU-0");
+  EXPECT_EQ(device_of(after, after.tenants[1]).uuid, "GPU-1");
+  EXPECT_EQ(device_names(after), "2 x GPU");
+  EXPECT_EQ(device_uuids(after), "GPU-0+GPU-1");
+  EXPECT_EQ(to_json(after), to_json(record_of_two_devices()));
+  EXPECT_EQ(nlohmann::json::parse(to_json(after)).at("device").at("uuid"), "GPU-0");  // for readers that know one
+}
+
+// As all files were up to 0.2: the tenants did not say that they stood on the one device that there was.
+TEST(Record, OfOneDeviceWithoutItsNameIsThatOfAllTenants) {
+  const ExperimentRecord old =
+      record_from_json(R"({"settings":{"device":"cuda:1"},"device":{"name":"GPU","uuid":"GPU-1","sm_count":132},)"
+                       R"("tenants":[{"name":"a"},{"name":"b"}]})",
+                       "experiment.json");
+  ASSERT_EQ(old.devices.size(), 1u);
+  EXPECT_EQ(old.device().device, "cuda:1");
+  EXPECT_EQ(old.device().sm_count, 132);
+  for (const TenantRecord& tenant : old.tenants) {
+    EXPECT_EQ(tenant.device, "cuda:1");
+    EXPECT_EQ(device_of(old, tenant).uuid, "GPU-1");
+  }
 }
 
 TEST(Record, ReadsBackWhatItWrote) {
@@ -53,7 +98,7 @@ TEST(Record, ReadsBackWhatItWrote) {
   EXPECT_EQ(after.tenants.at(0).summary.latency.p50_ms, 6.68);
   EXPECT_EQ(after.tenants.at(1).summary.latency.p50_ms, std::nullopt);
   EXPECT_EQ(after.tenants.at(0).exit.signal, 9);
-  EXPECT_EQ(after.device.power_limit_w, 700);
+  EXPECT_EQ(after.device().power_limit_w, 700);
   EXPECT_THAT(after.foreign.gpu_processes, testing::ElementsAre("python, pid 4711"));
   EXPECT_EQ(after.telemetry.sampler_cpu_percent, 0.25);
   EXPECT_EQ(after.telemetry.counters_gap, "none");
