@@ -9,10 +9,23 @@ namespace {
 
 using T = TenantAnalysis;
 using A = AttainmentRecord;
+using Y = YieldRecord;
 using enum Shown;
 
 template <auto field>
 constexpr auto of = [](const T& tenant) { return tenant.*field; };
+
+template <auto field>
+std::optional<double> of_yielded(const T& tenant) {
+  if (!tenant.yielded) return std::nullopt;
+  return static_cast<double>(std::invoke(field, *tenant.yielded));
+}
+
+// Of the time from T0 to its last request.
+std::optional<double> given_way(const T& tenant) {
+  if (!tenant.yielded || !tenant.completion_s || *tenant.completion_s <= 0) return std::nullopt;
+  return std::min(1.0, tenant.yielded->waited_ms * 1e-3 / *tenant.completion_s);
+}
 
 template <auto field>
 std::optional<double> of_attainment(const T& tenant) {
@@ -43,6 +56,11 @@ constexpr std::array figures{
     TenantFigure{"contention_ms", "contention (ms)", "ms", on_pages, of<&T::contention_ms>},
     TenantFigure{"clock_ratio", "clock", "1", times, of<&T::clock_ratio>},
     TenantFigure{"progress", "progress", "1", fixed, of<&T::progress>, of<&T::progress_interval>},
+    TenantFigure{"given_way", "gave way", "1", percent, given_way},
+    TenantFigure{"yield_gates", "gates", "1", never, of_yielded<&Y::gates>},
+    TenantFigure{"yield_waits", "waits at gates", "1", never, of_yielded<&Y::waits>},
+    TenantFigure{"yield_longest_wait_ms", "longest wait at a gate (ms)", "ms", never, of_yielded<&Y::longest_wait_ms>},
+    TenantFigure{"yield_bound_hits", "waits cut off", "1", never, of_yielded<&Y::bound_hits>},
     TenantFigure{"relative_progress", "relative progress", "1", never, of<&T::relative_progress>,
                  of<&T::relative_progress_interval>},
 };

@@ -36,6 +36,7 @@ struct ExperimentConfig {
   std::string device = "auto";         // auto, cpu, cuda, cuda:N, GPU-<UUID>: of tenants without a device of their own
   std::string out_dir;                 // default data/<experiment_name>
   std::optional<SharingMode> sharing;  // default: mps with `mps: true`, else timeslice
+  std::optional<Yielding> yield;       // none: tenants do not give way to each other
   double sleep_duration_s = 0;
   Corun corun = Corun::overlap;
   double min_duration_s = 5, warmup_s = 2, max_duration_s = 600;

@@ -26,7 +26,7 @@ template <class T>
 T as(const Value& value) {
   if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<int>> ||
                 std::is_same_v<T, std::vector<Step>> || std::is_same_v<T, LengthDescription> ||
-                std::is_same_v<T, std::vector<std::string>>) {
+                std::is_same_v<T, Yielding> || std::is_same_v<T, std::vector<std::string>>) {
     return std::get<T>(value);
   } else if constexpr (std::is_floating_point_v<T>) {
     return std::get<double>(value);
@@ -35,6 +35,10 @@ T as(const Value& value) {
   } else {
     return static_cast<T>(std::get<int64_t>(value));
   }
+}
+
+inline Json shown(const Yielding& yield) {
+  return {{"quantum_us", yield.quantum_us}, {"max_wait_ms", yield.max_wait_ms}};
 }
 
 inline Json shown(const LengthDescription& length) {
@@ -238,6 +242,11 @@ std::vector<ExperimentKey> make_experiment_keys() {
                 "How the device is divided: timeslice leaves it to the driver or the operating system; mps, streams, "
                 "green and mig are ways of an NVIDIA GPU; partition gives disjoint cores of a CPU."),
             &E::sharing),
+      field(plain("sharing.yield", ValueType::yield, "none",
+                  "Native tenants give way to each other at gates in their passes: those of a lower priority to those "
+                  "of a higher, or by weight (mps, streams, green). A map of quantum_us (100), the device time between "
+                  "two gates, and max_wait_ms (100), for which a pass waits at most; {} takes these."),
+            &E::yield),
       field(number("sleep_duration", 0, kDay_s, "0", "Cool-down between experiments of one command, in s.", 0),
             &E::sleep_duration_s),
       field(choice<Corun>(
@@ -349,6 +358,10 @@ std::vector<TenantKey> make_tenant_keys() {
                             "Share of the device: of the SMs under mps and green, of the cores under partition.")),
             &T::sm_percent),
       field(integer("priority", -100, 100, "none", "Higher is more urgent (mps, streams, green)."), &T::priority),
+      field(positive(number("weight", 0, 1000, "1 where another tenant has one",
+                            "With sharing.yield and without priorities: tenants that have work get the device's time "
+                            "in proportion to it.")),
+            &T::weight),
       field(plain("memory_limit", ValueType::bytes, "none", "Most device memory of the tenant, for example 4GiB."),
             &T::memory_limit_bytes),
       field(plain("mig_instance", ValueType::text, "required under mig",
@@ -571,6 +584,9 @@ std::string expectation(const Key& key) {
       return "CPU numbers, as [0, 1] or 0-3";
     case ValueType::length:
       return "an integer from 1 to 1048576, trace, or a map of kind: uniform or lognormal";
+    case ValueType::yield:
+      return fmt::format("a map of quantum_us ({:.0f} to {:.0f}) and max_wait_ms (above 0, at most {:.0f}), or {{}}",
+                         kLeastQuantum_us, kMostQuantum_us, kMostYield_ms);
     case ValueType::steps:
       return fmt::format("a list of 1 to {} maps of rate (0 to {:.0f}) and duration_s (above 0)", kMostSteps,
                          kMostRate);

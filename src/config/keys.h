@@ -28,6 +28,7 @@ enum class ValueType : uint8_t {
   bytes,    // 1073741824, 512MiB, 4G
   cpus,     // [0, 1] or "0-3,8"
   length,   // 128, trace, {kind: uniform, least: 16, most: 512}
+  yield,    // {}, {quantum_us: 50, max_wait_ms: 20}
   steps,    // [{rate: 10, duration_s: 60}, ...]
   command,  // [python3, train.py, --steps, 100]
   tenant,   // a map of tenant keys
@@ -48,7 +49,7 @@ struct Key {
 
 // A value that has passed the checks of its key.
 using Value = std::variant<bool, int64_t, double, std::string, std::vector<int>, std::vector<Step>,
-                           std::vector<std::string>, LengthDescription>;
+                           std::vector<std::string>, LengthDescription, Yielding>;
 
 enum class EngineKind : uint8_t { native, stress, external, command, server };
 template <>
@@ -124,6 +125,9 @@ inline constexpr int64_t kMostBytes = int64_t{1} << 53;  // survives JSON
 inline constexpr int kHighestCpu = 4095;
 inline constexpr double kMostRate = 1e6;  // requests/s
 inline constexpr size_t kMostSteps = 10000;
+inline constexpr double kLeastQuantum_us = 20;  // a gate costs 1 us and more
+inline constexpr double kMostQuantum_us = 100'000;
+inline constexpr double kMostYield_ms = 60'000;
 inline constexpr size_t kMostValues = 1000;          // of one key under vary
 inline constexpr size_t kMostArguments = 1000;       // of a command
 inline constexpr size_t kLongestArgument = 1 << 16;  // bytes

@@ -21,14 +21,15 @@ struct ModeTraits {
   SharingMode mode;
   bool on_cpu, on_cuda;
   bool sm_percent, priority;
+  bool yield;
 };
 constexpr std::array<ModeTraits, 6> kModes{{
-    {SharingMode::timeslice, true, true, false, false},
-    {SharingMode::mps, false, true, true, true},
-    {SharingMode::streams, false, true, false, true},
-    {SharingMode::green, false, true, true, true},
-    {SharingMode::mig, false, true, false, false},
-    {SharingMode::partition, true, false, true, false},
+    {SharingMode::timeslice, true, true, false, false, false},
+    {SharingMode::mps, false, true, true, true, true},
+    {SharingMode::streams, false, true, false, true, true},
+    {SharingMode::green, false, true, true, true, true},
+    {SharingMode::mig, false, true, false, false, false},
+    {SharingMode::partition, true, false, true, false, false},
 }};
 
 const ModeTraits& traits(SharingMode mode) {
@@ -109,6 +110,31 @@ void resolve_sharing(ExperimentDraft& draft, const std::vector<TenantDraft>& ten
            fmt::format("expected timeslice, mps, streams, green or mig on device: {}, found {}", device,
                        to_string(*config.sharing)),
            "partition divides the cores of a CPU.");
+}
+
+// Tenants can give way to each other only where their kernels are on the device at the same time.
+void check_yield(const ExperimentDraft& draft, const std::vector<TenantDraft>& tenants) {
+  const SharingMode mode = *draft.config.sharing;
+  if (draft.config.yield && !traits(mode).yield)
+    refuse(draft.given.at("sharing.yield"), "sharing.yield",
+           fmt::format("expected sharing.mode mps, streams or green beside it, found {}", to_string(mode)),
+           mode == SharingMode::timeslice
+               ? "Under timeslice the device belongs to one process at a time: whoever waits at a gate would keep it."
+               : fmt::format("Under {} tenants do not meet on one device.", to_string(mode)));
+  const auto has_weight = [](const TenantDraft& tenant) { return tenant.config.weight.has_value(); };
+  const bool by_weight = std::ranges::any_of(tenants, has_weight);
+  for (const TenantDraft& tenant : tenants) {
+    if (has_weight(tenant) && !draft.config.yield)
+      refuse(tenant.given.at("weight"), tenant.path + ".weight", "expected sharing.yield beside it, found none",
+             "Weights hold at gates: sharing: {mode: mps, yield: {}}.");
+    if (by_weight && tenant.config.priority)
+      refuse(tenant.given.at("priority"), tenant.path + ".priority",
+             "expected either weights or priorities, found both", "Tenants yield by one of the two.");
+    if (has_weight(tenant) && tenant.engine != EngineKind::native)
+      refuse(tenant.given.at("weight"), tenant.path + ".weight",
+             fmt::format("expected engine: native beside it, found engine: {}", to_string(tenant.engine)),
+             "Only native tenants have gates.");
+  }
 }
 
 void resolve_lengths(ExperimentDraft& draft) {
@@ -459,6 +485,7 @@ void resolve_directories(ExperimentDraft& draft, std::vector<TenantDraft>& tenan
 ExperimentConfig resolve(ExperimentDraft draft, std::vector<TenantDraft> tenants, const std::string& suffix) {
   resolve_devices(draft, tenants);
   resolve_sharing(draft, tenants);
+  check_yield(draft, tenants);
   resolve_lengths(draft);
   check_telemetry(draft);
   for (TenantDraft& tenant : tenants) {

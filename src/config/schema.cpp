@@ -74,6 +74,20 @@ Json value_schema(const Key& key) {
                 of_kind("uniform", Json::object()),
                 of_kind("lognormal", {{"mean", above_0(most_tokens_of_sequence)}, {"cv", above_0(100)}})}}};
     }
+    case ValueType::yield:
+      return {{"type", "object"},
+              {"additionalProperties", false},
+              {"properties",
+               {{"quantum_us",
+                 {{"type", "number"},
+                  {"minimum", kLeastQuantum_us},
+                  {"maximum", kMostQuantum_us},
+                  {"description", "Device time of a pass between two of its gates, in us."}}},
+                {"max_wait_ms",
+                 {{"type", "number"},
+                  {"exclusiveMinimum", 0},
+                  {"maximum", kMostYield_ms},
+                  {"description", "What a pass waits at most, at all its gates together, in ms."}}}}}};
     case ValueType::steps: {
       const Json rate{{"type", "number"}, {"minimum", 0}, {"maximum", kMostRate}};
       const Json duration{{"type", "number"}, {"exclusiveMinimum", 0}, {"maximum", 86400}};

@@ -195,6 +195,28 @@ double as_bounded(const YamlNode* node, const YamlNode& map, const std::string& 
   return *number;
 }
 
+Yielding as_yielding(const Key& key, const YamlNode& node, const std::string& path) {
+  if (node.kind != YamlNode::Kind::map) refuse_value(node, path, expectation(key));
+  Yielding yield;
+  for (const auto& entry : node.entries) {
+    const std::string at = path + "." + entry.key;
+    const auto number = as_number(entry.value);
+    if (entry.key == "quantum_us") {
+      if (!number || *number < kLeastQuantum_us || *number > kMostQuantum_us)
+        refuse_value(entry.value, at, fmt::format("a number from {:.0f} to {:.0f}", kLeastQuantum_us, kMostQuantum_us),
+                     "A gate costs about 1 us: nearer together they would cost more than they give.");
+      yield.quantum_us = *number;
+    } else if (entry.key == "max_wait_ms") {
+      if (!number || *number <= 0 || *number > kMostYield_ms)
+        refuse_value(entry.value, at, fmt::format("a number above 0, at most {:.0f}", kMostYield_ms));
+      yield.max_wait_ms = *number;
+    } else {
+      refuse_value(entry.value, at, "quantum_us and max_wait_ms alone");
+    }
+  }
+  return yield;
+}
+
 LengthDescription as_length(const Key& key, const YamlNode& node, const std::string& path) {
   if (node.kind == YamlNode::Kind::scalar) {
     if (node.text == to_string(LengthKind::trace)) return {.kind = LengthKind::trace};
@@ -253,6 +275,8 @@ Value read_value(const Key& key, const YamlNode& node, const std::string& path) 
       return as_cpus(key, node, path);
     case ValueType::length:
       return as_length(key, node, path);
+    case ValueType::yield:
+      return as_yielding(key, node, path);
     case ValueType::steps:
       return as_steps(key, node, path);
     case ValueType::command:

@@ -28,6 +28,18 @@ std::vector<size_t> tenants_on(const RunPlan& plan, const std::string& device) {
   return tenants;
 }
 
+std::map<std::string, YieldTable> make_yield_tables(const RunPlan& plan) {
+  std::map<std::string, YieldTable> tables;
+  if (!plan.settings.yield) return tables;
+  for (const DeviceRecord& device : plan.devices) {
+    std::vector<const TenantDescription*> seated;
+    for (const size_t i : tenants_on(plan, device.device))
+      if (plan.tenants[i].order.yield_seat) seated.push_back(&plan.tenants[i].order);
+    if (!seated.empty()) tables.emplace(device.device, YieldTable::create(*plan.settings.yield, seated));
+  }
+  return tables;
+}
+
 }  // namespace
 
 Crew::Crew(const RunPlan& plan, RunContext& context, std::vector<Environment> environments,
@@ -35,18 +47,26 @@ Crew::Crew(const RunPlan& plan, RunContext& context, std::vector<Environment> en
     : plan_(plan),
       context_(context),
       environments_(std::move(environments)),
+      yield_(make_yield_tables(plan)),
       programs_(plan.tenants.size()),
       tenants_(plan.tenants.size()) {
   if (plan.one_worker)
-    for (const DeviceRecord& device : plan.devices) start_worker(tenants_on(plan, device.device), {});
+    for (const DeviceRecord& device : plan.devices)
+      start_worker(tenants_on(plan, device.device), yield_page(device.device));
   for (size_t i = 0; i < plan.tenants.size() && !plan.one_worker; ++i) {
     const TenantPlan& tenant = plan.tenants[i];
     if (tenant.program)
       programs_[i] = std::make_unique<TenantProgram>(tenant, directory / tenant.record.directory / "program.log");
-    start_worker({i}, tenant.program ? programs_[i]->wires() : std::vector<int>());
+    start_worker({i}, tenant.program ? programs_[i]->wires() : yield_page(tenant.record.device));
     if (tenant.program) programs_[i]->close_wires();
   }
   over_.resize(workers_.size());
+}
+
+// What a worker of this device has behind its rings, to give way to others.
+std::vector<int> Crew::yield_page(const std::string& device) const {
+  const auto found = yield_.find(device);
+  return found == yield_.end() ? std::vector<int>() : std::vector{found->second.fd()};
 }
 
 // Several have one environment.
@@ -330,6 +350,8 @@ void Crew::note_end(size_t worker) {
   const auto status = workers_[worker].end(now_ns() + s_to_ns(kReapS));
   note_output(worker);
   over_[worker] = true;
+  for (size_t i = 0; i < tenants_.size(); ++i)
+    if (tenants_[i].worker == worker) lower_flag(i);
   for (TenantState& tenant : tenants_) {
     if (tenant.worker != worker || tenant.stage == Stage::died) continue;
     if (status) tenant.exit.code = status->code, tenant.exit.signal = status->signal;
@@ -349,7 +371,13 @@ void Crew::note_fault(TenantState& tenant, const std::string& what) {
   tenant.exit.last_error = tenant.failed.error.empty() ? tenant.last_line : tenant.failed.error;
 }
 
+void Crew::lower_flag(size_t tenant) {
+  const TenantPlan& plan = plan_.tenants[tenant];
+  if (const auto seat = plan.order.yield_seat) yield_.at(plan.record.device).lower(*seat);
+}
+
 void Crew::mark_died(TenantState& tenant, const std::string& what) {
+  lower_flag(static_cast<size_t>(&tenant - tenants_.data()));
   tenant.stage = Stage::died;
   tenant.exit.died = true;
   tenant.exit.phase = phase_;

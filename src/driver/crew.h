@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include "driver/experiment.h"
 #include "driver/tenant_program.h"
 #include "driver/worker_process.h"
+#include "sharing/yield.h"
 
 namespace cotenant {
 
@@ -83,15 +85,18 @@ class Crew {
   void mark_program_died(size_t tenant, const ExitStatus& ended);
   void end_programs(double patience_s);
   void start_worker(const std::vector<size_t>& tenants, const std::vector<int>& wires);
+  std::vector<int> yield_page(const std::string& device) const;
   Environment environment_of(size_t tenant) const;
   void note_fault(TenantState& tenant, const std::string& what);
   void mark_died(TenantState& tenant, const std::string& what);
   void kill(size_t worker);
+  void lower_flag(size_t tenant);  // nobody gives way to it any more
 
   const RunPlan& plan_;
   RunContext& context_;
   std::string phase_;
   const std::vector<Environment> environments_;
+  std::map<std::string, YieldTable> yield_;               // by device, where its tenants give way to each other
   std::vector<std::unique_ptr<TenantProgram>> programs_;  // per tenant; null: it has none
   std::deque<WorkerProcess> workers_;
   std::vector<bool> over_;  // per worker: its end is noted

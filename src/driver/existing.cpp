@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr const char* kSettings[] = {"device",         "sharing",        "corun",
                                      "wait",           "min_duration_s", "warmup_s",
                                      "max_duration_s", "seed",           "telemetry_interval_ms",
-                                     "profiled"};
+                                     "profiled",       "yield"};
 constexpr size_t kMostTold = 8;
 
 nlohmann::ordered_json value_at(const nlohmann::ordered_json& object, const std::string& key) {

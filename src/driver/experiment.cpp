@@ -538,6 +538,7 @@ class Run {
     if (is_fixed()) tenant.whole_run = summaries[1];
     tenant.schedule = state.done.schedule;
     tenant.served = state.done.server;
+    tenant.yielded = state.done.yielded;
     if (tenant.slo.any()) {
       const auto& counted = is_fixed() ? windows[1] : windows[0];
       AttainmentTally attained(tenant.slo, counted, generates);

@@ -32,6 +32,10 @@ TenantPlan alone(const RunPlan& run, TenantPlan tenant, bool with_share) {
     tenant.order.sm_groups = 0;
     std::erase_if(tenant.environment, [](const auto& variable) { return variable.first == mps_share_variable; });
   }
+  tenant.order.yield_seat.reset();  // there is nobody to give way to
+  tenant.order.yield_quantum_us = 0;
+  tenant.order.weight.reset();
+  tenant.record.weight.reset();
   tenant.order.slo = tenant.record.slo = {};  // a baseline promises nothing
   tenant.out_dir.clear();
   return tenant;
@@ -78,6 +82,7 @@ std::string config_text(ExperimentConfig one, const TenantConfig& config, const 
   one.tenants = {config};
   one.tenants.front().device.clear();
   one.tenants.front().out_dir.clear();
+  one.tenants.front().weight.reset();
   one.tenants.front().sm_percent = tenant.record.sm_percent;
   one.tenants.front().threads = tenant.order.threads;
   one.tenants.front().cpus = tenant.order.cpus;
@@ -128,6 +133,7 @@ RunPlan without_tenants(const RunPlan& run) {
   RunPlan rest;
   rest.name = run.name;
   rest.settings = run.settings;
+  rest.settings.yield.reset();
   rest.host = run.host;
   rest.devices = run.devices;
   rest.one_worker = run.one_worker;
@@ -139,6 +145,7 @@ ExperimentConfig without_tenants(const ExperimentConfig& config) {
   ExperimentConfig rest = config;
   rest.text.clear();
   rest.tenants.clear();
+  rest.yield.reset();
   return rest;
 }
 

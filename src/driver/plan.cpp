@@ -26,6 +26,7 @@
 #include "sharing/device.h"
 #include "sharing/device_shares.h"
 #include "sharing/host_share.h"
+#include "sharing/yield.h"
 #include "telemetry/environment.h"
 #include "worker/engine_setup.h"
 #include "workload/trace.h"
@@ -47,6 +48,7 @@ SettingsRecord settings_of(const ExperimentConfig& config, const std::string& de
   settings.overrides = config.overrides;
   settings.device = device;
   settings.sharing = mode;
+  settings.yield = config.yield;
   settings.corun = config.corun;
   settings.wait = config.wait;
   settings.min_duration_s = config.min_duration_s;
@@ -461,6 +463,8 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
   for (const auto& more :
        {host_warnings(config, on_cpu, shares, host, machine), falsifying_variables(run.host.environment, !on_cpu)})
     run.warnings.insert(run.warnings.end(), more.begin(), more.end());
+  const YieldSeats seats = config.yield ? plan_yield(config.tenants, devices) : YieldSeats{};
+  run.warnings.insert(run.warnings.end(), seats.warnings.begin(), seats.warnings.end());
   for (size_t i = 0; i < config.tenants.size(); ++i) {
     const TenantConfig& tenant = config.tenants[i];
     const DeviceShareOrder& device_share = division.tenants[i];
@@ -471,6 +475,9 @@ ExperimentPlan make_plan(const ExperimentConfig& config, const Machine& machine)
     examine(tenant, run.tenants.back(), machine);
     examine_program(tenant, run, run.tenants.back());
     if (sees_one) run.tenants.back().order.device = "cuda:0";
+    if (!config.yield) continue;
+    run.tenants.back().order.yield_seat = seats.of[i];
+    run.tenants.back().order.yield_quantum_us = config.yield->quantum_us;
   }
   check_memory(run, machine);
   check_device_memory(run);

@@ -138,6 +138,12 @@ void check_counts(ExperimentRecord& record) {
                                              tenant.summary.failed, tenant.name, faults_text(tenant)));
     if (tenant.served) check_server(validity, tenant);
     if (tenant.schedule) check_schedule(validity, tenant);
+    if (tenant.yielded && tenant.yielded->bound_hits > 0)
+      validity.warnings.push_back(
+          {fmt::format("{} passes of {} went on beside more urgent ones, after {:g} ms of waiting at gates",
+                       tenant.yielded->bound_hits, tenant.name, record.settings.yield.value_or(Yielding{}).max_wait_ms),
+           "raise sharing.yield.max_wait_ms, or lower the load of the urgent tenants: they leave the others too "
+           "little"});
     const int64_t inside = tenant.summary.latency.count;
     if (record.window && inside == 0) {
       validity.reasons.push_back(

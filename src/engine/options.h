@@ -8,6 +8,7 @@
 #include "base/dtype.h"
 #include "engine/engine.h"
 #include "engine/server/server_options.h"
+#include "engine/yield.h"
 
 namespace cotenant {
 
@@ -40,6 +41,7 @@ struct EngineOptions {
   std::shared_ptr<const DeviceShare> share = {};  // a part of a CUDA device; null: all of it
   int priority = 0;                               // on a CUDA device: higher is more urgent
   size_t memory_limit_bytes = 0;                  // of device memory; 0: what there is
+  YieldPlace yield = {};                          // among tenants of its device that give way to each other
 
   // stress: all kinds but native and server
   double service_ms = 1;  // a request takes this long alone

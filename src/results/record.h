@@ -20,6 +20,7 @@ struct SettingsRecord {
   std::vector<std::string> overrides;  // of --set and --vary
   std::string device;                  // "cpu", "cuda:0"; of several the first
   SharingMode sharing = SharingMode::timeslice;
+  std::optional<Yielding> yield;  // none: tenants do not give way to each other
   Corun corun = Corun::overlap;
   WaitPolicy wait = WaitPolicy::automatic;
   double min_duration_s = 0, warmup_s = 0, max_duration_s = 0, sleep_duration_s = 0;
@@ -123,6 +124,15 @@ struct ScheduleRecord {
   std::optional<double> lag_p50_us, lag_p99_us, lag_max_us;
 };
 
+// What giving way to others cost a tenant, from T0 to its last request.
+struct YieldRecord {
+  int64_t gates = 0;  // that its passes had
+  int64_t waits = 0;  // of these: it waited
+  double waited_ms = 0, longest_wait_ms = 0;
+  int64_t bound_hits = 0;                // passes that went on because they had waited for max_wait_ms
+  std::optional<double> device_ms = {};  // by weights: time that it had the device
+};
+
 // What a server was asked, and how it answered, of all requests from T0 on.
 struct ServerRecord {
   struct Fault {
@@ -204,6 +214,7 @@ struct TenantRecord : TenantDescription {
   std::optional<TenantSummary> whole_run;      // `corun: fixed`: over all its requests
   std::optional<ScheduleRecord> schedule;      // of an open loop or a replay
   std::optional<ServerRecord> served;          // of a server
+  std::optional<YieldRecord> yielded;          // where tenants give way to each other
   std::optional<AttainmentRecord> attainment;  // where it has objectives
   UsageRecord usage;
   ExitRecord exit;

@@ -14,6 +14,7 @@ void fields(Visitor& visit, SettingsRecord& r) {
   visit("overrides", r.overrides);
   visit("device", r.device);
   visit("sharing", r.sharing);
+  visit("yield", r.yield);
   visit("corun", r.corun);
   visit("wait", r.wait);
   visit("min_duration_s", r.min_duration_s);
@@ -151,6 +152,16 @@ void fields(Visitor& visit, AttainmentRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, YieldRecord& r) {
+  visit("gates", r.gates);
+  visit("waits", r.waits);
+  visit("waited_ms", r.waited_ms);
+  visit("longest_wait_ms", r.longest_wait_ms);
+  visit("bound_hits", r.bound_hits);
+  visit("device_ms", r.device_ms);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, ScheduleRecord& r) {
   visit("offered", r.offered);
   visit("rejected", r.rejected);
@@ -233,6 +244,7 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("whole_run", r.whole_run);
   visit("schedule", r.schedule);
   visit("served", r.served);
+  visit("yielded", r.yielded);
   visit("attainment", r.attainment);
   visit("usage", r.usage);
   visit("exit", r.exit);

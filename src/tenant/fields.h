@@ -102,10 +102,17 @@ void fields(Visitor& visit, Placement& r) {
   visit("device", r.device);
   visit("sm_percent", r.sm_percent);
   visit("priority", r.priority);
+  visit("weight", r.weight);
   visit("memory_limit_bytes", r.memory_limit_bytes);
   visit("mig_instance", r.mig_instance);
   visit("threads", r.threads);
   visit("cpus", r.cpus);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, Yielding& r) {
+  visit("quantum_us", r.quantum_us);
+  visit("max_wait_ms", r.max_wait_ms);
 }
 
 template <class Visitor>

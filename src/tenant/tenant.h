@@ -178,10 +178,17 @@ struct Placement {
       {};  // "cpu", "cuda:1"; to a worker as its process sees it; empty: the experiment's, until planned
   std::optional<double> sm_percent;  // (0, 100]
   std::optional<int> priority;       // higher is more urgent
+  std::optional<double> weight;      // of its part of the device's time, with Yielding
   std::optional<uint64_t> memory_limit_bytes;
   std::string mig_instance;    // UUID or index; empty: none
   std::optional<int> threads;  // host threads that compute; none: by the device, until it is planned
   std::vector<int> cpus;       // pinned to; empty: not pinned
+};
+
+// How tenants of one device give way to each other at the gates of their passes (engine/yield.h).
+struct Yielding {
+  double quantum_us = 100;   // between two gates, of a pass's own device time
+  double max_wait_ms = 100;  // of a pass, at all its gates together
 };
 
 // What whoever sends the requests was promised. A request meets it when it completed within every limit that is there.

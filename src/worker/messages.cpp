@@ -11,6 +11,8 @@ void fields(Visitor& visit, TenantOrder& r) {
   fields(visit, static_cast<TenantDescription&>(r));
   visit("spin_wait", r.spin_wait);
   visit("sm_groups", r.sm_groups);
+  visit("yield_seat", r.yield_seat);
+  visit("yield_quantum_us", r.yield_quantum_us);
   visit("seed", r.seed);
   visit("warmup_s", r.warmup_s);
   visit("fixed_iters", r.fixed_iters);
@@ -65,6 +67,7 @@ void fields(Visitor& visit, Done& r) {
   visit("usage", r.usage);
   visit("schedule", r.schedule);
   visit("server", r.server);
+  visit("yielded", r.yielded);
 }
 
 template <class Visitor>

@@ -16,7 +16,10 @@ namespace cotenant {
 // All that a worker has to know of one tenant. Nothing is left to decide: defaults, shares and counts are the driver's.
 struct TenantOrder : TenantDescription {
   bool spin_wait = true;  // how it waits for a device
-  int sm_groups = 0;      // green contexts: of the device's groups of multiprocessors; 0: all of the device
+  // Among the tenants that give way to each other; none: it is not one of them.
+  std::optional<uint32_t> yield_seat = {};
+  double yield_quantum_us = 0;
+  int sm_groups = 0;  // green contexts: of the device's groups of multiprocessors; 0: all of the device
   uint64_t seed = 0;
   double warmup_s = 0;
   int64_t fixed_iters = 0;  // stop after exactly so many; 0: until the driver says so
@@ -27,7 +30,8 @@ struct TenantOrder : TenantDescription {
 namespace command {
 
 // The first one. Event ring i is the worker's descriptor 4 + i. A tenant that is wired to a program is the worker's
-// only one: it reads from 5, and writes to 6.
+// only one: it reads from 5, and writes to 6. Where tenants have a yield_seat, the page is the descriptor behind the
+// rings.
 struct Order {
   static constexpr const char* type = "order";
   std::vector<TenantOrder> tenants;
@@ -87,6 +91,7 @@ struct Done {
   UsageRecord usage;                       // between T0 and the last request
   std::optional<ScheduleRecord> schedule;  // of an open loop
   std::optional<ServerRecord> server;      // of a server
+  std::optional<YieldRecord> yielded;      // where it has a yield_seat
 };
 struct Failed {
   static constexpr const char* type = "failed";

@@ -69,11 +69,12 @@ std::optional<ServerRecord> server_record(const std::optional<ServerFacts>& fact
 }  // namespace
 
 Tenant::Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring, Wires wires,
-               std::function<void(const Report&)> report)
+               std::optional<YieldTable> yield, std::function<void(const Report&)> report)
     : order_(std::move(order)),
       share_(std::move(share)),
       ring_(std::move(ring)),
       wires_(std::move(wires)),
+      yield_(std::move(yield)),
       report_(std::move(report)),
       thread_([this] { live(); }) {}
 
@@ -126,13 +127,19 @@ void Tenant::obey(const Command& command) {
              command.what);
 }
 
+EngineOptions Tenant::options() const {
+  EngineOptions options = engine_options(order_, model_, share_);
+  if (yield_) options.yield = {yield_->page(), *order_.yield_seat, order_.yield_quantum_us};
+  return options;
+}
+
 void Tenant::load() {
   if (order_.command()) return tell(report::Loaded{});  // it is started when the others are prepared
   model_ = open_model_of(order_);
   if (order_.external())
     engine_ = std::make_unique<ExternalEngine>(external_options(order_), std::move(wires_.from), std::move(wires_.to));
   else
-    engine_ = make_engine(engine_options(order_, model_, share_));
+    engine_ = make_engine(options());
   engine_->load();
   const auto vocabulary = engine_->vocabulary();
   input_ = vocabulary ? synthetic_input(order_, *vocabulary) : synthetic_input(order_, model_.get());
@@ -203,6 +210,11 @@ void Tenant::run() {
   if (leaving_) return;
   const Usage before = usage_now();
   wait_until_ns(t0_ns_);
+  std::optional<YieldRecord> yielded;
+  if (yield_) {
+    clear_longest(*yield_->page(), *order_.yield_seat);
+    yielded = yield_so_far(*yield_->page(), *order_.yield_seat);
+  }
   Workload workload(workload_, now_ns());
   const LoopResult result = run_timed_loop(*engine_, workload, input_, *in_flight_, ring_);
   report::Done done;
@@ -216,6 +228,7 @@ void Tenant::run() {
                                    .lag_p99_us = ns_to_ms(result.lag.at(0.99)) * 1e3,
                                    .lag_max_us = ns_to_ms(result.lag.most_ns()) * 1e3};
   done.server = server_record(engine_->server_facts());
+  if (yielded) done.yielded = yield_since(*yielded, *yield_->page(), *order_.yield_seat);
   tell(done);
 }
 

@@ -15,6 +15,7 @@
 #include "engine/command/watched_program.h"
 #include "engine/engine.h"
 #include "process/event_ring.h"
+#include "sharing/yield.h"
 #include "worker/in_flight.h"
 #include "worker/messages.h"
 #include "worker/watch.h"
@@ -23,6 +24,7 @@
 namespace cotenant {
 
 class DeviceShare;
+struct EngineOptions;
 struct Model;
 
 // The ends of pipes from and to a tenant's program, or from it and to its log; none: it has none.
@@ -35,8 +37,9 @@ struct Wires {
 class Tenant {
  public:
   // `share`: the part of the device it is confined to; null: all of it. `report` is called from this tenant's thread.
+  // `yield`: where it gives way to others, and they to it; none: it does not.
   Tenant(TenantOrder order, std::shared_ptr<const DeviceShare> share, EventRing ring, Wires wires,
-         std::function<void(const Report&)> report);
+         std::optional<YieldTable> yield, std::function<void(const Report&)> report);
   Tenant(const Tenant&) = delete;
   ~Tenant();  // waits until the thread has ended: after "exit", or a failure
 
@@ -54,6 +57,7 @@ class Tenant {
   void tell(What what) const {
     report_({order_.name, std::move(what)});
   }
+  EngineOptions options() const;
   void load();
   void prepare();
   void warm();
@@ -69,6 +73,7 @@ class Tenant {
   const std::shared_ptr<const DeviceShare> share_;
   EventRing ring_;
   Wires wires_;
+  std::optional<YieldTable> yield_;
   const std::function<void(const Report&)> report_;
 
   std::shared_ptr<const Model> model_;

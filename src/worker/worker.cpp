@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -52,17 +53,27 @@ std::vector<std::shared_ptr<const DeviceShare>> split_among(const std::vector<Te
   return split_device(orders.front().device, groups);
 }
 
+// A mapping for each tenant: the device reads each at an address of its own.
+std::optional<YieldTable> yield_of(const TenantOrder& order, const Fd& page) {
+  if (!order.yield_seat) return std::nullopt;
+  const int copy = ::fcntl(page.get(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) throw system_error("worker", "fcntl(F_DUPFD_CLOEXEC)");
+  return YieldTable::attach(Fd(copy));
+}
+
 // Those that could be made are in `tenants` also when it throws.
 void make_tenants(const std::vector<TenantOrder>& orders, Outbox& outbox,
                   std::vector<std::unique_ptr<Tenant>>& tenants) {
   const auto shares = split_among(orders);
+  const bool yields = std::ranges::any_of(orders, [](const auto& order) { return order.yield_seat.has_value(); });
+  const Fd page = yields ? inherited(kFirstRing + static_cast<int>(orders.size())) : Fd();
   for (const TenantOrder& tenant : orders) {
     const int ring = kFirstRing + static_cast<int>(tenants.size());
     const int wires = kFirstRing + static_cast<int>(orders.size());  // the only tenant's
     tenants.push_back(
         std::make_unique<Tenant>(tenant, shares[tenants.size()], EventRing::attach(inherited(ring)),
                                  tenant.is_wired() ? Wires{inherited(wires), inherited(wires + 1)} : Wires{},
-                                 [&outbox](const Report& report) { outbox.send(report); }));
+                                 yield_of(tenant, page), [&outbox](const Report& report) { outbox.send(report); }));
   }
 }
 

@@ -159,6 +159,76 @@ TEST_F(GpuSharing, AModelSaysTheSameAsAClientOfMps) {
   EXPECT_EQ(tokens(share), tokens(without_mps()));
 }
 
+TEST_F(GpuSharing, TenantsThatYieldAreCounted) {
+  for (const std::string mode : {"mps", "streams", "green"}) {
+    SCOPED_TRACE(mode);
+    write_pair(mode + ", yield: {quantum_us: 50}", 1, ", priority: 3, workload: {kind: poisson, rate: 300}");
+    const Finished finished = run("run pair.yaml -q");
+    ASSERT_EQ(finished.status.code, 0) << finished.err << finished.out;
+    const ExperimentRecord record = this->record("data/pair");
+    ASSERT_TRUE(record.settings.yield && record.tenants[0].yielded && record.tenants[1].yielded);
+    EXPECT_EQ(record.tenants[0].yielded->waits, 0);
+    EXPECT_GT(record.tenants[1].yielded->gates, 100);
+    EXPECT_GT(record.tenants[1].yielded->waits, 100);
+    EXPECT_LE(record.tenants[1].yielded->waits, record.tenants[1].yielded->gates);
+    EXPECT_GT(record.tenants[1].yielded->waited_ms, 1);
+    EXPECT_EQ(record.tenants[1].yielded->bound_hits, 0);
+  }
+}
+
+// The first one is the urgent one, and is always in the middle of a request.
+TEST_F(GpuSharing, AnUrgentTenantThatIsKilledStopsNobody) {
+  write_pair("mps, yield: {max_wait_ms: 20000}", 4, ", priority: 3");
+  const auto child = start("run pair.yaml -q");
+  ASSERT_TRUE(waits_for_run());
+  const std::vector<pid_t> workers = workers_of(child->pid());
+  ASSERT_EQ(workers.size(), 2u);
+  const int64_t killed_ns = now_ns();
+  ASSERT_EQ(::kill(std::min(workers[0], workers[1]), SIGKILL), 0);
+  const Finished finished = finish(*child);
+  EXPECT_LT(now_ns() - killed_ns, 15'000'000'000);
+  EXPECT_EQ(finished.status.code, 3) << finished.err;
+}
+
+TEST_F(GpuSharing, AnUrgentTenantThatHangsCostsTheBoundAndNoMore) {
+  write_pair("mps, yield: {max_wait_ms: 20}", 3, ", priority: 3", ", slo: {latency_ms: 1000}");
+  const auto child = start("run pair.yaml -q");
+  ASSERT_TRUE(waits_for_run());
+  const std::vector<pid_t> workers = workers_of(child->pid());
+  ASSERT_EQ(workers.size(), 2u);
+  const pid_t urgent = std::min(workers[0], workers[1]);
+  ASSERT_EQ(::kill(urgent, SIGSTOP), 0);
+  sleep_until_ns(now_ns() + s_to_ns(1));
+  ASSERT_EQ(::kill(urgent, SIGCONT), 0);
+  finish(*child);
+  const ExperimentRecord record = this->record("data/pair");
+  ASSERT_TRUE(record.tenants[1].yielded);
+  EXPECT_GT(record.tenants[1].yielded->bound_hits, 5);  // in a second, unless it was stopped between two requests
+  EXPECT_LT(*record.tenants[1].summary.latency.max_ms, 200);
+}
+
+TEST_F(GpuSharing, TenTenantsOfThreeLevelsYield) {
+  std::string text =
+      "experiment_name: ten\ndevice: cuda\nmin_duration_s: 1\nwarmup_s: 0.3\n"
+      "sharing: {mode: mps, yield: {}}\ntenants:\n";
+  for (int i = 0; i < 10; ++i)
+    text += "  - {model_name: distilgpt2, name: t" + std::to_string(i) +
+            ", weights: random, batch_size: 2, seq_len: 64, num_iters: 5, priority: " + std::to_string(i % 3) +
+            ", workload: {kind: poisson, rate: 50}}\n";
+  write("ten.yaml", text);
+  const Finished finished = run("run ten.yaml -q");
+  ASSERT_EQ(finished.status.code, 0) << finished.err << finished.out;
+  const ExperimentRecord record = this->record("data/ten");
+  for (size_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(record.tenants[i].yielded) << i;
+    if (i % 3 == 2) {
+      EXPECT_EQ(record.tenants[i].yielded->gates, 0) << i;  // nobody is above it
+    } else {
+      EXPECT_GT(record.tenants[i].yielded->gates, 0) << i;
+    }
+  }
+}
+
 TEST_F(GpuSharing, AModelLargerThanItsMemoryLimitSaysSo) {
   write_pair("mps", 1, ", memory_limit: 100MiB");
   const Finished finished = run("run pair.yaml -q");

@@ -14,7 +14,8 @@ OpsOptions ops_options(const EngineOptions& options, bool dry_run, MemoryNeed re
           .label = options.label.empty() ? options.model->name : options.label,
           .share = options.share,
           .priority = options.priority,
-          .memory_limit_bytes = options.memory_limit_bytes};
+          .memory_limit_bytes = options.memory_limit_bytes,
+          .yield = options.yield};
 }
 
 }  // namespace cotenant

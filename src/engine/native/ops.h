@@ -12,6 +12,7 @@
 #include "base/dtype.h"
 #include "engine/engine.h"
 #include "engine/native/device_share.h"
+#include "engine/yield.h"
 #include "model/model.h"
 
 // The operations a transformer is made of, and the wall between the model's graph and the device. An Ops owns all
@@ -123,6 +124,7 @@ struct OpsOptions {
   std::shared_ptr<const DeviceShare> share = {};  // to which all work is confined; null: the whole device
   int priority = 0;                               // of its stream: higher is more urgent
   size_t memory_limit_bytes = 0;                  // of the reserve; 0: what the device has
+  YieldPlace yield = {};                          // among the tenants that give way to each other
 };
 
 class Ops {

@@ -17,6 +17,7 @@
 #include "engine/native/cuda/embed.h"
 #include "engine/native/cuda/gemv.h"
 #include "engine/native/cuda/norm.h"
+#include "engine/native/cuda/product_check.h"
 #include "engine/native/cuda/program.h"
 #include "engine/native/cuda/qkv_transform.h"
 #include "engine/native/cuda/stream.h"
@@ -67,6 +68,14 @@ void check_attention(const Attention& attention) {
                                                attention_max_head_dim, attention.head_dim));
 }
 
+// About what attention takes on a Hopper chip: of so many tokens of some sequences, each to `length` others.
+double attention_us(int64_t tokens, int64_t sequences, int64_t length, const Attention& attention) {
+  constexpr double flops_per_us = 300e6, bytes_per_us = 2e6, launch_us = 4;
+  const double flops = 4.0 * static_cast<double>(tokens * length * attention.width());
+  const double bytes = 4.0 * static_cast<double>(sequences * length * attention.kv_heads * attention.head_dim);
+  return launch_us + std::max(flops / flops_per_us, bytes / bytes_per_us);
+}
+
 void check_transform(Dtype dtype, const Attention& attention) {
   check_attention(attention);
   if (!qkv_transform_supported(dtype, attention.head_dim))
@@ -97,6 +106,7 @@ CudaOps::CudaOps(const OpsOptions& options)
   if (dry()) return;
   products_ = std::make_unique<Products>(stream_.get(), workspace_, workspace_bytes, device_.sms);
   loader_ = std::make_unique<WeightLoader>(stream_.get(), device_.ordinal, workspace_);
+  if (options_.yield) gates_ = std::make_unique<YieldGates>(options_.yield, options_.device);
 }
 
 // What a destructor frees may still be in use by a replay.
@@ -308,14 +318,26 @@ std::unique_ptr<Program> CudaOps::record(const std::function<void()>& pass, cons
   if (dry()) return nullptr;
   loaded();
   const std::string called = options_.label.empty() ? name : name + " of " + options_.label;
-  GraphExec graph = capture(stream_.get(), called.c_str(), [&] { pass_in(Mode::recording, pass); });
+  if (gates_) pass_in(Mode::dividing, pass);
+  int gates = 0;
+  GraphExec graph = capture(stream_.get(), called.c_str(), [&] { gates = pass_with_gates(pass); });
   COTENANT_CUDA(called.c_str(), cudaStreamSynchronize(stream_.get()));
-  return std::make_unique<CudaProgram>(stream_.get(), std::move(graph), called, options_.spin);
+  return std::make_unique<CudaProgram>(stream_.get(), std::move(graph), called, options_.spin, gates_.get(), gates);
 }
 
-bool CudaOps::launches(const char* operation) const {
+int CudaOps::pass_with_gates(const std::function<void()>& pass) {
+  if (gates_) gates_->begin_pass();
+  places_gates_ = gates_ != nullptr;
+  pass_in(Mode::recording, pass);
+  places_gates_ = false;
+  return gates_ ? gates_->end_pass(stream_.get()) : 0;
+}
+
+bool CudaOps::launches(const char* operation, double us) {
   if (mode_ == Mode::idle) throw internal_error(operation, "called outside tune and record");
-  return mode_ == Mode::recording;
+  if (mode_ != Mode::recording) return false;
+  if (places_gates_) gates_->before(stream_.get(), us);
+  return true;
 }
 
 const Plan& CudaOps::plan_for(const ProductKey& key) {
@@ -328,11 +350,57 @@ const Plan& CudaOps::plan_for(const ProductKey& key) {
   return plans_[key] = own == candidates.end() ? candidates.front() : *own;
 }
 
+const Plan& CudaOps::plan_between_gates(const ProductKey& key) {
+  const auto found = divisible_plans_.find(key);
+  return found == divisible_plans_.end() ? plan_for(key) : found->second;
+}
+
+// What y is, of the same input and the same y before.
+std::vector<std::byte> CudaOps::bits_of(const ProductKey& key, const Plan& plan, const ProductOperands& operands) {
+  fill_input(stream_.get(), key, const_cast<void*>(operands.x));
+  poison_result(stream_.get(), key, operands.y);
+  products_->run(key, plan, operands);
+  std::vector<std::byte> y(static_cast<size_t>(key.rows * key.columns / (key.gated ? 2 : 1)) * size_of(key.dtype));
+  COTENANT_CUDA("record", cudaMemcpyAsync(y.data(), operands.y, y.size(), cudaMemcpyDefault, stream_.get()));
+  COTENANT_CUDA("record", cudaStreamSynchronize(stream_.get()));
+  return y;
+}
+
+// A product that is one round of the multiprocessors as the library computes it may be several rounds as our own kernel
+// does. That is taken where it is hardly slower, and where millions of results of the two have the same bits: sums in
+// the same order. So what a tenant computes does not depend on whether it yields.
+void CudaOps::find_divisible(const ProductKey& key, const ProductOperands& operands) {
+  constexpr double most_slower = 1.15;
+  const Plan& plan = plan_for(key);
+  const double us = expected_us(key, plan);
+  const int wanted = gates_->parts(us);
+  if (wanted == 1 || products_->divisible(key, plan, wanted) > 1 || divisible_plans_.contains(key)) return;
+  const Tuner tuner(stream_.get(), *products_, arena_.largest_block(), device_.l2_bytes);
+  std::vector<std::byte> bits;
+  for (Plan other : products_->candidates(key)) {
+    if (other.method != Plan::Method::hopper || products_->divisible(key, other, wanted) == 1) continue;
+    if (bits.empty()) bits = bits_of(key, plan, operands);
+    const bool same = bits_of(key, other, operands) == bits;
+    other.time_us = static_cast<float>(tuner.time(key, other, operands).run_us());
+    spdlog::debug("yield {}: {:.1f} us in one part, {:.1f} us in several, {}", to_string(key), us, other.time_us,
+                  same ? "the same bits" : "other bits");
+    if (same && other.time_us < most_slower * us) divisible_plans_[key] = other;
+  }
+}
+
 // ---- operations ----
 
 void CudaOps::product(const ProductKey& key, const ProductOperands& operands) {
   if (mode_ == Mode::collecting) collected_.emplace(key, operands);
-  if (launches("linear")) products_->run(key, plan_for(key), operands);
+  if (mode_ == Mode::dividing) find_divisible(key, operands);
+  if (mode_ != Mode::recording || !places_gates_) {
+    if (launches("linear")) products_->run(key, plan_for(key), operands);
+    return;
+  }
+  const Plan& plan = plan_between_gates(key);
+  const double us = expected_us(key, plan);
+  const int parts = products_->divisible(key, plan, gates_->parts(us));
+  products_->run_in_parts(key, plan, operands, parts, [&] { gates_->before(stream_.get(), us / parts); });
 }
 
 void CudaOps::linear(const Tensor& y, const Weight& weight, const Tensor& x, Activation activation, bool accumulate) {
@@ -396,14 +464,16 @@ void CudaOps::transform_qkv(const Tensor& qkv, const Tensor& positions, const Qk
 
 void CudaOps::attend(const Tensor& y, const Tensor& qkv, int64_t rows, const Attention& attention) {
   check_attention(attention);
-  if (launches("attend"))
-    launch_attention_prefill(stream_.get(), dtype(), y.data, qkv.data, rows, qkv.shape[0] / rows, attention);
+  const int64_t length = qkv.shape[0] / rows;
+  if (launches("attend", attention_us(rows * length, rows, length, attention)))
+    launch_attention_prefill(stream_.get(), dtype(), y.data, qkv.data, rows, length, attention);
 }
 
 void CudaOps::attend_pieces(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                             const Attention& attention) {
   check_attention(attention);
-  if (launches("attend_pieces")) launch_attention_pieces(stream_.get(), dtype(), y, qkv, cache, positions, attention);
+  if (launches("attend_pieces", attention_us(qkv.shape[0], cache.sequences(), cache.capacity(), attention)))
+    launch_attention_pieces(stream_.get(), dtype(), y, qkv, cache, positions, attention);
 }
 
 void CudaOps::attend_cached(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
@@ -425,7 +495,7 @@ void CudaOps::decode_attention(const Tensor& y, const Tensor& qkv, const KvCache
   const int64_t rows = qkv.shape[0];
   void* space = scratch({rows, cache.capacity(), attention.heads, attention.kv_heads, attention.head_dim},
                         attention_decode_workspace_bytes(rows, attention, cache.capacity()));
-  if (launches("attend_cached"))
+  if (launches("attend_cached", attention_us(rows, rows, cache.capacity(), attention)))
     launch_attention_decode(stream_.get(), dtype(), y.data, qkv.data, cache,
                             static_cast<const int32_t*>(positions.data), attention, space, transform);
 }

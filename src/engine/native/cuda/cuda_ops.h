@@ -12,6 +12,7 @@
 #include "engine/native/cuda/plan_cache.h"
 #include "engine/native/cuda/product.h"
 #include "engine/native/cuda/weight_loader.h"
+#include "engine/native/cuda/yield_gates.h"
 #include "engine/native/ops.h"
 
 namespace cotenant {
@@ -61,8 +62,9 @@ class CudaOps : public Ops {
 
  private:
   // What an operation does when it is called: nothing may be; take the scratch memory it needs; also say its product;
-  // launch.
-  enum class Mode { idle, sizing, collecting, recording };
+  // find a way to divide it; launch.
+  enum class Mode { idle, sizing, collecting, dividing, recording };
+  static constexpr double small_kernel_us = 3;  // of what touches each activation once
   struct Packed {
     void* w = nullptr;     // [padded_out, in]
     void* bias = nullptr;  // [padded_out]
@@ -87,14 +89,19 @@ class CudaOps : public Ops {
   using ScratchKey = std::array<int64_t, 5>;  // the shape that may share it
   void* scratch(const ScratchKey& key, size_t bytes);
   void pass_in(Mode mode, const std::function<void()>& pass);
+  int pass_with_gates(const std::function<void()>& pass);  // how many there are
   void choose_in(const std::function<void()>& pass, const std::map<ProductKey, std::vector<Plan>>& fastest);
   // Whether an operation is to be launched now. Throws internal_error outside tune and record.
   // `transform`: that the kernel does as well; or null.
   void decode_attention(const Tensor& y, const Tensor& qkv, const KvCache& cache, const Tensor& positions,
                         const Attention& attention, const QkTransform* transform);
-  bool launches(const char* operation) const;
+  // `us`: what it takes on the device, about; a gate may go before it.
+  bool launches(const char* operation, double us = small_kernel_us);
   void product(const ProductKey& key, const ProductOperands& operands);
   const Plan& plan_for(const ProductKey& key);
+  const Plan& plan_between_gates(const ProductKey& key);
+  void find_divisible(const ProductKey& key, const ProductOperands& operands);
+  std::vector<std::byte> bits_of(const ProductKey& key, const Plan& plan, const ProductOperands& operands);
 
   const OpsOptions options_;
   DeviceFacts device_;
@@ -107,10 +114,13 @@ class CudaOps : public Ops {
   std::unique_ptr<WeightLoader> loader_;
   PlanCache cache_;
   std::map<ProductKey, Plan> plans_;
-  std::vector<Tensor> activations_;  // handed out by allocate
+  std::map<ProductKey, Plan> divisible_plans_;  // used instead between gates
+  std::vector<Tensor> activations_;             // handed out by allocate
   std::deque<Packed> packed_;
   std::vector<Table> tables_;
   std::deque<Ring> rings_;
+  std::unique_ptr<YieldGates> gates_;  // null: this tenant does not yield
+  bool places_gates_ = false;          // in what is being recorded
   Mode mode_ = Mode::idle;
   std::map<ProductKey, ProductOperands> collected_;
 };

@@ -32,10 +32,11 @@ cudaDataType_t library_type(Dtype dtype) {
   throw internal_error(operation, "no products of integers");
 }
 
-LtLayout make_layout(Dtype dtype, int64_t rows, int64_t columns) {
+// `stride`: from column to column, in elements.
+LtLayout make_layout(Dtype dtype, int64_t rows, int64_t columns, int64_t stride) {
   cublasLtMatrixLayout_t layout = nullptr;
   COTENANT_CUBLAS(operation, cublasLtMatrixLayoutCreate(&layout, library_type(dtype), static_cast<uint64_t>(rows),
-                                                        static_cast<uint64_t>(columns), rows));
+                                                        static_cast<uint64_t>(columns), stride));
   return LtLayout(layout);
 }
 
@@ -58,9 +59,11 @@ struct Description {
   LtLayout w, x, y;
 
   Description(const ProductKey& key, Plan::Method method, const void* bias)
-      : w(make_layout(key.dtype, key.in, key.columns)),
-        x(make_layout(key.dtype, key.in, key.rows)),
-        y(make_layout(key.dtype, key.columns, key.rows)) {
+      : Description(key, method, bias, {0, key.columns}) {}
+  Description(const ProductKey& key, Plan::Method method, const void* bias, Columns part)
+      : w(make_layout(key.dtype, key.in, part.end - part.begin, key.in)),
+        x(make_layout(key.dtype, key.in, key.rows, key.in)),
+        y(make_layout(key.dtype, part.end - part.begin, key.rows, key.columns)) {
     cublasLtMatmulDesc_t made = nullptr;
     // Sums in float32; for float32 inputs this is float32 throughout, not TF32.
     COTENANT_CUBLAS(operation, cublasLtMatmulDescCreate(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F));
@@ -75,6 +78,38 @@ bool hopper_runs(const ProductKey& key) {
   return !key.normed && !(key.gated && key.bias) &&
          hopper_product_supported(key.dtype, key.rows, key.in, key.columns, key.gated);
 }
+
+HopperProduct hopper_product(const ProductKey& key, int sms) {
+  return {.dtype = key.dtype,
+          .rows = key.rows,
+          .in = key.in,
+          .columns = key.columns,
+          .activation = key.activation,
+          .gated = key.gated,
+          .accumulate = key.accumulate,
+          .sms = sms};
+}
+
+const HopperPlan& hopper_plan(const ProductKey& key, const Plan& plan) {
+  return hopper_plans(key.gated, key.accumulate)[static_cast<size_t>(plan.variant)];
+}
+
+// The rounds in which the multiprocessors go through a product of the library: it tells neither its tiles nor their
+// order, but a multiprocessor's sums are of about 128 x 256 values in any case.
+struct LibraryRounds {
+  int64_t columns, rounds;  // of y in a round; how many
+
+  LibraryRounds(const ProductKey& key, int sms) {
+    constexpr int64_t tile_rows = 128, tile_columns = 256;
+    const auto pieces = [](int64_t size, int64_t of) { return (size + of - 1) / of; };
+    columns = std::max<int64_t>(1, sms / pieces(key.rows, tile_rows)) * tile_columns;
+    rounds = pieces(key.columns, columns);
+  }
+  Columns part(const ProductKey& key, int part, int parts) const {
+    return {std::min(key.columns, rounds * part / parts * columns),
+            std::min(key.columns, rounds * (part + 1) / parts * columns)};
+  }
+};
 
 bool library_has_activation(Activation activation) {
   return activation == Activation::gelu_tanh || activation == Activation::relu;
@@ -184,7 +219,11 @@ bool Products::runs(const ProductKey& key, const Plan& plan) const {
   if (plan.method == Plan::Method::hopper)
     return hopper_runs(key) && plan.variant >= 0 &&
            static_cast<size_t>(plan.variant) < hopper_plans(key.gated, key.accumulate).size();
-  const Description description(key, plan.method, workspace_);
+  return library_runs(key, plan, {0, key.columns});
+}
+
+bool Products::library_runs(const ProductKey& key, const Plan& plan, Columns columns) const {
+  const Description description(key, plan.method, workspace_, columns);
   cublasLtMatmulHeuristicResult_t result{};
   return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
                                  description.y.get(), description.y.get(), &plan.algorithm,
@@ -192,32 +231,33 @@ bool Products::runs(const ProductKey& key, const Plan& plan) const {
          result.workspaceSize <= workspace_bytes_;
 }
 
-void Products::run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
-  const Description description(key, plan.method, operands.bias);
+void Products::run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part,
+                           int parts) const {
+  const Columns columns = LibraryRounds(key, sms_).part(key, part, parts);
+  const auto from = [&](const void* matrix, int64_t elements) -> std::byte* {
+    if (matrix == nullptr) return nullptr;
+    return static_cast<std::byte*>(const_cast<void*>(matrix)) + static_cast<size_t>(elements) * size_of(key.dtype);
+  };
+  const Description description(key, plan.method, from(operands.bias, columns.begin), columns);
   const float alpha = 1, beta = key.accumulate ? 1 : 0;
-  void* y = key.gated ? operands.wide : operands.y;
-  COTENANT_CUBLAS(
-      to_string(key).c_str(),
-      cublasLtMatmul(handle_.get(), description.desc.get(), &alpha, operands.w, description.w.get(),
-                     key.normed ? operands.normed : operands.x, description.x.get(), &beta, y, description.y.get(), y,
-                     description.y.get(), &plan.algorithm, workspace_, workspace_bytes_, stream_));
+  void* y = from(key.gated ? operands.wide : operands.y, columns.begin);
+  COTENANT_CUBLAS(to_string(key).c_str(), cublasLtMatmul(handle_.get(), description.desc.get(), &alpha,
+                                                         from(operands.w, columns.begin * key.in), description.w.get(),
+                                                         key.normed ? operands.normed : operands.x, description.x.get(),
+                                                         &beta, y, description.y.get(), y, description.y.get(),
+                                                         &plan.algorithm, workspace_, workspace_bytes_, stream_));
 }
 
-void Products::run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
-  launch_hopper_product(stream_,
-                        {.dtype = key.dtype,
-                         .y = operands.y,
-                         .w = operands.w,
-                         .bias = key.bias ? operands.bias : nullptr,
-                         .x = operands.x,
-                         .rows = key.rows,
-                         .in = key.in,
-                         .columns = key.columns,
-                         .activation = key.activation,
-                         .gated = key.gated,
-                         .accumulate = key.accumulate,
-                         .sms = sms_},
-                        hopper_plans(key.gated, key.accumulate)[static_cast<size_t>(plan.variant)]);
+void Products::run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part,
+                          int parts) const {
+  HopperProduct product = hopper_product(key, sms_);
+  product.y = operands.y;
+  product.w = operands.w;
+  product.bias = key.bias ? operands.bias : nullptr;
+  product.x = operands.x;
+  product.part = part;
+  product.parts = parts;
+  launch_hopper_product(stream_, product, hopper_plan(key, plan));
 }
 
 void Products::run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
@@ -239,19 +279,53 @@ void Products::run_gemv(const ProductKey& key, const Plan& plan, const ProductOp
               gemv_plans()[static_cast<size_t>(plan.variant)]);
 }
 
-void Products::run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
-  if (plan.method == Plan::Method::hopper) return run_hopper(key, plan, operands);
-  if (plan.method == Plan::Method::gemv) return run_gemv(key, plan, operands);
-  if (key.normed)
+void Products::run_in_parts(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int parts,
+                            const std::function<void()>& before) const {
+  if (key.normed && plan.method != Plan::Method::gemv)
     launch_norm(stream_, matrix(operands.normed, key.dtype, key.rows, key.in),
                 matrix(operands.x, key.dtype, key.rows, key.in), operands.norm);
-  if (plan.method == Plan::Method::gemv_after_norm) return run_gemv(key, plan, operands);
-  run_library(key, plan, operands);
+  for (int part = 0; part < parts; ++part) {
+    before();
+    switch (plan.method) {
+      case Plan::Method::hopper:
+        run_hopper(key, plan, operands, part, parts);
+        break;
+      case Plan::Method::gemv:
+      case Plan::Method::gemv_after_norm:
+        run_gemv(key, plan, operands);
+        break;
+      case Plan::Method::library:
+      case Plan::Method::library_epilogue:
+        run_library(key, plan, operands, part, parts);
+        break;
+    }
+  }
+  if (plan.method != Plan::Method::library) return;
   if (key.gated)
-    return launch_gate(stream_, matrix(operands.y, key.dtype, key.rows, key.columns / 2),
-                       matrix(operands.wide, key.dtype, key.rows, key.columns), key.activation);
-  if (plan.method == Plan::Method::library && key.activation != Activation::none)
+    launch_gate(stream_, matrix(operands.y, key.dtype, key.rows, key.columns / 2),
+                matrix(operands.wide, key.dtype, key.rows, key.columns), key.activation);
+  else if (key.activation != Activation::none)
     launch_activation(stream_, matrix(operands.y, key.dtype, key.rows, key.columns), key.activation);
+}
+
+int Products::divisible(const ProductKey& key, const Plan& plan, int wanted) const {
+  if (wanted <= 1 || plan.method == Plan::Method::gemv || plan.method == Plan::Method::gemv_after_norm) return 1;
+  if (plan.method == Plan::Method::hopper)
+    return std::min(wanted, hopper_rounds(hopper_product(key, sms_), hopper_plan(key, plan)));
+  const LibraryRounds all(key, sms_);
+  const int parts = static_cast<int>(std::min<int64_t>(wanted, all.rounds));
+  for (int part = 0; part < parts; ++part) {  // an algorithm of the library is for shapes that it fits
+    const Columns columns = all.part(key, part, parts);
+    if (columns.begin == columns.end || !library_runs(key, plan, columns)) return 1;
+  }
+  return parts;
+}
+
+double expected_us(const ProductKey& key, const Plan& plan) {
+  constexpr double flops_per_us = 600e6, bytes_per_us = 2.5e6, launch_us = 2;
+  if (plan.time_us > 0) return plan.time_us;
+  const double flops = 2.0 * static_cast<double>(key.rows) * static_cast<double>(key.in * key.columns);
+  return launch_us + std::max(flops / flops_per_us, static_cast<double>(key.weight_bytes()) / bytes_per_us);
 }
 
 }  // namespace cotenant

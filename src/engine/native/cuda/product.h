@@ -5,6 +5,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,14 @@ struct Plan {
 
 std::string_view to_string(Plan::Method method);
 
+// What it takes on the device, in us: as it was timed, else as memory and tensor cores of a Hopper chip allow at best.
+double expected_us(const ProductKey& key, const Plan& plan);
+
+// Some columns of y, which are rows of W.
+struct Columns {
+  int64_t begin = 0, end = 0;
+};
+
 // cuBLASLt with one workspace, for one stream.
 class Products {
  public:
@@ -68,12 +77,21 @@ class Products {
   std::vector<Plan> candidates(const ProductKey& key) const;
   // Whether this library on this device can still run the plan.
   bool runs(const ProductKey& key, const Plan& plan) const;
-  void run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+  void run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
+    run_in_parts(key, plan, operands, 1, [] {});
+  }
+  // The same values by kernels that each compute a part of y, of equal time; before each of them `before` is called.
+  // The sums are those of the whole. `parts`: of divisible().
+  void run_in_parts(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int parts,
+                    const std::function<void()>& before) const;
+  // How many parts, at most `wanted`, it can be computed in without taking longer by much.
+  int divisible(const ProductKey& key, const Plan& plan, int wanted) const;
 
  private:
-  void run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+  void run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part, int parts) const;
   void run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
-  void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+  void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part, int parts) const;
+  bool library_runs(const ProductKey& key, const Plan& plan, Columns columns) const;
   void add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const;
   void ask_library(const ProductKey& key, Plan::Method method, int sms, size_t workspace_bytes,
                    std::vector<Plan>& plans) const;

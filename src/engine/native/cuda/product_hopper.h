@@ -26,6 +26,8 @@ struct HopperProduct {
   bool gated = false;       // then without a bias
   bool accumulate = false;  // then without an activation and a gate
   int sms = 0;              // multiprocessors to use
+  int part = 0,
+      parts = 1;  // of the columns of y, nearly equal ones: the same sums, so all parts together are the whole
 };
 
 // f16 and bf16; `in` and the columns of y multiples of 8; compute capability 9.x.
@@ -37,6 +39,9 @@ struct HopperPlan {
 };
 
 std::span<const HopperPlan> hopper_plans(bool gated, bool accumulate);
+
+// In how many rounds the multiprocessors go through it: into so many parts it can be divided at most.
+int hopper_rounds(const HopperProduct& product, const HopperPlan& plan);
 
 void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan);
 

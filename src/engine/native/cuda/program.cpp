@@ -48,11 +48,14 @@ GraphExec capture(cudaStream_t stream, const char* operation, const std::functio
   return owned;
 }
 
-CudaProgram::CudaProgram(cudaStream_t stream, GraphExec graph, std::string name, bool spin)
+CudaProgram::CudaProgram(cudaStream_t stream, GraphExec graph, std::string name, bool spin, YieldGates* yield,
+                         int gates)
     : stream_(stream),
       graph_(std::move(graph)),
       name_(std::move(name)),
       spin_(spin),
+      yield_(yield),
+      gates_(gates),
       done_(allocate_pinned(sizeof(uint32_t))),
       tells_when_done_(spin && COTENANT_DRIVER_FUNCTION(cuStreamWriteValue32) != nullptr) {
   *static_cast<uint32_t*>(done_.get()) = 0;
@@ -90,6 +93,7 @@ cudaError_t CudaProgram::spin(const Event& end) {
 void CudaProgram::launch() {
   if (launched_ - waited_ >= flights_.size()) throw internal_error(name_, "more than two replays in flight");
   Flight& flight = flights_[launched_ % flights_.size()];
+  if (yield_) yield_->launched(gates_);  // first: others give way while this is on its way to the device
   flight.range = nvtxRangeStartA(name_.c_str());
   COTENANT_CUDA(name_.c_str(), cudaEventRecord(flight.begin.get(), stream_));
   COTENANT_CUDA(name_.c_str(), cudaGraphLaunch(graph_.get(), stream_));
@@ -110,6 +114,7 @@ void CudaProgram::wait() {
   if (launched_ == waited_) throw internal_error(name_, "nothing to wait for");
   const Flight& flight = flights_[waited_++ % flights_.size()];
   const cudaError_t state = spin_ ? spin(flight.end) : cudaEventSynchronize(flight.end.get());
+  if (yield_) yield_->over();
   if (state != cudaSuccess) throw_cuda_error(state, name_.c_str(), "waiting for its kernels");
   nvtxRangeEnd(flight.range);
 }

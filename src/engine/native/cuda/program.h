@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/native/cuda/handles.h"
+#include "engine/native/cuda/yield_gates.h"
 #include "engine/native/ops.h"
 
 namespace cotenant {
@@ -19,8 +20,10 @@ GraphExec capture(cudaStream_t stream, const char* operation, const std::functio
 // keep each other from launching.
 class CudaProgram : public Program {
  public:
-  // `name` is what profilers (as an NVTX range) and errors call it.
-  CudaProgram(cudaStream_t stream, GraphExec graph, std::string name, bool spin);
+  // `name` is what profilers (as an NVTX range) and errors call it. `yield`: its tenant's place among others, with so
+  // many gates in the graph; null: it does not yield.
+  CudaProgram(cudaStream_t stream, GraphExec graph, std::string name, bool spin, YieldGates* yield = nullptr,
+              int gates = 0);
   ~CudaProgram() override;
 
   void launch() override;
@@ -40,6 +43,8 @@ class CudaProgram : public Program {
   GraphExec graph_;
   std::string name_;
   bool spin_;
+  YieldGates* yield_;
+  int gates_;
   PinnedMemory done_;     // uint32_t: the replays that are over
   bool tells_when_done_;  // the driver writes it
   std::array<Flight, 2> flights_;

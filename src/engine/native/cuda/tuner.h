@@ -36,8 +36,10 @@ class Tuner {
   // `operands`.
   std::vector<Plan> fastest(const ProductKey& key, const ProductOperands& operands, void* scratch) const;
 
- private:
+  // Calls of it, ready to be timed. Overwrites y.
   TimedGraph time(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
+
+ private:
   bool right(const ProductKey& key, const Plan& plan, const ProductOperands& operands, void* scratch) const;
 
   cudaStream_t stream_;

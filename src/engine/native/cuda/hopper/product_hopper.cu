@@ -32,7 +32,7 @@ constexpr int threads = (1 + consumers) * group_threads;
 constexpr int cluster = 2;
 // What is computed. A product that adds to y has few columns: its tiles are narrow, and the blocks of a cluster lie
 // side by side, so that they need the same part of x, of which each fetches half.
-enum class Kind { plain, gated, adding };
+enum class Kind { plain, gated, adding };  // gated, or accumulate
 
 constexpr int most_shared_bytes = 227 * 1024;  // of a block
 constexpr int barriers_bytes = 1024;
@@ -63,11 +63,12 @@ struct Arguments {
   void* y;
   const void* bias;
   int rows, columns, steps;  // columns: of y
-  int row_tiles, tiles;      // of clusters
+  int row_tiles;             // of clusters
+  int first, tiles;          // of clusters: those from first on and before tiles
   Activation activation;
 };
 
-// The tiles of a cluster: cluster_tile, cluster_tile + clusters, ... Neighbours lie one above the other, so that what
+// The tiles of a cluster: first_tile(), first_tile() + clusters(), ... Neighbours lie one above the other, so that what
 // is computed at a time shares its part of W.
 struct Tile {
   int row;     // this block's first, of x and y
@@ -81,8 +82,8 @@ __device__ Tile find_tile(const Arguments& a, int i) {
   return {(above * cluster + rank) * block_rows, beside * (kind == Kind::gated ? tile / 2 : tile)};
 }
 
-__device__ inline int first_tile() {
-  return static_cast<int>(blockIdx.x) / cluster;
+__device__ inline int first_tile(const Arguments& a) {
+  return a.first + static_cast<int>(blockIdx.x) / cluster;
 }
 
 __device__ inline int clusters() {
@@ -134,11 +135,11 @@ struct Producer {
   __device__ void run() const {
     constexpr int stages = Shared<tile, kind>::stages;
     const int ahead = min(stages, a.steps);
-    Tile at = find_tile<tile, kind>(a, first_tile());
+    Tile at = find_tile<tile, kind>(a, first_tile(a));
     for (int i = 0; i < ahead; ++i) fetch_w(i, at, i);  // weights: no kernel of a pass writes them
     wait_for_predecessor();
     int n = 0;  // steps so far, of all tiles
-    for (int t = first_tile(); t < a.tiles; t = next_tile<kind>(a, t)) {
+    for (int t = first_tile(a); t < a.tiles; t = next_tile<kind>(a, t)) {
       at = find_tile<tile, kind>(a, t);
       for (int i = 0; i < a.steps; ++i, ++n) {
         if (n >= stages) wait_barrier(shared_address(&s.empty[n % stages]), (n / stages - 1) % 2);
@@ -312,7 +313,7 @@ __device__ inline int warp_row() {
 
 template <typename T, int tile, Kind kind>
 __device__ void consume(Shared<tile, kind>& s, const Arguments& a) {
-  const Tile at = find_tile<tile, kind>(a, first_tile());
+  const Tile at = find_tile<tile, kind>(a, first_tile(a));
   const Bias<T, tile> bias(a, at.column);
   float sums[tile / 2];
   if constexpr (kind == Kind::adding) {
@@ -331,7 +332,7 @@ __device__ void consume(Shared<tile, kind>& s, const Arguments& a) {
 template <typename T, int tile>
 __device__ void consume(Shared<tile, Kind::gated>& s, const Arguments& a) {
   int n = 0;
-  for (int t = first_tile(); t < a.tiles; t += clusters(), n += a.steps) {
+  for (int t = first_tile(a); t < a.tiles; t += clusters(), n += a.steps) {
     float sums[tile / 2];
     multiply<T, tile, Kind::gated>(s, sums, a.steps, n);
     wait_for_predecessor();
@@ -367,23 +368,41 @@ __global__ void __cluster_dims__(cluster, 1, 1) __launch_bounds__(threads, 1)
   }
 }
 
+int pieces(int64_t size, int64_t of) {
+  return static_cast<int>((size + of - 1) / of);
+}
+
+// What the clusters have to compute, and how it goes over the multiprocessors.
+struct Cut {
+  int row_tiles, tiles;  // of clusters
+  int round, rounds;     // so many clusters at a time, so often
+};
+
+Cut cut(const HopperProduct& p, int tile) {
+  const int row_tiles = pieces(p.rows, (p.accumulate ? 1 : cluster) * block_rows);
+  const int tiles = row_tiles * pieces(p.columns, (p.accumulate ? cluster : 1) * tile);
+  const int round = std::min(tiles, std::max(1, p.sms / cluster));
+  return {row_tiles, tiles, round, pieces(tiles, round)};
+}
+
 template <typename T, int tile, Kind kind>
 void launch_kernel(cudaStream_t stream, const HopperProduct& p) {
   constexpr int shared_bytes = sizeof(Shared<tile, kind>);
   const auto kernel = product_kernel<T, tile, kind>;
   COTENANT_CUDA("linear", cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes));
-  const auto pieces = [](int64_t size, int of) { return static_cast<int>((size + of - 1) / of); };
   constexpr bool gated = kind == Kind::gated, adding = kind == Kind::adding;
-  const int row_tiles = pieces(p.rows, (adding ? 1 : cluster) * block_rows);
-  const int tiles = row_tiles * pieces(p.columns, (adding ? cluster : 1) * tile);
-  const int together = gated ? std::min(tiles, std::max(1, p.sms / cluster)) : tiles;
+  const Cut all = cut(p, tile);
+  const int first = std::min(all.tiles, all.rounds * p.part / p.parts * all.round);
+  const int end = std::min(all.tiles, all.rounds * (p.part + 1) / p.parts * all.round);
+  const int together = gated ? std::min(end - first, all.round) : end - first;
   const Arguments arguments{.y = p.y,
                             .bias = p.bias,
                             .rows = static_cast<int>(p.rows),
                             .columns = static_cast<int>(gated ? p.columns / 2 : p.columns),
                             .steps = pieces(p.in, step),
-                            .row_tiles = row_tiles,
-                            .tiles = tiles,
+                            .row_tiles = all.row_tiles,
+                            .first = first,
+                            .tiles = end,
                             .activation = p.activation};
   launch("linear", stream, kernel, dim3(static_cast<unsigned>(together * cluster)), dim3(threads), size_t{shared_bytes},
          make_matrix_map(p.dtype, p.x, p.rows, p.in, adding ? block_rows / cluster : block_rows),
@@ -406,6 +425,10 @@ std::span<const HopperPlan> hopper_plans(bool gated, bool accumulate) {
   static constexpr std::array<HopperPlan, 1> narrow{{{64}}};
   if (accumulate) return narrow;
   return std::span(plans).first(gated ? 1 : plans.size());  // a narrow gated tile was never faster
+}
+
+int hopper_rounds(const HopperProduct& product, const HopperPlan& plan) {
+  return cut(product, plan.tile_columns).rounds;
 }
 
 void launch_hopper_product(cudaStream_t stream, const HopperProduct& product, const HopperPlan& plan) {
