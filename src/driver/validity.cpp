@@ -249,7 +249,8 @@ void check_faults(ExperimentRecord& record) {
   });
   if (fault)
     record.validity.reasons.push_back(
-        "under mps a fault in one client ends the work of all: no sample after it counts, whose ever it was; use "
+        "under mps a fault in one client ends the work of all that share its GPU: no sample after it counts, whose "
+        "ever it was; use "
         "timeslice to find who faults");
 }
 

@@ -74,7 +74,7 @@ void write_telemetry(EventWriter& events, const LoadedExperiment& experiment,
     for (const Counter& counter : counters) {
       if (sample.*counter.value) {
         const std::string name = sample.device ? fmt::format("{}, {}", counter.name, *sample.device) : counter.name;
-        events.counter(run_pid, name.c_str(), counter.series, sample.t_s, *(sample.*counter.value));
+        events.counter(run_pid, name, counter.series, sample.t_s, *(sample.*counter.value));
       }
     }
     for (const TenantTelemetry& used : sample.tenants) {

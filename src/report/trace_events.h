@@ -74,11 +74,11 @@ class EventWriter {
     fmt::format_to(out(), R"({{"ph":"i","pid":{0},"tid":{0},"cat":"request","name":"{1}","ts":{2:.3f},"s":"t"}})", pid,
                    name, microseconds(at_s));
   }
-  void counter(int pid, const char* name, const std::string& series, double at_s, double value) {
+  void counter(int pid, const std::string& name, const std::string& series, double at_s, double value) {
     if (!std::isfinite(value)) return;
     begin();
-    fmt::format_to(out(), R"({{"ph":"C","pid":{},"tid":0,"name":"{}","ts":{:.3f},"args":{{{}:{:.6g}}}}})", pid, name,
-                   microseconds(at_s), json_text(series), value);
+    fmt::format_to(out(), R"({{"ph":"C","pid":{},"tid":0,"name":{},"ts":{:.3f},"args":{{{}:{:.6g}}}}})", pid,
+                   json_text(name), microseconds(at_s), json_text(series), value);
   }
   void flush() {
     write_(std::string_view(buffer_.data(), buffer_.size()));

@@ -49,13 +49,19 @@ class Hostile : public DataRoot {
     };
     make_experiment(root_ / name, {a, b}, [](ExperimentRecord& record) {
       record.settings.experiment_name = kHostile;
+      record.devices.resize(2);
+      record.device().device = record.settings.device = kHostile;
       record.device().name = record.host.cpu = record.started_at = kHostile;
       record.validity.reasons = {kHostile};
       record.validity.warnings = {{kHostile, kHostile}};
       record.foreign.top_process = kHostile;
     });
     write_text(root_ / name / "config.yaml", kHostile);
-    write_text(root_ / name / "telemetry.jsonl", "{\"t_s\":0,\"power_w\":100}\n{\"t_s\":1,\"power_w\":200}\n");
+    write_text(root_ / name / "telemetry.jsonl", telemetry(0) + telemetry(1));
+  }
+
+  static std::string telemetry(int t_s) {
+    return nlohmann::json{{"t_s", t_s}, {"device", kHostile}, {"power_w", 100}}.dump() + "\n";
   }
 
   static void expect_lines_are_printable(const std::string& text) {

@@ -126,6 +126,53 @@ TEST_F(GpuSharingTwoGpus, TheVisibleOneIsUsedInEveryMode) {
     }
 }
 
+// Two tenants on the first and one on the second, which is named by its UUID.
+TEST_F(GpuSharingTwoGpus, OneRunIsOnBothInEveryMode) {
+  for (const std::string sharing : {"timeslice", "mps", "streams", "green"}) {
+    SCOPED_TRACE(sharing);
+    write("both.yaml", launchers(2, sharing, "cuda:0") + "  - {name: t2, device: " + devices_[1].uuid +
+                           ", engine: stress, stress: {kind: launch, service_ms: 1}, num_iters: 400}\n");
+    const Finished finished = run("run both.yaml -q --baselines --out both", "unset CUDA_VISIBLE_DEVICES;");
+    EXPECT_EQ(finished.status.code, 0) << finished.err << finished.out;
+    const ExperimentRecord both = record("both");
+    ASSERT_EQ(both.devices.size(), 2u);
+    EXPECT_THAT(both.foreign.gpu_processes, testing::IsEmpty());
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(both.devices[i].uuid, devices_[i].uuid);
+      EXPECT_GT(both.devices[i].sm_clock_mhz.value_or(0), 0);
+    }
+    for (const TenantRecord& tenant : both.tenants) {
+      EXPECT_EQ(tenant.device, tenant.name == "t2" ? "cuda:1" : "cuda:0");
+      EXPECT_EQ(record(fs::path("both/baselines") / tenant.kind).device().uuid, device_of(both, tenant).uuid);
+      if (sharing == "mps") {
+        EXPECT_EQ(tenant.mps_client, true);
+      }
+    }
+    if (sharing == "green") {
+      EXPECT_GT(both.tenants[2].sm_granted.value_or(0), both.tenants[0].sm_granted.value_or(0));
+    }
+  }
+}
+
+// Where NVML and CUDA see a tenant of the second GPU, it is there, and holds nothing of the first.
+TEST_F(GpuSharingTwoGpus, ATenantHasAContextOnItsOwnAlone) {
+  const auto first = in_nvml(0), second = in_nvml(1);
+  if (!first || !second) GTEST_SKIP() << "no NVML";
+  for (const std::string sharing : {"timeslice", "streams"}) {
+    SCOPED_TRACE(sharing);
+    write("both.yaml", launchers(1, sharing, "cuda:0") +
+                           "  - {name: t1, device: cuda:1, engine: stress, stress: {kind: launch, service_ms: 1}, "
+                           "num_iters: 400}\n");
+    const auto driver = start("run both.yaml -q --out both --set min_duration_s=3", "unset CUDA_VISIBLE_DEVICES;");
+    ASSERT_TRUE(eventually([&] { return fs::exists(at("both.staging/experiment.json")); }));
+    const auto of_first = first->compute_processes(), of_second = second->compute_processes();
+    EXPECT_EQ(finish(*driver).status.code, 0);
+    ASSERT_TRUE(of_first && of_second);
+    EXPECT_EQ(of_first->size(), 1u);
+    EXPECT_EQ(of_second->size(), 1u);
+  }
+}
+
 TEST_F(GpuSharingTwoGpus, TwoRunsAtOnceOnTwoGpusAreBothValid) {
   for (const std::string sharing : {"timeslice", "mps"}) {
     SCOPED_TRACE(sharing);

@@ -192,11 +192,13 @@ TEST_F(SeveralGpus, TwoNamesOfOneAreOne) {
   EXPECT_EQ(run_three("--skip-existing --set tenants.2.device=cuda:0").status.code, 0);
 }
 
+// An index that the user's shell shows is none to a daemon or its clients: they are told UUIDs.
 TEST_F(SeveralGpus, CountAmongThoseThatAreVisible) {
-  write_three("timeslice");
+  write_three("mps");
   ASSERT_EQ(run_three("", "export CUDA_VISIBLE_DEVICES=1,0;").status.code, 0);
   EXPECT_EQ(record("data/three").devices[0].uuid, kSecond);
   EXPECT_EQ(record("data/three").devices[1].uuid, kFirst);
+  for (const TenantRecord& tenant : record("data/three").tenants) EXPECT_EQ(tenant.mps_client, true) << tenant.name;
   const Finished refused = run_three("--out elsewhere", "export CUDA_VISIBLE_DEVICES=1;");
   EXPECT_EQ(refused.status.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("tenant c: device"));

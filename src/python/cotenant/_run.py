@@ -75,7 +75,8 @@ class Run:
     def telemetry(self) -> pandas.DataFrame:
         """One row a sample, `t_s` seconds since the common start; units are in the columns' names (docs/metrics.md).
 
-        A tenant's columns are `tenants.<name>.<field>`. Empty where nothing was sampled.
+        A tenant's columns are `tenants.<name>.<field>`. Of several devices each has a row of its own, named by the column
+        `device`. Empty where nothing was sampled.
         """
         import pandas
 
