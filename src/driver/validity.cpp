@@ -250,8 +250,7 @@ void check_faults(ExperimentRecord& record) {
   if (fault)
     record.validity.reasons.push_back(
         "under mps a fault in one client ends the work of all that share its GPU: no sample after it counts, whose "
-        "ever it was; use "
-        "timeslice to find who faults");
+        "ever it was; use timeslice to find who faults");
 }
 
 // A server that was started outside of this run is one of them, and which is not known.

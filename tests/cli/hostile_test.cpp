@@ -61,7 +61,9 @@ class Hostile : public DataRoot {
   }
 
   static std::string telemetry(int t_s) {
-    return nlohmann::json{{"t_s", t_s}, {"device", kHostile}, {"power_w", 100}}.dump() + "\n";
+    return nlohmann::json{{"t_s", t_s}, {"device", kHostile}, {"power_w", 100}}.dump(
+               -1, ' ', false, nlohmann::json::error_handler_t::replace) +
+           "\n";
   }
 
   static void expect_lines_are_printable(const std::string& text) {
