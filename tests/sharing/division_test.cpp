@@ -91,6 +91,20 @@ TEST(DivideDevice, SharesAboveTheWholeAreAllowedUnderMpsWithAWarning) {
   EXPECT_THAT(division.tenants[1].environment, ElementsAre(Pair("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "80")));
 }
 
+// 180 in all, and only the first device's two exceed the whole.
+TEST(DivideDevice, SharesAddUpOnEachOfSeveral) {
+  const std::vector<TenantConfig> tenants{tenant("a", 70), tenant("b", 60), tenant("c", 50)};
+  const DeviceDivision division = divide_devices(SharingMode::mps, tenants, {"cuda:1", "cuda:0", "cuda:1"});
+  ASSERT_EQ(division.warnings.size(), 1u);
+  EXPECT_EQ(division.warnings[0].what, "cuda:1: the tenants' sm_percent add up to 120");
+  const auto share = [&](size_t i) { return division.tenants[i].environment.at(0).second; };
+  EXPECT_EQ(share(0), "70");
+  EXPECT_EQ(share(1), "60");
+  EXPECT_EQ(share(2), "50");
+  const DeviceDivision apart = divide_devices(SharingMode::mps, tenants, {"cuda:0", "cuda:1", "cuda:2"});
+  EXPECT_THAT(apart.warnings, testing::IsEmpty());
+}
+
 TEST(Mig, InstancesAreNamedByUuidOrIndex) {
   std::vector<MigInstance> instances(2);
   instances[0] = {.index = 0, .uuid = "MIG-aaaa", .memory_bytes = uint64_t{10} << 30, .sm_count = 14};
