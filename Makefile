@@ -8,7 +8,7 @@ SOURCES = git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh'
 
 ARCHITECTURES = 80-real;86-real;89-real;90
 
-.PHONY: help deps build demo test-build test test-sanitized test-tsan test-valgrind faults-build faults soak test-cluster test-real bench-build bench format check-format fuzz \
+.PHONY: help deps build demo test-build test sanitized-build test-sanitized tsan-build test-tsan test-valgrind faults-build faults soak test-cluster test-real bench-build bench format check-format fuzz-build fuzz \
         install package test-package wheel test-wheel clean
 
 help:  ## this list
@@ -35,15 +35,22 @@ test-build:
 test: test-build  ## run every test
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
-test-sanitized:  ## run every test under the address and undefined-behaviour sanitizers
+# With the objects that BUILD has of the tests, which are not sanitized themselves.
+sanitized-build:
 	@tools/install-deps.sh --test
-	@cmake --preset asan-ubsan >/dev/null
+	@cmake --preset asan-ubsan -DCOTENANT_TEST_OBJECTS=$(abspath $(BUILD)) >/dev/null
 	@cmake --build build/asan-ubsan -j $(JOBS) --target program tests
+
+test-sanitized: test-build  ## run every test under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory sanitized-build
 	@ctest --test-dir build/asan-ubsan --output-on-failure -j $(JOBS)
 
-test-tsan:  ## run the tests of processes and threads under the thread sanitizer, with the stress engine
+tsan-build:
 	@tools/install-deps.sh --test
 	@cmake --preset tsan >/dev/null
+	@cmake --build build/tsan -j $(JOBS) --target program test_process test_worker test_telemetry test_sharing test_driver
+
+test-tsan: tsan-build  ## run the tests of processes and threads under the thread sanitizer, with the stress engine
 	@tools/test-tsan.sh build/tsan $(JOBS)
 
 test-valgrind: test-build  ## run the writers of events and other files under valgrind
@@ -84,10 +91,12 @@ check-format:
 	@tools/install-deps.sh --format
 	@$(SOURCES) | xargs clang-format --dry-run -Werror
 
-fuzz:  ## fuzz each reader for FUZZ_SECONDS (60), JOBS at once
+fuzz-build:
 	@tools/install-deps.sh --test --fuzz
 	@cmake --preset fuzz >/dev/null
 	@cmake --build build/fuzz -j $(JOBS) --target fuzz_all
+
+fuzz: fuzz-build  ## fuzz each reader for FUZZ_SECONDS (60), JOBS at once
 	@JOBS=$(JOBS) tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 install: build  ## install below PREFIX (/usr/local)

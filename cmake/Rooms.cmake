@@ -26,15 +26,37 @@ function(cotenant_room name)
   endif()
 endfunction()
 
+# COTENANT_TEST_OBJECTS: in the list `variable` of the sources of test_<name>, puts the object that the other build made of
+# a source in its place. What is not the same in every build (COTENANT_SANITIZED) is compiled again.
+function(cotenant_take_objects variable name)
+  set(taken)
+  foreach(source ${${variable}})
+    get_filename_component(file ${source} NAME)
+    set(object ${COTENANT_TEST_OBJECTS}/tests/${name}/CMakeFiles/test_${name}.dir/${file}.o)
+    file(STRINGS ${source} differs REGEX COTENANT_SANITIZED LIMIT_COUNT 1)
+    if(EXISTS ${object} AND NOT differs)
+      set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON)
+      list(APPEND taken ${object})
+    else()
+      list(APPEND taken ${source})
+    endif()
+  endforeach()
+  set(${variable} ${taken} PARENT_SCOPE)
+endfunction()
+
 # tests/<room>/*_test.cpp become one executable, test_<room>; each case is a CTest of its own. ON_GPU: GoogleTest's
 # patterns of cases that use a GPU. Their label is gpu instead of the room, and they run one at a time, since a run counts
 # a second program on its GPU as a disturbance.
 function(cotenant_tests name)
   cmake_parse_arguments(test "" "TIMEOUT" "DEPS;SYSTEM;ON_GPU" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  if(COTENANT_TEST_OBJECTS)
+    cotenant_take_objects(sources ${name})
+  endif()
   add_executable(test_${name} ${sources})
   add_dependencies(tests test_${name})
   list(TRANSFORM test_DEPS PREPEND cotenant_)
+  set_target_properties(test_${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(test_${name} PRIVATE cotenant_options ${test_DEPS} ${test_SYSTEM} cotenant_places
                         GTest::gmock GTest::gtest_main)
   if(NOT test_TIMEOUT)
