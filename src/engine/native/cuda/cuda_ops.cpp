@@ -13,11 +13,11 @@
 #include "base/error.h"
 #include "engine/native/cuda/attention_decode.h"
 #include "engine/native/cuda/attention_prefill.h"
+#include "engine/native/cuda/division.h"
 #include "engine/native/cuda/elementwise.h"
 #include "engine/native/cuda/embed.h"
 #include "engine/native/cuda/gemv.h"
 #include "engine/native/cuda/norm.h"
-#include "engine/native/cuda/product_check.h"
 #include "engine/native/cuda/program.h"
 #include "engine/native/cuda/qkv_transform.h"
 #include "engine/native/cuda/stream.h"
@@ -350,57 +350,21 @@ const Plan& CudaOps::plan_for(const ProductKey& key) {
   return plans_[key] = own == candidates.end() ? candidates.front() : *own;
 }
 
-const Plan& CudaOps::plan_between_gates(const ProductKey& key) {
-  const auto found = divisible_plans_.find(key);
-  return found == divisible_plans_.end() ? plan_for(key) : found->second;
-}
-
-// What y is, of the same input and the same y before.
-std::vector<std::byte> CudaOps::bits_of(const ProductKey& key, const Plan& plan, const ProductOperands& operands) {
-  fill_input(stream_.get(), key, const_cast<void*>(operands.x));
-  poison_result(stream_.get(), key, operands.y);
-  products_->run(key, plan, operands);
-  std::vector<std::byte> y(static_cast<size_t>(key.rows * key.columns / (key.gated ? 2 : 1)) * size_of(key.dtype));
-  COTENANT_CUDA("record", cudaMemcpyAsync(y.data(), operands.y, y.size(), cudaMemcpyDefault, stream_.get()));
-  COTENANT_CUDA("record", cudaStreamSynchronize(stream_.get()));
-  return y;
-}
-
-// A product that is one round of the multiprocessors as the library computes it may be several rounds as our own kernel
-// does. That is taken where it is hardly slower, and where millions of results of the two have the same bits: sums in
-// the same order. So what a tenant computes does not depend on whether it yields.
-void CudaOps::find_divisible(const ProductKey& key, const ProductOperands& operands) {
-  constexpr double most_slower = 1.15;
-  const Plan& plan = plan_for(key);
-  const double us = expected_us(key, plan);
-  const int wanted = gates_->parts(us);
-  if (wanted == 1 || products_->divisible(key, plan, wanted) > 1 || divisible_plans_.contains(key)) return;
-  const Tuner tuner(stream_.get(), *products_, arena_.largest_block(), device_.l2_bytes);
-  std::vector<std::byte> bits;
-  for (Plan other : products_->candidates(key)) {
-    if (other.method != Plan::Method::hopper || products_->divisible(key, other, wanted) == 1) continue;
-    if (bits.empty()) bits = bits_of(key, plan, operands);
-    const bool same = bits_of(key, other, operands) == bits;
-    other.time_us = static_cast<float>(tuner.time(key, other, operands).run_us());
-    spdlog::debug("yield {}: {:.1f} us in one part, {:.1f} us in several, {}", to_string(key), us, other.time_us,
-                  same ? "the same bits" : "other bits");
-    if (same && other.time_us < most_slower * us) divisible_plans_[key] = other;
-  }
-}
-
 // ---- operations ----
 
 void CudaOps::product(const ProductKey& key, const ProductOperands& operands) {
   if (mode_ == Mode::collecting) collected_.emplace(key, operands);
-  if (mode_ == Mode::dividing) find_divisible(key, operands);
-  if (mode_ != Mode::recording || !places_gates_) {
-    if (launches("linear")) products_->run(key, plan_for(key), operands);
-    return;
+  if (mode_ == Mode::dividing && !divisions_.contains(key)) {
+    const Plan& plan = plan_for(key);
+    divisions_[key] =
+        divide_product(*products_, key, plan, operands, gates_->parts(expected_us(key, plan)), stream_.get());
   }
-  const Plan& plan = plan_between_gates(key);
-  const double us = expected_us(key, plan);
-  const int parts = products_->divisible(key, plan, gates_->parts(us));
-  products_->run_in_parts(key, plan, operands, parts, [&] { gates_->before(stream_.get(), us / parts); });
+  if (places_gates_ && mode_ == Mode::recording) {
+    const Division& division = divisions_.at(key);
+    return products_->run_in_parts(key, division, operands,
+                                   [&] { gates_->before(stream_.get(), division.us / division.parts); });
+  }
+  if (launches("linear")) products_->run(key, plan_for(key), operands);
 }
 
 void CudaOps::linear(const Tensor& y, const Weight& weight, const Tensor& x, Activation activation, bool accumulate) {

@@ -99,9 +99,6 @@ class CudaOps : public Ops {
   bool launches(const char* operation, double us = small_kernel_us);
   void product(const ProductKey& key, const ProductOperands& operands);
   const Plan& plan_for(const ProductKey& key);
-  const Plan& plan_between_gates(const ProductKey& key);
-  void find_divisible(const ProductKey& key, const ProductOperands& operands);
-  std::vector<std::byte> bits_of(const ProductKey& key, const Plan& plan, const ProductOperands& operands);
 
   const OpsOptions options_;
   DeviceFacts device_;
@@ -114,8 +111,8 @@ class CudaOps : public Ops {
   std::unique_ptr<WeightLoader> loader_;
   PlanCache cache_;
   std::map<ProductKey, Plan> plans_;
-  std::map<ProductKey, Plan> divisible_plans_;  // used instead between gates
-  std::vector<Tensor> activations_;             // handed out by allocate
+  std::map<ProductKey, Division> divisions_;  // between gates
+  std::vector<Tensor> activations_;           // handed out by allocate
   std::deque<Packed> packed_;
   std::vector<Table> tables_;
   std::deque<Ring> rings_;

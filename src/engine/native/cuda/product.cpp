@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/native/cuda/check.h"
@@ -59,11 +60,12 @@ struct Description {
   LtLayout w, x, y;
 
   Description(const ProductKey& key, Plan::Method method, const void* bias)
-      : Description(key, method, bias, {0, key.columns}) {}
-  Description(const ProductKey& key, Plan::Method method, const void* bias, Columns part)
-      : w(make_layout(key.dtype, key.in, part.end - part.begin, key.in)),
+      : Description(key, method, bias, key.columns) {}
+  // Of some columns of y.
+  Description(const ProductKey& key, Plan::Method method, const void* bias, int64_t columns)
+      : w(make_layout(key.dtype, key.in, columns, key.in)),
         x(make_layout(key.dtype, key.in, key.rows, key.in)),
-        y(make_layout(key.dtype, part.end - part.begin, key.rows, key.columns)) {
+        y(make_layout(key.dtype, columns, key.rows, key.columns)) {
     cublasLtMatmulDesc_t made = nullptr;
     // Sums in float32; for float32 inputs this is float32 throughout, not TF32.
     COTENANT_CUBLAS(operation, cublasLtMatmulDescCreate(&made, CUBLAS_COMPUTE_32F, CUDA_R_32F));
@@ -94,22 +96,26 @@ const HopperPlan& hopper_plan(const ProductKey& key, const Plan& plan) {
   return hopper_plans(key.gated, key.accumulate)[static_cast<size_t>(plan.variant)];
 }
 
-// The rounds in which the multiprocessors go through a product of the library: it tells neither its tiles nor their
-// order, but a multiprocessor's sums are of about 128 x 256 values in any case.
-struct LibraryRounds {
-  int64_t columns, rounds;  // of y in a round; how many
+// How full the multiprocessors are, on average over the rounds in which they go through so many columns of a product of
+// the library, whose kernels have tiles of 128 x 256 or of 128 x 128.
+double fullness(const ProductKey& key, int64_t columns, int sms) {
+  const auto pieces = [](int64_t size, int64_t of) { return (size + of - 1) / of; };
+  double best = 0;
+  for (const int64_t tile : {256, 128}) {
+    const int64_t tiles = pieces(key.rows, 128) * pieces(columns, tile);
+    best = std::max(best, static_cast<double>(tiles) / static_cast<double>(pieces(tiles, sms) * sms));
+  }
+  return best;
+}
 
-  LibraryRounds(const ProductKey& key, int sms) {
-    constexpr int64_t tile_rows = 128, tile_columns = 256;
-    const auto pieces = [](int64_t size, int64_t of) { return (size + of - 1) / of; };
-    columns = std::max<int64_t>(1, sms / pieces(key.rows, tile_rows)) * tile_columns;
-    rounds = pieces(key.columns, columns);
-  }
-  Columns part(const ProductKey& key, int part, int parts) const {
-    return {std::min(key.columns, rounds * part / parts * columns),
-            std::min(key.columns, rounds * (part + 1) / parts * columns)};
-  }
-};
+// The product that a part is for the library: what stands around it is done for all parts together, or before them.
+ProductKey part_of(const ProductKey& key, Plan::Method method, int64_t columns) {
+  ProductKey part = key;
+  part.columns = columns;
+  part.gated = part.normed = false;
+  if (method == Plan::Method::library) part.activation = Activation::none;
+  return part;
+}
 
 bool library_has_activation(Activation activation) {
   return activation == Activation::gelu_tanh || activation == Activation::relu;
@@ -219,10 +225,10 @@ bool Products::runs(const ProductKey& key, const Plan& plan) const {
   if (plan.method == Plan::Method::hopper)
     return hopper_runs(key) && plan.variant >= 0 &&
            static_cast<size_t>(plan.variant) < hopper_plans(key.gated, key.accumulate).size();
-  return library_runs(key, plan, {0, key.columns});
+  return library_runs(key, plan, key.columns);
 }
 
-bool Products::library_runs(const ProductKey& key, const Plan& plan, Columns columns) const {
+bool Products::library_runs(const ProductKey& key, const Plan& plan, int64_t columns) const {
   const Description description(key, plan.method, workspace_, columns);
   cublasLtMatmulHeuristicResult_t result{};
   return cublasLtMatmulAlgoCheck(handle_.get(), description.desc.get(), description.w.get(), description.x.get(),
@@ -231,21 +237,20 @@ bool Products::library_runs(const ProductKey& key, const Plan& plan, Columns col
          result.workspaceSize <= workspace_bytes_;
 }
 
-void Products::run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part,
-                           int parts) const {
-  const Columns columns = LibraryRounds(key, sms_).part(key, part, parts);
+void Products::run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int64_t begin,
+                           int64_t end) const {
   const auto from = [&](const void* matrix, int64_t elements) -> std::byte* {
     if (matrix == nullptr) return nullptr;
     return static_cast<std::byte*>(const_cast<void*>(matrix)) + static_cast<size_t>(elements) * size_of(key.dtype);
   };
-  const Description description(key, plan.method, from(operands.bias, columns.begin), columns);
+  const Description description(key, plan.method, from(operands.bias, begin), end - begin);
   const float alpha = 1, beta = key.accumulate ? 1 : 0;
-  void* y = from(key.gated ? operands.wide : operands.y, columns.begin);
-  COTENANT_CUBLAS(to_string(key).c_str(), cublasLtMatmul(handle_.get(), description.desc.get(), &alpha,
-                                                         from(operands.w, columns.begin * key.in), description.w.get(),
-                                                         key.normed ? operands.normed : operands.x, description.x.get(),
-                                                         &beta, y, description.y.get(), y, description.y.get(),
-                                                         &plan.algorithm, workspace_, workspace_bytes_, stream_));
+  void* y = from(key.gated ? operands.wide : operands.y, begin);
+  COTENANT_CUBLAS(to_string(key).c_str(),
+                  cublasLtMatmul(handle_.get(), description.desc.get(), &alpha, from(operands.w, begin * key.in),
+                                 description.w.get(), key.normed ? operands.normed : operands.x, description.x.get(),
+                                 &beta, y, description.y.get(), y, description.y.get(), &plan.algorithm, workspace_,
+                                 workspace_bytes_, stream_));
 }
 
 void Products::run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part,
@@ -279,16 +284,17 @@ void Products::run_gemv(const ProductKey& key, const Plan& plan, const ProductOp
               gemv_plans()[static_cast<size_t>(plan.variant)]);
 }
 
-void Products::run_in_parts(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int parts,
+void Products::run_in_parts(const ProductKey& key, const Division& division, const ProductOperands& operands,
                             const std::function<void()>& before) const {
+  const Plan& plan = division.plan;
   if (key.normed && plan.method != Plan::Method::gemv)
     launch_norm(stream_, matrix(operands.normed, key.dtype, key.rows, key.in),
                 matrix(operands.x, key.dtype, key.rows, key.in), operands.norm);
-  for (int part = 0; part < parts; ++part) {
+  for (int part = 0; part < division.parts; ++part) {
     before();
     switch (plan.method) {
       case Plan::Method::hopper:
-        run_hopper(key, plan, operands, part, parts);
+        run_hopper(key, plan, operands, part, division.parts);
         break;
       case Plan::Method::gemv:
       case Plan::Method::gemv_after_norm:
@@ -296,7 +302,7 @@ void Products::run_in_parts(const ProductKey& key, const Plan& plan, const Produ
         break;
       case Plan::Method::library:
       case Plan::Method::library_epilogue:
-        run_library(key, plan, operands, part, parts);
+        run_library(key, plan, operands, part * division.columns, std::min(key.columns, (part + 1) * division.columns));
         break;
     }
   }
@@ -308,17 +314,31 @@ void Products::run_in_parts(const ProductKey& key, const Plan& plan, const Produ
     launch_activation(stream_, matrix(operands.y, key.dtype, key.rows, key.columns), key.activation);
 }
 
-int Products::divisible(const ProductKey& key, const Plan& plan, int wanted) const {
-  if (wanted <= 1 || plan.method == Plan::Method::gemv || plan.method == Plan::Method::gemv_after_norm) return 1;
-  if (plan.method == Plan::Method::hopper)
-    return std::min(wanted, hopper_rounds(hopper_product(key, sms_), hopper_plan(key, plan)));
-  const LibraryRounds all(key, sms_);
-  const int parts = static_cast<int>(std::min<int64_t>(wanted, all.rounds));
-  for (int part = 0; part < parts; ++part) {  // an algorithm of the library is for shapes that it fits
-    const Columns columns = all.part(key, part, parts);
-    if (columns.begin == columns.end || !library_runs(key, plan, columns)) return 1;
+// Of the library's algorithms all are tried: which is the fastest for a part is another question than for the whole.
+std::vector<Division> Products::ways_to_divide(const ProductKey& key, const Plan& plan, int wanted) const {
+  constexpr int64_t multiple = 256;  // of columns
+  constexpr double least_fullness = 0.85;
+  std::vector<Division> ways;
+  if (plan.method == Plan::Method::hopper) {
+    const int rounds = hopper_rounds(hopper_product(key, sms_), hopper_plan(key, plan));
+    if (rounds > 1) ways.push_back({.plan = plan, .parts = std::min(wanted, rounds), .columns = key.columns});
   }
-  return parts;
+  if (plan.method != Plan::Method::library && plan.method != Plan::Method::library_epilogue) return ways;
+  int64_t last = 0;
+  for (int parts = wanted; parts <= 2 * wanted; ++parts) {
+    const int64_t columns = (key.columns / parts + multiple - 1) / multiple * multiple;
+    if (columns == std::exchange(last, columns) || columns >= key.columns ||
+        fullness(key, columns, sms_) < least_fullness)
+      continue;
+    const auto count = static_cast<int>((key.columns + columns - 1) / columns);
+    const int64_t rest = key.columns - (count - 1) * columns;
+    std::vector<Plan> plans{plan};
+    add_library_candidates(part_of(key, plan.method, columns), plan.method, plans);
+    for (const Plan& way : plans)
+      if (library_runs(key, way, columns) && library_runs(key, way, rest))
+        ways.push_back({.plan = way, .parts = count, .columns = columns});
+  }
+  return ways;
 }
 
 double expected_us(const ProductKey& key, const Plan& plan) {

@@ -63,9 +63,13 @@ std::string_view to_string(Plan::Method method);
 // What it takes on the device, in us: as it was timed, else as memory and tensor cores of a Hopper chip allow at best.
 double expected_us(const ProductKey& key, const Plan& plan);
 
-// Some columns of y, which are rows of W.
-struct Columns {
-  int64_t begin = 0, end = 0;
+// How a product is computed by several kernels, each of which has a part of y's columns. The sums are those of one
+// kernel, so that it may be interrupted between two of them.
+struct Division {
+  Plan plan;  // of every part
+  int parts = 1;
+  int64_t columns = 0;  // of a part as the library has it; the last may have fewer
+  double us = 0;        // of all parts together
 };
 
 // cuBLASLt with one workspace, for one stream.
@@ -78,20 +82,20 @@ class Products {
   // Whether this library on this device can still run the plan.
   bool runs(const ProductKey& key, const Plan& plan) const;
   void run(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const {
-    run_in_parts(key, plan, operands, 1, [] {});
+    run_in_parts(key, {.plan = plan, .columns = key.columns}, operands, [] {});
   }
-  // The same values by kernels that each compute a part of y, of equal time; before each of them `before` is called.
-  // The sums are those of the whole. `parts`: of divisible().
-  void run_in_parts(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int parts,
+  // `before` is called before each part.
+  void run_in_parts(const ProductKey& key, const Division& division, const ProductOperands& operands,
                     const std::function<void()>& before) const;
-  // How many parts, at most `wanted`, it can be computed in without taking longer by much.
-  int divisible(const ProductKey& key, const Plan& plan, int wanted) const;
+  // What may be tried to compute in `wanted` parts or some more what one kernel computes by `plan`.
+  std::vector<Division> ways_to_divide(const ProductKey& key, const Plan& plan, int wanted) const;
 
  private:
   void run_hopper(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part, int parts) const;
   void run_gemv(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
-  void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int part, int parts) const;
-  bool library_runs(const ProductKey& key, const Plan& plan, Columns columns) const;
+  void run_library(const ProductKey& key, const Plan& plan, const ProductOperands& operands, int64_t begin,
+                   int64_t end) const;
+  bool library_runs(const ProductKey& key, const Plan& plan, int64_t columns) const;
   void add_library_candidates(const ProductKey& key, Plan::Method method, std::vector<Plan>& plans) const;
   void ask_library(const ProductKey& key, Plan::Method method, int sms, size_t workspace_bytes,
                    std::vector<Plan>& plans) const;

@@ -36,10 +36,8 @@ class Tuner {
   // `operands`.
   std::vector<Plan> fastest(const ProductKey& key, const ProductOperands& operands, void* scratch) const;
 
-  // Calls of it, ready to be timed. Overwrites y.
-  TimedGraph time(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
-
  private:
+  TimedGraph time(const ProductKey& key, const Plan& plan, const ProductOperands& operands) const;
   bool right(const ProductKey& key, const Plan& plan, const ProductOperands& operands, void* scratch) const;
 
   cudaStream_t stream_;
