@@ -206,7 +206,7 @@ TenantAnalysis analyze_tenant(const LoadedTenant& loaded, const LoadedExperiment
     tenant.total_tokens_per_s = (loaded.tally.tokens_in + loaded.tally.tokens_out) / loaded.duration_s;
   tenant.rate_per_s = loaded.rate_per_s();
   tenant.attainment = loaded.attainment;
-  if (loaded.record) tenant.yielded = loaded.record->yielded;
+  if (loaded.record) tenant.yielded = loaded.record->yielded, tenant.steady = loaded.record->steady;
   if (loaded.record && loaded.record->schedule) {
     const ScheduleRecord& schedule = *loaded.record->schedule;
     tenant.lag_p99_us = schedule.lag_p99_us;

@@ -117,6 +117,7 @@ struct TenantAnalysis {
   std::optional<double> total_tokens_per_s;  // generate: prompts too
   // nullopt where the window is empty.
   std::optional<double> rate_per_s;            // iterations per second in the window, edges pro rata
+  SteadyRecord steady;                         // whether it had settled
   std::optional<YieldRecord> yielded;          // where tenants give way to each other
   std::optional<AttainmentRecord> attainment;  // of the requests in the window, where it has objectives
   std::optional<double> offered_per_s;         // open loop: requests that were due, per second

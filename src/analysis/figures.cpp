@@ -9,11 +9,17 @@ namespace {
 
 using T = TenantAnalysis;
 using A = AttainmentRecord;
+using S = SteadyRecord;
 using Y = YieldRecord;
 using enum Shown;
 
 template <auto field>
 constexpr auto of = [](const T& tenant) { return tenant.*field; };
+
+template <auto field>
+std::optional<double> of_steady(const T& tenant) {
+  return std::invoke(field, tenant.steady);
+}
 
 template <auto field>
 std::optional<double> of_yielded(const T& tenant) {
@@ -56,6 +62,8 @@ constexpr std::array figures{
     TenantFigure{"contention_ms", "contention (ms)", "ms", on_pages, of<&T::contention_ms>},
     TenantFigure{"clock_ratio", "clock", "1", times, of<&T::clock_ratio>},
     TenantFigure{"progress", "progress", "1", fixed, of<&T::progress>, of<&T::progress_interval>},
+    TenantFigure{"rate_spread", "spread of the rate", "1", never, of_steady<&S::rate_spread>},
+    TenantFigure{"latency_spread", "spread of the latency", "1", never, of_steady<&S::latency_spread>},
     TenantFigure{"given_way", "gave way", "1", percent, given_way},
     TenantFigure{"yield_gates", "gates", "1", never, of_yielded<&Y::gates>},
     TenantFigure{"yield_waits", "waits at gates", "1", never, of_yielded<&Y::waits>},

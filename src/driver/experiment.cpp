@@ -26,6 +26,7 @@
 #include "engine/server/listening.h"
 #include "results/attainment.h"
 #include "results/output_file.h"
+#include "results/steady.h"
 #include "results/window.h"
 #include "sharing/mps.h"
 #include "telemetry/control_groups.h"
@@ -537,6 +538,11 @@ class Run {
     tenant.summary = summaries[0];
     if (is_fixed()) tenant.whole_run = summaries[1];
     tenant.schedule = state.done.schedule;
+    if (record_.window) {
+      SteadyTally steady(*record_.window);
+      iterations([&](const Iteration& iteration) { steady.add(iteration); });
+      tenant.steady = steady.result();
+    }
     tenant.served = state.done.server;
     tenant.yielded = state.done.yielded;
     if (tenant.slo.any()) {

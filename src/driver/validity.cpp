@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "base/text.h"
+#include "results/steady.h"
 #include "results/window.h"
 #include "sharing/device_shares.h"
 #include "stats/change_point.h"
@@ -138,6 +139,10 @@ void check_counts(ExperimentRecord& record) {
                                              tenant.summary.failed, tenant.name, faults_text(tenant)));
     if (tenant.served) check_server(validity, tenant);
     if (tenant.schedule) check_schedule(validity, tenant);
+    if (!tenant.steady.settled() && !queue_grew(tenant))  // which is told already
+      validity.warnings.push_back({unsteady_text(tenant),
+                                   "raise warmup_s, or min_duration_s if it comes and goes; figures of a change depend "
+                                   "on when one looks"});
     if (tenant.yielded && tenant.yielded->bound_hits > 0)
       validity.warnings.push_back(
           {fmt::format("{} passes of {} went on beside more urgent ones, after {:g} ms of waiting at gates",

@@ -124,6 +124,15 @@ struct ScheduleRecord {
   std::optional<double> lag_p50_us, lag_p99_us, lag_max_us;
 };
 
+// The last three of five equal parts of the window (results/steady.h). Empty where there were too few requests to tell.
+struct SteadyRecord {
+  std::vector<double> rates_per_s, latencies_ms;      // of the parts: requests/s, mean latency
+  std::optional<double> rate_spread, latency_spread;  // (greatest - least) / mean
+  std::optional<bool> rate_changed, latency_changed;  // by more than a tenth, and than chance explains
+
+  bool settled() const { return !rate_changed.value_or(false) && !latency_changed.value_or(false); }
+};
+
 // What giving way to others cost a tenant, from T0 to its last request.
 struct YieldRecord {
   int64_t gates = 0;  // that its passes had
@@ -210,9 +219,10 @@ struct TenantRecord : TenantDescription {
   std::string weights_hash, input_hash, tokens_hash;
   int pid = 0;
 
-  TenantSummary summary;                       // over the window
-  std::optional<TenantSummary> whole_run;      // `corun: fixed`: over all its requests
-  std::optional<ScheduleRecord> schedule;      // of an open loop or a replay
+  TenantSummary summary;                   // over the window
+  std::optional<TenantSummary> whole_run;  // `corun: fixed`: over all its requests
+  std::optional<ScheduleRecord> schedule;  // of an open loop or a replay
+  SteadyRecord steady;
   std::optional<ServerRecord> served;          // of a server
   std::optional<YieldRecord> yielded;          // where tenants give way to each other
   std::optional<AttainmentRecord> attainment;  // where it has objectives

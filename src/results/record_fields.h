@@ -152,6 +152,16 @@ void fields(Visitor& visit, AttainmentRecord& r) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, SteadyRecord& r) {
+  visit("rates_per_s", r.rates_per_s);
+  visit("latencies_ms", r.latencies_ms);
+  visit("rate_spread", r.rate_spread);
+  visit("latency_spread", r.latency_spread);
+  visit("rate_changed", r.rate_changed);
+  visit("latency_changed", r.latency_changed);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, YieldRecord& r) {
   visit("gates", r.gates);
   visit("waits", r.waits);
@@ -243,6 +253,7 @@ void fields(Visitor& visit, TenantRecord& r) {
   visit("summary", r.summary);
   visit("whole_run", r.whole_run);
   visit("schedule", r.schedule);
+  visit("steady", r.steady);
   visit("served", r.served);
   visit("yielded", r.yielded);
   visit("attainment", r.attainment);
