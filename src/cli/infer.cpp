@@ -132,7 +132,7 @@ void add_infer(Subcommand& app, int&) {
   command.add_flag("--json", flags->json, R"(Print {"output_ids": [[...]]}: the new tokens, without the prompt)");
   command.add_option("--logits", flags->logits,
                      "Write all logits (hidden states of an encoder) to a .npy file: float32 [rows, length, width]");
-  command.add_option("--device", flags->device, "cpu, cuda, cuda:N or auto").show_default();
+  command.add_option("--device", flags->device, "cpu, cuda, cuda:N, the UUID of a GPU or auto").show_default();
   command.add_option("--dtype", flags->dtype, "float32, bfloat16 or float16 (default: by device)");
   command.add_option("--weights", flags->weights, "auto, random or a directory").show_default();
   command.add_option("--seed", flags->seed, "Of random weights").show_default();

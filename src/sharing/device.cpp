@@ -41,13 +41,13 @@ std::pair<std::string, std::string> cuda_obstacle(SharingMode mode, const std::s
   return {};
 }
 
-}  // namespace
-
-namespace {
+bool is_uuid(const std::string& device) {
+  return device.starts_with("GPU-");
+}
 
 // Its place among the devices that this process sees.
 size_t index_of(const std::string& device, const std::vector<CudaDevice>& devices) {
-  if (!device.starts_with("GPU-")) return device_ordinal(device);
+  if (!is_uuid(device)) return device_ordinal(device);
   const auto found = std::ranges::find(devices, device, &CudaDevice::uuid);
   if (found == devices.end())
     throw usage_error("device", fmt::format("there is no {} here", device),
@@ -64,6 +64,7 @@ std::string resolve_device(const std::string& device) {
     const auto usable = std::ranges::find_if(status.devices, [](const CudaDevice& d) { return d.problem.empty(); });
     return usable == status.devices.end() ? "cpu" : fmt::format("cuda:{}", usable - status.devices.begin());
   }
+  if (!is_uuid(device)) device_ordinal(device);  // first of all it is a name of one
   if (status.devices.empty())
     throw usage_error("device", fmt::format("{} is not to be had: {}", device, status.problem),
                       "Use device: cpu, or see `cotenant doctor`.");

@@ -7,7 +7,7 @@
 
 namespace cotenant {
 
-// The device that `auto`, "cuda" and "cuda:N" mean on this machine: "cpu" or "cuda:N". Throws usage_error when there is
+// The device that `auto`, "cuda", "cuda:N" and a GPU's UUID mean on this machine: "cpu" or "cuda:N". Throws usage_error when there is
 // no such device, and says why.
 std::string resolve_device(const std::string& device);
 

@@ -69,11 +69,12 @@ TEST_F(CommandTenant, ItsIterationsAreSeen) {
   for (size_t i = 0; i < seen.size(); ++i) {
     EXPECT_EQ(seen[i].iter, static_cast<int64_t>(i));
     EXPECT_EQ(seen[i].tokens_in, 1024);
-    EXPECT_GE(seen[i].latency_ms, 9);
     EXPECT_GE(*seen[i].start_s, 0);
     if (i == 0) continue;
     EXPECT_EQ(*seen[i].start_s, *seen[i - 1].end_s) << "from one line to the next";
   }
+  // A step takes 10 ms and more; a line that is seen late makes one iteration longer and the next one shorter.
+  EXPECT_GE(*seen.back().end_s - *seen.front().start_s, 9e-3 * static_cast<double>(seen.size()));
   const std::string log = read("data/pair/b/program.log");
   EXPECT_THAT(log, testing::StartsWith("starting\nstep 1\n"));
   const TenantRecord tenant = record("data/pair").tenants[1];

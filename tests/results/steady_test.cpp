@@ -14,12 +14,21 @@ using testing::HasSubstr;
 
 constexpr WindowRecord window{10, 20};
 
+Iteration request(double start_s, double latency_ms, IterationStatus status = IterationStatus::ok) {
+  Iteration iteration;
+  iteration.latency_ms = latency_ms;
+  iteration.start_s = start_s;
+  iteration.end_s = start_s + latency_ms * 1e-3;
+  iteration.status = status;
+  return iteration;
+}
+
 // A closed loop from 9 s to 21 s whose request that starts at t takes latency_ms(t).
 SteadyRecord closed_loop(const std::function<double(double)>& latency_ms) {
   SteadyTally tally(window);
   for (double at_s = 9; at_s < 21;) {
     const double ms = latency_ms(at_s);
-    tally.add({.latency_ms = ms, .start_s = at_s, .end_s = at_s + ms * 1e-3});
+    tally.add(request(at_s, ms));
     at_s += ms * 1e-3;
   }
   return tally.result();
@@ -80,8 +89,7 @@ TEST(Steady, PoissonArrivalsAreNoChange) {
     std::mt19937 random(seed);
     std::exponential_distribution<double> gap(30);
     SteadyTally tally(window);
-    for (double at_s = 9; at_s < 21; at_s += gap(random))
-      tally.add({.latency_ms = 5, .start_s = at_s, .end_s = at_s + 0.005});
+    for (double at_s = 9; at_s < 21; at_s += gap(random)) tally.add(request(at_s, 5));
     alarms += tally.result().settled() ? 0 : 1;
   }
   EXPECT_LE(alarms, 0.04 * runs);
@@ -98,11 +106,10 @@ TEST(Steady, FewRequestsSayNothing) {
 TEST(Steady, WhatFailedOrLiesOutsideDoesNotCount) {
   SteadyTally tally(window);
   for (double at_s = 9; at_s < 21; at_s += 0.01) {
-    tally.add({.latency_ms = 5, .start_s = at_s, .end_s = at_s + 0.005});
-    if (at_s > 16)
-      tally.add({.latency_ms = 500, .start_s = at_s, .end_s = at_s + 0.5, .status = IterationStatus::failed});
-    tally.add({.latency_ms = 500, .start_s = at_s + 20, .end_s = at_s + 21});
-    tally.add({.latency_ms = 500, .start_s = at_s - 20, .end_s = at_s - 19});
+    tally.add(request(at_s, 5));
+    if (at_s > 16) tally.add(request(at_s, 500, IterationStatus::failed));
+    tally.add(request(at_s + 20, 500));
+    tally.add(request(at_s - 20, 500));
   }
   const SteadyRecord record = tally.result();
   ASSERT_EQ(record.latencies_ms.size(), 3u);
