@@ -7,8 +7,8 @@
 
 namespace cotenant {
 
-// The device that `auto`, "cuda", "cuda:N" and a GPU's UUID mean on this machine: "cpu" or "cuda:N". Throws usage_error when there is
-// no such device, and says why.
+// The device that `auto`, "cuda", "cuda:N" and a GPU's UUID mean on this machine: "cpu" or "cuda:N". Throws usage_error
+// when there is no such device, and says why.
 std::string resolve_device(const std::string& device);
 
 // What is known about it for the result files; empty for the CPU.
