@@ -64,7 +64,8 @@ __device__ void wait_for_others(const YieldGate& gate, uint64_t turn_ns) {
   if (left_ns == 0) return;  // it does not wait any more
   ++memory.waits;
   memory.waited_ns += waited_ns;
-  memory.longest_wait_ns = max(memory.longest_wait_ns, waited_ns);
+  // The host clears it when a measurement begins.
+  memory.longest_wait_ns = max(load_word(&gate.page->seat[gate.seat].longest_wait_ns), waited_ns);
   memory.bound_hits += somebody;
   show(gate);
 }
